@@ -1,0 +1,169 @@
+#include "core/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace attune::core {
+namespace {
+
+/// An open descriptor that closes itself.
+class Descriptor {
+ public:
+  Descriptor(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  bool ok() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+std::string reason() { return std::strerror(errno); }
+
+void require_regular_file(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) fail_request("{}: {}", path, reason());
+  if (S_ISDIR(info.st_mode)) fail_request("{}: is a folder, a file is needed", path);
+}
+
+void write_all(int fd, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) fail_run("{}: cannot write: {}", path, reason());
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace
+
+std::string read_file(const std::string& path, std::uint64_t max_bytes) {
+  require_regular_file(path);
+  Descriptor file(path, O_RDONLY);
+  if (!file.ok()) fail_request("{}: {}", path, reason());
+  std::string bytes;
+  char block[1 << 16];
+  for (;;) {
+    const ssize_t got = ::read(file.get(), block, sizeof block);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_request("{}: cannot read: {}", path, reason());
+    if (got == 0) return bytes;
+    bytes.append(block, static_cast<std::size_t>(got));
+    if (bytes.size() > max_bytes) fail_request("{}: larger than the {} bytes that are accepted here", path, max_bytes);
+  }
+}
+
+void write_file_atomically(const std::string& path, const std::function<void(const Sink&)>& produce) {
+  const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
+  try {
+    Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file.ok()) fail_run("{}: cannot create: {}", path, reason());
+    produce([&](std::string_view bytes) { write_all(file.get(), bytes, path); });
+    if (::fsync(file.get()) != 0) fail_run("{}: cannot write: {}", path, reason());
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_run("{}: cannot rename: {}", path, reason());
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+void write_file_atomically(const std::string& path, std::string_view bytes) {
+  write_file_atomically(path, [&](const Sink& sink) { sink(bytes); });
+}
+
+StagedFolder::StagedFolder(std::string final_path) : final_(std::move(final_path)) {
+  const fs::path target(final_);
+  staged_ = (target.parent_path() / ("." + target.filename().string() + ".partial")).string();
+  fs::remove_all(staged_);
+  ensure_folder(staged_);
+}
+
+StagedFolder::~StagedFolder() {
+  std::error_code ignored;
+  if (!published_) fs::remove_all(staged_, ignored);
+}
+
+void StagedFolder::publish() {
+  for (const auto& entry : fs::recursive_directory_iterator(staged_)) sync_to_disk(entry.path().string());
+  sync_to_disk(staged_);
+  // rename() cannot replace a folder that is not empty: the old one steps aside first and goes last.
+  const std::string retired = staged_ + ".old";
+  std::error_code code;
+  fs::remove_all(retired, code);
+  if (fs::exists(final_)) fs::rename(final_, retired, code);
+  if (!code) fs::rename(staged_, final_, code);
+  if (code) fail_run("{}: cannot rename into place: {}", final_, code.message());
+  published_ = true;
+  fs::remove_all(retired, code);
+  sync_to_disk(fs::path(final_).parent_path().string());
+}
+
+MappedFile::MappedFile(const std::string& path) {
+  require_regular_file(path);
+  Descriptor file(path, O_RDONLY);
+  if (!file.ok()) fail_request("{}: {}", path, reason());
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) fail_request("{}: {}", path, reason());
+  size_ = static_cast<std::size_t>(info.st_size);
+  if (size_ == 0) return;
+  void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (mapped == MAP_FAILED) fail_run("{}: cannot map: {}", path, reason());
+  data_ = static_cast<const std::byte*>(mapped);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void sync_to_disk(const std::string& path) {
+  Descriptor file(path.empty() ? "." : path, O_RDONLY);
+  if (!file.ok() || ::fsync(file.get()) != 0) fail_run("{}: cannot flush to disk: {}", path, reason());
+}
+
+void ensure_folder(const std::string& path) {
+  std::error_code code;
+  fs::create_directories(path, code);
+  if (code) fail_request("{}: cannot create the folder: {}", path, code.message());
+  if (::access(path.c_str(), W_OK) != 0) fail_request("{}: cannot write to this folder: {}", path, reason());
+}
+
+std::uint64_t fingerprint(std::string_view bytes, std::uint64_t hash) {
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3ULL;
+  hash ^= hash >> 32;
+  return hash * 0x9e3779b97f4a7c15ULL;
+}
+
+std::uint64_t fingerprint_file(const std::string& path) {
+  const MappedFile file(path);
+  const auto bytes = file.bytes();
+  // Blocks keep the chain sequential but the final mix applied often enough to spread long runs of zeros.
+  std::uint64_t hash = fingerprint({});
+  constexpr std::size_t kBlock = 1 << 20;
+  for (std::size_t at = 0; at < bytes.size(); at += kBlock) {
+    const std::size_t count = std::min(kBlock, bytes.size() - at);
+    hash = fingerprint({reinterpret_cast<const char*>(bytes.data()) + at, count}, hash);
+  }
+  return hash;
+}
+
+}  // namespace attune::core

@@ -1,0 +1,69 @@
+// Files: reading whole files and mapping large ones, and writing so that nothing half-written is ever seen.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace attune::core {
+
+namespace fs = std::filesystem;
+
+/// The whole file as bytes. @throws Error{kRequest} if it is missing or unreadable, or over `max_bytes`.
+std::string read_file(const std::string& path, std::uint64_t max_bytes = std::uint64_t{4} << 30);
+
+/// Writes to `path` through a temporary name in the same folder, fsync and rename: readers see the old file or the
+/// whole new one, never a part. @throws Error{kRun} naming the path (disk full, not writable); leaves no temporary.
+void write_file_atomically(const std::string& path, std::string_view bytes);
+
+/// The same for content that is produced in pieces: `produce` is called once with a sink.
+using Sink = std::function<void(std::string_view)>;
+void write_file_atomically(const std::string& path, const std::function<void(const Sink&)>& produce);
+
+/// Makes a folder that becomes visible under its name by one rename after everything in it is on disk.
+/// Usage: `StagedFolder stage(path); write into stage.path(); stage.publish();`. An unpublished stage is removed.
+class StagedFolder {
+ public:
+  explicit StagedFolder(std::string final_path);
+  ~StagedFolder();
+  StagedFolder(const StagedFolder&) = delete;
+  StagedFolder& operator=(const StagedFolder&) = delete;
+  const std::string& path() const { return staged_; }
+  /// fsyncs every file and folder in the stage, then renames it into place (replacing an older folder of that name).
+  void publish();
+
+ private:
+  std::string final_, staged_;
+  bool published_ = false;
+};
+
+/// A read-only memory map of a whole file; unmapped on destruction. An empty file maps to an empty span.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::string& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Flushes a file or folder to the disk. @throws Error{kRun}
+void sync_to_disk(const std::string& path);
+
+/// Creates the folder and its parents. @throws Error{kRequest} if it cannot be created or written to.
+void ensure_folder(const std::string& path);
+
+/// 64-bit fingerprint of bytes (FNV-1a with a final mix), for caches and run.json; not cryptographic.
+std::uint64_t fingerprint(std::string_view bytes, std::uint64_t start = 0xcbf29ce484222325ULL);
+/// Fingerprint of a file's content, read in blocks.
+std::uint64_t fingerprint_file(const std::string& path);
+
+}  // namespace attune::core
