@@ -1,0 +1,99 @@
+// Text to token ids and back, as the Hugging Face `tokenizers` package does it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace attune::text {
+
+class TokenizerCore;
+
+/// A tokenizer read from a model folder or file. A value: copies share one immutable core, so that copying is cheap
+/// and every const method may run on many threads at once.
+///
+/// Text is UTF-8. Each byte of an ill-formed sequence (maximal subpart, Unicode 3.9) is read as U+FFFD, so that any
+/// bytes can be encoded; text that comes from outside should be checked where it is read.
+class Tokenizer {
+ public:
+  /// Reads `tokenizer.json`, or `vocab.json` + `merges.txt`, with the special and added tokens of
+  /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` as `AutoTokenizer` of transformers 5
+  /// applies them. A path to a `tokenizer.json` file is read alone, as `tokenizers.Tokenizer.from_file` does.
+  /// @throws core::Error{kRequest} naming the file: missing, malformed, or of a kind that is not supported.
+  static Tokenizer load(const std::string& folder_or_file);
+
+  /// Ids of `text`. Special tokens written inside the text are always recognised;
+  /// `add_special_tokens` says whether the post-processor's own (BOS, EOS …) are put around it.
+  std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens = true) const;
+
+  /// Text of `ids`, always valid UTF-8 (stray bytes become U+FFFD). Ids that the vocabulary does not have (models
+  /// may have more embedding rows than tokens) give no text.
+  std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = false) const;
+
+  /// The token as it is written in the vocabulary ("Ġthe", "<0x0A>"); empty for an id that does not exist.
+  std::string token(std::int32_t id) const;
+  std::optional<std::int32_t> id_of(std::string_view token) const;
+
+  /// Highest id + 1, added tokens included. Unused ids may lie below it.
+  std::int32_t vocab_size() const;
+
+  std::optional<std::int32_t> bos_id() const;
+  std::optional<std::int32_t> eos_id() const;
+  std::optional<std::int32_t> pad_id() const;
+  std::optional<std::int32_t> unk_id() const;
+
+  /// Whether decode(skip_special_tokens = true) drops it.
+  bool is_special(std::int32_t id) const;
+
+  /// "bos_token", "eos_token", "unk_token", "pad_token" … with their texts: the variables of chat templates.
+  const std::map<std::string, std::string>& special_token_texts() const;
+
+  /// Where it was loaded from: a folder (or the folder of the file), for chat templates and for saving a model with
+  /// its tokenizer unchanged.
+  const std::string& folder() const;
+
+  /// Equal when the files that define the tokenizer are equal. For caches and run.json.
+  std::uint64_t fingerprint() const;
+
+ private:
+  explicit Tokenizer(std::shared_ptr<const TokenizerCore> core) : core_(std::move(core)) {}
+  std::shared_ptr<const TokenizerCore> core_;
+  friend class StreamDecoder;
+};
+
+/// Decodes a growing answer. The pieces given out, joined, equal `decode` of all ids; none ends inside a UTF-8
+/// sequence, and text given out is never changed by later ids.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(Tokenizer tokenizer, bool skip_special_tokens = false);
+  /// The text that can be printed now; empty while a character is incomplete.
+  std::string push(std::int32_t id);
+  /// What was held back, when no more ids follow. The decoder is empty again afterwards.
+  std::string finish();
+
+ private:
+  Tokenizer tokenizer_;
+  bool skip_special_;
+  std::vector<std::int32_t> window_;  // ids whose text may still change, after the context that they need
+  std::size_t context_ = 0;           // how many of `window_` are already printed
+  std::string printed_;               // text of the context, as decoded so far
+};
+
+/// A prompt and its completion, tokenised as one text.
+struct PromptCompletionIds {
+  std::vector<std::int32_t> prompt;
+  std::vector<std::int32_t> completion;
+  bool straddles = false;  ///< a token spans the end of the prompt; it belongs to the completion
+};
+
+/// Ids of `prompt + completion` (with the tokenizer's own special tokens), cut at the longest common prefix with the
+/// ids of the prompt alone (without what the post-processor appends at its end).
+PromptCompletionIds encode_pair(const Tokenizer& tokenizer, std::string_view prompt, std::string_view completion);
+
+}  // namespace attune::text
