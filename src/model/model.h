@@ -1,0 +1,102 @@
+// A model with its folder: loading, adapters, trainable parameters, saving so that transformers and PEFT read it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "model/family.h"
+#include "model/transformer.h"
+
+namespace attune::model {
+
+/// model=…: a path or the long form of interface.md §1.
+struct ModelOptions {
+  std::string path;
+  std::string dtype = "float32";  ///< arithmetic and storage in memory: float32, bfloat16, float16; float64 for tests
+  std::string adapter, base;
+  void declare(core::Fields& fields);
+};
+
+/// adapter=…
+struct AdapterOptions {
+  std::string type = "none";  ///< none, lora
+  std::int64_t rank = 16;
+  double alpha = 32, dropout = 0;
+  std::vector<std::string> target_modules;  ///< suffixes, one regex, or "all-linear"; empty: the family's default
+  bool rslora = false;
+  std::string init = "default";
+  void declare(core::Fields& fields);
+};
+
+/// A tensor that can be trained.
+struct Parameter {
+  std::string name;   ///< as in the file that save() writes
+  at::Tensor tensor;  ///< leaf; requires grad when trained
+  bool decay = true;  ///< false for norms and biases, as transformers does
+};
+
+/// Everything of the folder that a re-save keeps byte for byte: tokenizer files, chat template, generation_config …
+struct SavedAs {
+  std::string dtype;  ///< "" = the source's dtype
+  std::int64_t shard_bytes = 5'000'000'000;
+};
+
+class Model {
+ public:
+  /// A Hugging Face folder, or a PEFT adapter folder (its base is read too). Weights are mapped, then converted.
+  /// @throws Error{kRequest}: no such file, truncated or lying safetensors, shapes that contradict config.json (names
+  /// key and tensor), NaN weights (names the tensor).
+  static Model load(const ModelOptions& options);
+  /// A model with random weights (tests, benches): normal(0, 0.02), norms one.
+  static Model random(const core::Json& config, std::uint64_t seed, const std::string& dtype = "float32");
+
+  const ModelConfig& config() const { return config_; }
+  const TransformerWeights& weights() const { return weights_; }
+  TransformerWeights& weights() { return weights_; }
+  const std::string& folder() const { return folder_; }  ///< of the base model; tokenizer files are here
+  bool has_adapter() const;
+  at::ScalarType dtype() const { return weights_.embedding.scalar_type(); }
+
+  /// Adds a fresh LoRA adapter (A Kaiming-uniform, B zero), freezes everything else. With an adapter already loaded
+  /// the run continues it and its present state is frozen as the reference.
+  void add_adapter(const AdapterOptions& options, std::uint64_t seed);
+  /// Gives the model a reward head `score` [1, D] if it has none (normal(0, 0.02)), trained along.
+  void add_score_head(std::uint64_t seed);
+  /// Marks what is trained: adapter (and score head) or everything. Returns the trained parameters in file order.
+  std::vector<Parameter> trainable();
+  void merge_adapter();
+  void unmerge_adapter();
+
+  at::Tensor hidden(const core::Forest& forest, Weights which = Weights::kPolicy,
+                    std::optional<std::uint64_t> dropout_seed = std::nullopt) const {
+    return hidden_states(weights_, config_, forest, which, dropout_seed);
+  }
+  Head head() const;
+
+  /// Writes a Hugging Face folder that transformers loads with the same logits (config with unknown keys kept,
+  /// tokenizer, template and generation_config byte for byte).
+  void save(const std::string& folder, const SavedAs& options = {}) const;
+  /// Writes a PEFT adapter folder (adapter_config.json, adapter_model.safetensors).
+  void save_adapter(const std::string& folder) const;
+  /// save_adapter for LoRA runs, save otherwise: what OUTPUT/model and checkpoints hold.
+  void save_result(const std::string& folder) const;
+  /// Copies weights back from what save_result wrote (resume).
+  void restore(const std::string& folder);
+  std::uint64_t fingerprint() const;
+
+ private:
+  ModelConfig config_;
+  TransformerWeights weights_;
+  std::string folder_, source_dtype_;
+  AdapterOptions adapter_options_;
+  core::Json adapter_json_;  ///< adapter_config.json of a loaded adapter
+  bool merged_ = false;
+};
+
+}  // namespace attune::model

@@ -1,0 +1,83 @@
+// The transformer: weights as plain tensors, and the forward pass over a packed forest.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/forest.h"
+#include "model/config.h"
+
+namespace attune::model {
+
+/// Which weights a pass uses. kReference is the frozen start: the same weights with a fresh adapter off, or with the
+/// frozen copy of a continued adapter, or (full fine-tuning with a second copy) other weights.
+enum class Weights { kPolicy, kReference };
+
+/// Low-rank update of a linear layer: y += scale * (x Aᵀ) Bᵀ (Hu et al. 2021, arXiv:2106.09685).
+struct Lora {
+  at::Tensor a;  ///< [rank, in]
+  at::Tensor b;  ///< [out, rank]
+  double scale = 1;
+  double dropout = 0;
+};
+
+/// y = x Wᵀ + bias (+ adapter). Weights are always [out, in] in memory.
+struct Linear {
+  std::string path;   ///< module path as in the Hugging Face file: "model.layers.0.self_attn.q_proj"
+  at::Tensor weight;  ///< [out, in]
+  at::Tensor bias;    ///< [out] or undefined
+  bool conv1d = false;  ///< stored transposed in files
+  std::optional<Lora> adapter;            ///< trained or loaded
+  std::optional<Lora> reference_adapter;  ///< frozen copy for a continued run; none: reference = adapter off
+  at::Tensor forward(const at::Tensor& x, Weights weights) const;
+  /// W plus the adapter's update, for decoding; W itself when there is none. [out, in]
+  at::Tensor merged(Weights weights) const;
+};
+
+struct Norm {
+  std::string path;
+  at::Tensor weight, bias;  ///< [D]; bias undefined for RMSNorm
+  at::Tensor forward(const at::Tensor& x, const ModelConfig& config) const;
+};
+
+struct Layer {
+  Norm input_norm, post_norm;
+  std::vector<Linear> qkv;  ///< {fused} or {q, k, v}
+  Norm q_norm, k_norm;      ///< defined when config.qk_norm
+  Linear output;
+  std::vector<Linear> up;  ///< {gate, up} or {up}
+  Linear down;
+};
+
+/// The output head: logits = softcap(h Wᵀ + bias).
+struct Head {
+  at::Tensor weight;  ///< [V, D]; the embedding itself when tied
+  at::Tensor bias;    ///< [V] or undefined
+  double softcap = 0;
+};
+
+struct TransformerWeights {
+  at::Tensor embedding;  ///< [V, D]
+  at::Tensor positions;  ///< [max_positions, D] or undefined
+  std::vector<Layer> layers;
+  Norm final_norm;
+  Linear head;       ///< weight aliases `embedding` when tied; weight undefined in a reward model
+  Linear score;      ///< [labels, D] reward head, weight undefined when absent
+};
+
+/// Hidden states after the final norm for every token of the stream: [T, D], on the autograd tape if grad mode is on
+/// and some weight requires grad. Exact shared-prefix attention, no [T, T] tensor, no padding. Dropout of adapters
+/// only when `dropout_seed` is given (then the forest must not share).
+at::Tensor hidden_states(const TransformerWeights& weights, const ModelConfig& config, const core::Forest& forest,
+                         Weights which = Weights::kPolicy, std::optional<std::uint64_t> dropout_seed = std::nullopt);
+
+/// cos and sin tables for the positions of the stream: each [T, dims/2], float32 arithmetic as transformers does.
+struct RopeTables {
+  at::Tensor cos, sin;
+};
+RopeTables rope_tables(const ModelConfig& config, const core::Forest& forest, const at::Tensor& like);
+
+}  // namespace attune::model
