@@ -1,0 +1,122 @@
+// A dataset as training sees it: rows by index, tokenised once into a mapped cache. Nothing is held in memory but the
+// map, so a 5 GB file trains within 500 MB.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "data/example.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace attune::data {
+
+/// data=…: interface.md §1 and §4.
+struct DataOptions {
+  std::string path, split, format = "auto", on_error = "fail", truncation = "keep_start";
+  core::Json columns;  ///< {prompt: question, …}
+  std::int64_t limit = 0;
+  bool shuffle = true, append_eos = true;
+  std::int64_t max_length = 1024, max_prompt_length = 0;
+  void declare(core::Fields& fields);
+};
+
+/// One candidate's tokens and feedback, as stored in the cache.
+struct TokenizedCandidate {
+  std::span<const std::int32_t> completion;  ///< ids, end-of-sequence included
+  std::span<const std::uint8_t> mask;        ///< [completion] 1 where trained on
+  std::optional<double> rank, reward, margin;
+  std::optional<bool> label;
+  double weight = 1;
+  std::span<const double> step_scores;
+  std::span<const std::int32_t> step_ends;        ///< completion index of each step's last token
+  std::span<const double> sampling_logps;
+  bool truncated = false;
+};
+
+struct TokenizedRow {
+  std::int64_t index = 0;                ///< row number in the file, from 0
+  std::span<const std::int32_t> prompt;  ///< ids; may be empty (language modelling)
+  std::vector<TokenizedCandidate> candidates;
+};
+
+/// What was read, for `check`, progress and run.json.
+struct DatasetSummary {
+  std::string format;
+  std::int64_t rows_read = 0, rows_kept = 0, candidates = 0, tokens = 0, trained_tokens = 0, straddling = 0,
+               truncated = 0;
+  std::map<std::string, std::int64_t> dropped;  ///< reason → rows (unusable; malformed under on_error=skip)
+  std::uint64_t fingerprint = 0;                ///< of content, tokenizer, template and options
+};
+
+/// How texts become ids: the tokenizer and the chat template of a model folder. `tokenizer` may be absent when every
+/// row carries ids.
+struct TextCodec {
+  std::optional<text::Tokenizer> tokenizer;
+  std::optional<text::ChatTemplate> chat_template;
+  std::optional<std::int32_t> eos_id;
+  std::int64_t max_positions = 0;  ///< model context; 0 unknown
+  std::int64_t vocab_size = 0;     ///< ids in records must be below it; 0 unknown
+  static TextCodec load(const std::string& model_folder);
+};
+
+/// What the method wants of a row; rows that cannot give it are dropped with a reason.
+enum class RowNeeds { kPromptsOnly, kDemonstrations, kPairs, kLabels, kRewards, kAny };
+
+/// Iterates the Examples of a file or folder without tokenising (generate, score, label). Malformed rows are handled as
+/// on_error says: `fail` looks at the whole file first and names the first five with line and reason.
+class ExampleReader {
+ public:
+  explicit ExampleReader(const DataOptions& options);
+  ~ExampleReader();
+  bool next(Example& example);  ///< false at the end
+  const DatasetSummary& summary() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The tokenised, mapped dataset.
+class Dataset {
+ public:
+  /// Reads, tokenises (with progress) and caches; a cache of equal fingerprint is reused.
+  /// @param cache_folder where the cache file goes ("" = $XDG_CACHE_HOME/attune or ~/.cache/attune).
+  static Dataset open(const DataOptions& options, const TextCodec& codec, RowNeeds needs,
+                      const std::string& cache_folder = "");
+  std::int64_t size() const;
+  TokenizedRow row(std::int64_t i) const;  ///< spans point into the map; valid while the Dataset lives
+  const DatasetSummary& summary() const;
+
+ private:
+  struct Map;
+  std::shared_ptr<const Map> map_;
+};
+
+/// Tokens of one Example (shared by Dataset, score, tokenize, generate): owning version of TokenizedRow.
+struct TokenizedExample {
+  std::vector<std::int32_t> prompt;
+  struct Completion {
+    std::vector<std::int32_t> ids;
+    std::vector<std::uint8_t> mask;
+    std::vector<std::int32_t> step_ends;
+    bool straddles = false, truncated = false;
+  };
+  std::vector<Completion> completions;
+  std::string rendered;  ///< the text that was tokenised (prompt + first completion), for `check` and `tokenize`
+};
+/// @param training appends end-of-sequence and truncates as the options say; scoring and generation do neither.
+/// An ItemError says why the row is unusable.
+core::Result<TokenizedExample> tokenize_example(const Example& example, const TextCodec& codec,
+                                                const DataOptions& options, bool training);
+/// The prompt alone, ready to be continued (generation prompt added).
+core::Result<std::vector<std::int32_t>> tokenize_prompt(const Example& example, const TextCodec& codec);
+
+}  // namespace attune::data
