@@ -1,0 +1,139 @@
+#include "data/packing.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace attune::data {
+namespace {
+
+using Range = std::pair<std::size_t, std::size_t>;  // items [first, second)
+
+std::vector<core::TokenSequence> sequences_of(std::span<const PackItem> items) {
+  std::vector<core::TokenSequence> sequences;
+  sequences.reserve(items.size());
+  for (const PackItem& item : items) {
+    const auto length = static_cast<std::int64_t>(item.ids.size());
+    ATTUNE_ASSERT(length > 0 && item.prompt_length >= 0 && item.prompt_length <= length);
+    ATTUNE_ASSERT(static_cast<std::int64_t>(item.mask.size()) == length - item.prompt_length);
+    sequences.push_back({item.ids, item.group, item.table});
+  }
+  return sequences;
+}
+
+/// Cuts a group over the budget into runs that fit. A run's stream grows with every item, so the longest run
+/// that fits is found by doubling and halving: a group of n items costs n log n, not n².
+class GroupCutter {
+ public:
+  GroupCutter(std::span<const core::TokenSequence> sequences, std::int64_t budget, bool share)
+      : sequences_(sequences), budget_(budget), share_(share) {}
+
+  /// The longest run [begin, …) within [begin, end) that fits; at least one item.
+  std::size_t cut(std::size_t begin, std::size_t end) const {
+    std::size_t good = 1, bad = end - begin + 1;  // sizes: `good` is taken, `bad` does not fit
+    for (std::size_t step = 2; step < bad; step *= 2) {
+      if (!fits(begin, step)) {
+        bad = step;
+        break;
+      }
+      good = step;
+    }
+    while (bad - good > 1) {
+      const std::size_t middle = good + (bad - good) / 2;
+      (fits(begin, middle) ? good : bad) = middle;
+    }
+    return begin + good;
+  }
+
+ private:
+  bool fits(std::size_t begin, std::size_t count) const {
+    return core::forest_size(sequences_.subspan(begin, count), share_) <= budget_;
+  }
+
+  std::span<const core::TokenSequence> sequences_;
+  std::int64_t budget_;
+  bool share_;
+};
+
+struct Plan {
+  std::vector<Range> batches;
+  std::vector<bool> splits;
+
+  void close(std::size_t& begin, std::size_t end, bool splits_group) {
+    if (end == begin) return;
+    batches.emplace_back(begin, end);
+    splits.push_back(splits_group);
+    begin = end;
+  }
+};
+
+Plan plan_batches(std::span<const core::TokenSequence> sequences, std::int64_t budget, bool share) {
+  Plan plan;
+  std::size_t open = 0;        // first item of the open micro-batch
+  std::int64_t filled = 0;     // its stream tokens
+  bool holds_a_piece = false;  // of a split group
+  const auto size_of = [&](std::size_t begin, std::size_t end) {
+    return core::forest_size(sequences.subspan(begin, end - begin), share);
+  };
+  for (std::size_t at = 0; at < sequences.size();) {
+    std::size_t end = at + 1;
+    while (end < sequences.size() && sequences[end].group == sequences[at].group) ++end;
+    std::int64_t size = size_of(at, end);
+    if (filled + size > budget) {
+      plan.close(open, at, holds_a_piece);
+      filled = 0;
+      holds_a_piece = false;
+    }
+    if (size > budget && end - at > 1) {
+      const GroupCutter cutter(sequences, budget, share);
+      for (std::size_t next = cutter.cut(at, end); next < end; next = cutter.cut(open, end))
+        plan.close(open, next, true);
+      size = size_of(open, end);
+      holds_a_piece = true;
+    }
+    filled += size;
+    at = end;
+  }
+  plan.close(open, sequences.size(), holds_a_piece);
+  return plan;
+}
+
+PackedBatch build_batch(std::span<const PackItem> items, std::span<const core::TokenSequence> sequences,
+                        Range range, bool share) {
+  PackedBatch batch;
+  const std::size_t count = range.second - range.first;
+  batch.forest = core::build_forest(sequences.subspan(range.first, count), share);
+  batch.offsets.push_back(0);
+  for (std::size_t i = 0; i < count; ++i) {
+    const PackItem& item = items[range.first + i];
+    const auto stream = batch.forest.stream_indices(i);
+    const auto prompt = static_cast<std::size_t>(item.prompt_length);
+    // The token at index k is read off the logits at index k - 1, which may lie in a shared segment.
+    for (std::size_t k = std::max<std::size_t>(prompt, 1); k < item.ids.size(); ++k) {
+      if (item.mask[k - prompt] == 0) continue;
+      batch.rows.push_back(stream[k - 1]);
+      batch.targets.push_back(item.ids[k]);
+    }
+    batch.items.push_back(static_cast<std::int64_t>(range.first + i));
+    batch.offsets.push_back(static_cast<std::int64_t>(batch.rows.size()));
+    batch.last_rows.push_back(stream.back());
+  }
+  return batch;
+}
+
+}  // namespace
+
+std::vector<PackedBatch> pack(std::span<const PackItem> items, std::int64_t token_budget, bool share) {
+  ATTUNE_ASSERT(token_budget > 0);
+  const auto sequences = sequences_of(items);
+  const Plan plan = plan_batches(sequences, token_budget, share);
+  std::vector<PackedBatch> batches;
+  batches.reserve(plan.batches.size());
+  for (std::size_t i = 0; i < plan.batches.size(); ++i) {
+    batches.push_back(build_batch(items, sequences, plan.batches[i], share));
+    batches.back().splits_group = plan.splits[i];
+  }
+  return batches;
+}
+
+}  // namespace attune::data
