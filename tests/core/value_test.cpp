@@ -85,7 +85,7 @@ TEST(Yaml, BoundsNestingAndAliases) {
   const auto nested = [](int levels) { return std::string(levels, '[') + std::string(levels, ']'); };
   EXPECT_THAT(refusal("a: " + nested(80)), HasSubstr("nested deeper than 64 levels"));
   EXPECT_EQ(refusal("a: " + nested(60)), "accepted");
-  for (const char* open : {"[", "{a: ", "- ", "? ", "&a [", "'"}) {
+  for (const char* open : {"[", "{a: ", "- ", "? ", "&a ["}) {
     std::string deep;
     for (int i = 0; i < 100000; ++i) deep += open;
     EXPECT_NE(refusal(deep), "accepted") << open;  // and neither a crash nor a long wait
