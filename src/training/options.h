@@ -1,0 +1,72 @@
+// The settings of a training run, as recipes and arguments write them (names as in TRL and transformers where those
+// have one).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "core/value.h"
+#include "data/dataset.h"
+#include "generation/generator.h"
+#include "model/model.h"
+#include "training/step.h"
+
+namespace attune::training {
+
+struct TrainingOptions {
+  std::int64_t batch_size = 8, tokens_per_batch = 0, micro_batch_tokens = 0, max_steps = 0;
+  double epochs = 1;
+  double learning_rate = 0;  ///< 0: the method's own default
+  std::string schedule = "linear";
+  std::int64_t warmup_steps = 0, decay_steps = 0;
+  double warmup_ratio = 0, min_lr_ratio = 0, num_cycles = 0.5, power = 1;
+  double weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, max_grad_norm = 1;
+  bool shuffle = true;
+  std::string dtype = "float32";
+  std::int64_t logging_steps = 1, save_steps = 0, save_total_limit = 2, eval_steps = 0, gradient_accumulation = 1;
+  bool save_best = false;
+  std::int64_t early_stopping_patience = 0;
+  std::string pairs = "best_worst";
+  bool share_prefixes = true;
+  void declare(core::Fields& fields);
+};
+
+struct ReferenceOptions {
+  std::string path;
+  bool cache = false;
+  void declare(core::Fields& fields);
+};
+
+struct EvalOptions {
+  core::Value data;
+  std::string metric = "loss";
+  void declare(core::Fields& fields);
+};
+
+/// Stories, answers … drawn from the model while it learns, for samples.jsonl and the report.
+struct SamplesOptions {
+  std::int64_t prompts = 4, max_new_tokens = 96;
+  double temperature = 0.7;
+  void declare(core::Fields& fields);
+};
+
+/// Everything that `attune train` is told.
+struct TrainRecipe {
+  model::ModelOptions model;
+  core::Value data, method;
+  model::AdapterOptions adapter;
+  TrainingOptions training;
+  ReferenceOptions reference;
+  EvalOptions eval;
+  SamplesOptions samples;
+  std::string output, device = "auto", resume = "auto";
+  bool overwrite = false;
+  std::int64_t seed = 0, threads = 0;
+  void declare(core::Fields& fields);
+  /// Checks settings against each other and turns aliases into ours. @throws Error{kRequest}
+  void settle();
+};
+
+}  // namespace attune::training

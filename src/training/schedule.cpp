@@ -1,0 +1,82 @@
+#include "training/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numbers>
+
+#include "core/error.h"
+
+namespace attune::training {
+namespace {
+
+/// Where an update stands: `x` updates after the warm-up, of `length`.
+struct After {
+  double x, length;
+  double share() const { return x / std::max(1.0, length); }
+};
+
+using Shape = double (*)(const ScheduleOptions&, After);
+
+double linear(const ScheduleOptions&, After at) { return std::max(0.0, 1 - at.share()); }
+double constant(const ScheduleOptions&, After) { return 1; }
+double cosine(const ScheduleOptions& options, After at) {
+  return std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * options.num_cycles * 2 * at.share())));
+}
+double cosine_with_restarts(const ScheduleOptions& options, After at) {
+  if (at.share() >= 1) return 0;
+  const double cycles = std::max(1.0, std::ceil(options.num_cycles));
+  return std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * std::fmod(cycles * at.share(), 1.0))));
+}
+double cosine_with_min_lr(const ScheduleOptions& options, After at) {
+  return cosine(options, at) * (1 - options.min_lr_ratio) + options.min_lr_ratio;
+}
+double polynomial(const ScheduleOptions& options, After at) {
+  constexpr double kEnd = 1e-7;  // transformers ends at 1e-7 of an absolute rate; as a share of the peak here
+  return at.share() >= 1 ? kEnd : (1 - kEnd) * std::pow(1 - at.share(), options.power) + kEnd;
+}
+double inverse_sqrt(const ScheduleOptions& options, After at) {
+  const double scale = options.warmup_steps > 0 ? static_cast<double>(options.warmup_steps) : 10000;
+  return 1 / std::sqrt((at.x + scale) / scale);
+}
+double warmup_stable_decay(const ScheduleOptions& options, After at) {
+  const double decay = options.decay_steps > 0 ? static_cast<double>(options.decay_steps) : std::ceil(at.length / 10);
+  const double into = at.x - (at.length - decay);
+  return into <= 0 ? 1 : std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, into / decay))));
+}
+
+struct Entry {
+  const char* name;
+  Shape shape;
+  const char* summary;
+};
+constexpr Entry kEntries[] = {
+    {"linear", linear, "Falls in a straight line to zero."},
+    {"cosine", cosine, "Falls along half a cosine to zero."},
+    {"cosine_with_restarts", cosine_with_restarts, "Cosine falls, started anew num_cycles times."},
+    {"cosine_with_min_lr", cosine_with_min_lr, "Falls along half a cosine to min_lr_ratio of the peak."},
+    {"polynomial", polynomial, "Falls as (1 - t)^power."},
+    {"constant", constant, "Stays at the peak after the warm-up."},
+    {"constant_with_warmup", constant, "Another name of constant, as in transformers."},
+    {"inverse_sqrt", inverse_sqrt, "Falls with the square root of the steps."},
+    {"warmup_stable_decay", warmup_stable_decay, "Stays at the peak, then falls along a cosine in the last part."},
+};
+
+}  // namespace
+
+std::vector<ScheduleInfo> schedules() {
+  std::vector<ScheduleInfo> infos;
+  for (const Entry& entry : kEntries) infos.push_back({entry.name, entry.summary});
+  return infos;
+}
+
+double schedule_factor(const ScheduleOptions& options, std::int64_t step) {
+  const auto entry = std::find_if(std::begin(kEntries), std::end(kEntries),
+                                  [&](const Entry& e) { return options.name == e.name; });
+  ATTUNE_ASSERT(entry != std::end(kEntries));
+  if (step < options.warmup_steps) return static_cast<double>(step) / static_cast<double>(options.warmup_steps);
+  return entry->shape(options, {static_cast<double>(step - options.warmup_steps),
+                                static_cast<double>(options.total_steps - options.warmup_steps)});
+}
+
+}  // namespace attune::training

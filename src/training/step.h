@@ -1,0 +1,46 @@
+// One optimiser step's worth of candidates, ready to be computed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "algorithm/method.h"
+#include "data/dataset.h"
+#include "data/packing.h"
+#include "model/config.h"
+
+namespace attune::training {
+
+/// Parallel lists over the N candidates of a step; candidates of one group are neighbours.
+struct Step {
+  std::uint64_t number = 0;  ///< 1, 2, … keys random numbers
+  std::vector<data::PackItem> items;
+  std::vector<algorithm::Candidate> candidates;
+  /// Signals known beforehand, per candidate one number per trained token: "old_logps" of sampled candidates,
+  /// "ref_logps" from a cache. A key is present for all candidates or absent.
+  std::map<std::string, std::vector<std::vector<double>>> known;
+  std::vector<std::int64_t> rows;  ///< dataset row of every candidate (messages, reference cache)
+  std::vector<std::int64_t> row_candidates;  ///< its index among the row's candidates; -1 for derived ones
+
+  std::int64_t size() const { return static_cast<std::int64_t>(items.size()); }
+  /// Every token of every sequence, a prompt once for each of its candidates (what TRL calls num_tokens).
+  std::int64_t tokens() const;
+  /// Offsets of trained tokens per candidate; the first token of a sequence without prompt is not trained.
+  core::Offsets offsets() const;
+  algorithm::Totals totals() const;
+};
+
+/// How rated rows become what a method asks for.
+struct PairingOptions {
+  std::string pairs = "best_worst";  ///< best_worst, all, adjacent
+  void declare(core::Fields& fields);
+};
+
+/// Builds a step from dataset rows: chosen and rejected, labels, groups or lists, as the method wants, with the extra
+/// candidates it asks for. Deterministic: derived candidates depend on the order of rows only.
+Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Method& method,
+                   const model::ModelConfig& config, const PairingOptions& pairing);
+
+}  // namespace attune::training
