@@ -33,6 +33,7 @@ class AdamW {
   /// Puts moments back. @throws Error{kRequest} if one is missing or has another shape.
   void restore(const std::map<std::string, at::Tensor>& moments, std::int64_t steps, const std::string& where);
   const std::vector<model::Parameter>& parameters() const { return parameters_; }
+  std::int64_t steps() const { return steps_; }
 
  private:
   void update(const std::vector<std::size_t>& indices, double learning_rate, double decay);

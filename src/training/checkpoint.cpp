@@ -1,0 +1,67 @@
+#include "training/checkpoint.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "model/safetensors.h"
+
+namespace attune::training {
+namespace {
+
+constexpr const char* kStateFile = "training_state.json";
+constexpr const char* kTensorFile = "optimizer.safetensors";
+constexpr const char* kExact = "parameter.";  // prefix of the exact copies of trained parameters
+
+}  // namespace
+
+void save_checkpoint(const std::string& folder, const model::Model& model, const AdamW& optimizer,
+                     const core::Json& state) {
+  core::StagedFolder stage(folder);
+  model.save_result(stage.path());
+  auto tensors = optimizer.moments();
+  // The model's own files may hold another precision than training computes in: exact copies make resuming exact.
+  for (const auto& parameter : optimizer.parameters()) tensors[kExact + parameter.name] = parameter.tensor.detach();
+  model::write_safetensors(stage.path() + "/" + kTensorFile, tensors);
+  core::write_file_atomically(stage.path() + "/" + kStateFile, state.dump(1) + "\n");
+  stage.publish();
+}
+
+core::Json load_checkpoint(const std::string& folder, model::Model&, AdamW& optimizer) {
+  const std::string state_file = folder + "/" + kStateFile, tensor_file = folder + "/" + kTensorFile;
+  core::Json state = core::read_json_file(state_file);
+  if (!state.is_object() || !state.contains("optimizer_steps"))
+    core::fail_request("{}: not the state of a training run", state_file);
+  const auto tensors = model::read_safetensors(tensor_file);
+  for (const auto& parameter : optimizer.parameters()) {
+    const auto found = tensors.find(kExact + parameter.name);
+    if (found == tensors.end() || found->second.sizes() != parameter.tensor.sizes())
+      core::fail_request("{}: {} is missing or has another shape", tensor_file, parameter.name);
+    at::NoGradGuard no_grad;
+    parameter.tensor.detach().copy_(found->second);
+  }
+  optimizer.restore(tensors, state["optimizer_steps"].get<std::int64_t>(), tensor_file);
+  return state;
+}
+
+core::Json metrics_to_json(const algorithm::Metrics& metrics) {
+  core::Json json = core::Json::object();
+  for (const auto& [name, metric] : metrics)
+    json[name] = {static_cast<int>(metric.fold), metric.sum, metric.count};
+  return json;
+}
+
+algorithm::Metrics metrics_from_json(const core::Json& json) {
+  algorithm::Metrics metrics;
+  for (const auto& [name, value] : json.items()) {
+    if (!value.is_array() || value.size() != 3) continue;
+    algorithm::Metric metric;
+    metric.fold = static_cast<algorithm::Metric::Fold>(value[0].get<int>());
+    metric.sum = value[1].is_null() ? std::numeric_limits<double>::quiet_NaN() : value[1].get<double>();
+    metric.count = value[2].get<double>();
+    metrics[name] = metric;
+  }
+  return metrics;
+}
+
+}  // namespace attune::training

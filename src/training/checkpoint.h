@@ -1,0 +1,27 @@
+// Checkpoints: a folder that transformers or PEFT loads, with the rest of the training state beside it. It becomes
+// visible by one rename after everything is on disk.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "core/json.h"
+#include "algorithm/method.h"
+#include "model/model.h"
+#include "training/optimizer.h"
+
+namespace attune::training {
+
+/// Writes folder/{model files, training_state.json, optimizer.safetensors}.
+/// @param state counters, cursors, method states: whatever the trainer needs to continue.
+void save_checkpoint(const std::string& folder, const model::Model& model, const AdamW& optimizer,
+                     const core::Json& state);
+
+/// Puts weights and moments back exactly and returns the state. @throws Error{kRequest} naming what is damaged.
+core::Json load_checkpoint(const std::string& folder, model::Model& model, AdamW& optimizer);
+
+/// metrics as JSON and back: {"name": [fold, sum, count]}.
+core::Json metrics_to_json(const algorithm::Metrics& metrics);
+algorithm::Metrics metrics_from_json(const core::Json& json);
+
+}  // namespace attune::training

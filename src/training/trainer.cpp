@@ -1,0 +1,273 @@
+#include "training/trainer.h"
+
+#include <ATen/ATen.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/process.h"
+#include "training/checkpoint.h"
+#include "training/metric_names.h"
+
+namespace attune::training {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Metric names get the method's name in front when several methods train together.
+std::string named(const std::vector<MethodTerm>& terms, const MethodTerm& term, const std::string& metric) {
+  return terms.size() == 1 ? metric : term.name + "/" + metric;
+}
+
+void fold(algorithm::Metrics& into, const std::string& name, const algorithm::Metric& metric) {
+  const auto [place, fresh] = into.try_emplace(name, metric);
+  if (!fresh) place->second.add(metric);
+}
+
+std::vector<model::Parameter> trainable(model::Model& model) { return model.trainable(); }
+
+std::int64_t total_updates(const std::vector<MethodTerm>& terms, const TrainingOptions& options) {
+  ATTUNE_ASSERT(!terms.empty());
+  if (options.max_steps > 0) return options.max_steps;
+  const auto per_epoch = static_cast<double>(terms.front().stream.batches_per_epoch());
+  return std::max<std::int64_t>(1, std::llround(std::ceil(options.epochs * per_epoch - 1e-9)));
+}
+
+ScheduleOptions schedule_of(const TrainingOptions& options, std::int64_t total) {
+  const std::int64_t by_ratio = std::llround(std::ceil(options.warmup_ratio * static_cast<double>(total)));
+  return {options.schedule,     options.warmup_steps > 0 ? options.warmup_steps : by_ratio, total, options.min_lr_ratio,
+          options.num_cycles,   options.power, options.decay_steps};
+}
+
+}  // namespace
+
+Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms, TrainerOptions options,
+                 RunFolder& folder, Observer observer)
+    : model_(model),
+      terms_(std::move(terms)),
+      options_(std::move(options)),
+      folder_(folder),
+      observer_(std::move(observer)),
+      engine_(model, reference, options_.engine),
+      optimizer_(trainable(model), {options_.training.weight_decay, options_.training.adam_beta1,
+                                    options_.training.adam_beta2, options_.training.adam_epsilon,
+                                    options_.training.max_grad_norm}) {
+  total_ = attune::training::total_updates(terms_, options_.training);
+  schedule_ = schedule_of(options_.training, total_);
+}
+
+Trainer::Update Trainer::update_once() {
+  Update update;
+  std::vector<Step> steps;
+  for (auto& term : terms_) {
+    const auto rows = term.stream.next();
+    Step step = assemble_step(rows, *term.method, model_.config(), {options_.training.pairs});
+    step.number = static_cast<std::uint64_t>(done_ + 1);
+    if (step.size() == 0) continue;  // a batch of ties has nothing to say
+    const StepResult result = engine_.run(step, *term.method, term.state, term.weight);
+    update.loss += term.weight * result.loss;
+    for (const auto& [name, metric] : result.metrics) fold(window_, named(terms_, term, name), metric);
+    num_tokens_ += step.tokens();
+    window_tokens_ += step.tokens();
+    computed_tokens_ += result.computed_tokens;
+    steps.push_back(std::move(step));
+  }
+  update.grad_norm = optimizer_.grad_norm();
+  update.learning_rate = options_.learning_rate * schedule_factor(schedule_, done_);
+  guard(update, steps);
+  if (!steps.empty()) optimizer_.step(update.learning_rate, update.grad_norm);
+  ++done_;
+  return update;
+}
+
+void Trainer::guard(const Update& update, const std::vector<Step>& steps) {
+  if (std::isfinite(update.loss) && std::isfinite(update.grad_norm)) return;
+  const std::string path = folder_.path() + "/bad_batch.jsonl";
+  core::write_file_atomically(path, [&](const core::Sink& sink) {
+    for (const Step& step : steps)
+      for (std::size_t i = 0; i < step.items.size(); ++i) {
+        const auto& item = step.items[i];
+        const auto middle = item.ids.begin() + item.prompt_length;
+        sink(core::to_line({{"id", fmt::format("row-{}", step.rows[i])},
+                            {"prompt_ids", std::vector<std::int32_t>(item.ids.begin(), middle)},
+                            {"candidates", {{{"completion_ids", std::vector<std::int32_t>(middle, item.ids.end())},
+                                             {"completion_mask", item.mask},
+                                             {"reward", step.candidates[i].reward}}}}}) + "\n");
+      }
+  });
+  core::fail_run("update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
+                 "last checkpoint. A smaller training.learning_rate, or a look at these rows, is what helps most often",
+                 done_ + 1, update.loss, update.grad_norm, path);
+}
+
+core::Json Trainer::evaluate() {
+  core::Json row = core::Json::object();
+  double loss = 0;
+  for (auto& term : terms_) {
+    if (!term.eval) continue;
+    DataStream stream(*term.eval, {options_.training.batch_size, 0, false, 0});
+    algorithm::Metrics metrics;
+    algorithm::State scratch = term.state;  // evaluation must not move running means
+    double sum = 0, count = 0;
+    for (std::int64_t left = stream.batches_per_epoch(); left > 0; --left) {
+      const Step step = assemble_step(stream.next(), *term.method, model_.config(), {options_.training.pairs});
+      if (step.size() == 0) continue;
+      const auto result = engine_.run(step, *term.method, scratch, 1, /*train=*/false);
+      const double groups = step.totals().groups;
+      sum += result.loss * groups;
+      count += groups;
+      for (const auto& [name, metric] : result.metrics) fold(metrics, named(terms_, term, name), metric);
+    }
+    loss += count > 0 ? term.weight * sum / count : 0;
+    for (const auto& [name, metric] : metrics) row["eval_" + name] = metric.value();
+  }
+  row["eval_loss"] = loss;
+  return row;
+}
+
+bool Trainer::due(std::int64_t every, bool otherwise) const {
+  return done_ == total_ || (every > 0 ? done_ % every == 0 : otherwise);
+}
+
+bool Trainer::out_of_patience(const core::Json& evaluation) {
+  const std::string key = "eval_" + options_.metric;
+  if (!evaluation.contains(key) || !evaluation[key].is_number())
+    core::fail_request("eval.metric: there is no metric {} in the evaluation", options_.metric);
+  const double sign = better_when_higher(options_.metric) ? 1 : -1, score = sign * evaluation[key].get<double>();
+  if (best_checkpoint_.empty() || score > best_) {
+    best_ = score;
+    best_checkpoint_ = folder_.checkpoint_path(done_);
+    bad_evaluations_ = 0;
+    return false;
+  }
+  ++bad_evaluations_;
+  return options_.training.early_stopping_patience > 0 && bad_evaluations_ >= options_.training.early_stopping_patience;
+}
+
+void Trainer::write_row(const core::Json& row) {
+  folder_.append_metrics(row);
+  for (const auto& [name, value] : row.items()) {
+    if (name == "step" || !value.is_number()) continue;
+    const bool eval = name.rfind("eval_", 0) == 0;
+    events_->scalar(eval ? "eval/" + name.substr(5) : "train/" + name, row["step"].get<std::int64_t>(),
+                    value.get<double>());
+  }
+  events_->flush();
+  if (observer_.on_row) observer_.on_row(row);
+}
+
+void Trainer::log(const Update& update, const core::Json& evaluation) {
+  const double updates = static_cast<double>(window_updates_);
+  core::Json row = {{"step", done_},
+                    {"epoch", terms_.front().stream.epoch()},
+                    {"loss", window_loss_ / updates},
+                    {"grad_norm", window_norm_ / updates},
+                    {"learning_rate", update.learning_rate},
+                    {"num_tokens", num_tokens_},
+                    {"computed_tokens", computed_tokens_},
+                    {"tokens_per_second", static_cast<double>(window_tokens_) / std::max(window_seconds_, 1e-9)},
+                    {"step_seconds", window_seconds_ / updates},
+                    {"peak_rss_mb", core::peak_rss_mb()}};
+  for (const auto& [name, metric] : window_) row[name] = metric.value();
+  row.update(evaluation);
+  window_.clear();
+  window_loss_ = window_norm_ = window_seconds_ = 0;
+  window_updates_ = window_tokens_ = 0;
+  write_row(row);
+}
+
+void Trainer::run() {
+  if (done_ > 0) EventFile::drop_after(folder_.path(), done_);
+  events_ = std::make_unique<EventFile>(folder_.path());
+  const bool has_eval = std::any_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) { return t.eval.has_value(); });
+  if (done_ == 0 && observer_.on_samples) observer_.on_samples(0);
+  if (done_ == 0 && has_eval) {
+    core::Json row = {{"step", 0}, {"epoch", 0.0}};
+    row.update(evaluate());
+    write_row(row);
+  }
+  while (done_ < total_) {
+    const double before = terms_.front().stream.epoch();
+    const auto start = Clock::now();
+    const Update update = update_once();
+    window_seconds_ += seconds_since(start);
+    window_loss_ += update.loss;
+    window_norm_ += update.grad_norm;
+    ++window_updates_;
+    const bool epoch_ended = std::floor(terms_.front().stream.epoch()) > std::floor(before);
+    const bool stop_asked = observer_.interrupted && observer_.interrupted();
+    const bool save = due(options_.training.save_steps, epoch_ended) || stop_asked;
+    const bool judge = has_eval && due(options_.training.eval_steps, save) && !stop_asked;
+    const core::Json evaluation = judge ? evaluate() : core::Json::object();
+    const bool give_up = judge && out_of_patience(evaluation);
+    if (due(options_.training.logging_steps, false) || judge) log(update, evaluation);
+    if (observer_.on_update) observer_.on_update(done_, total_, fmt::format("loss {:.4f}", update.loss));
+    if (done_ == total_ && observer_.on_samples) observer_.on_samples(done_);
+    if (save || (judge && options_.training.save_best && bad_evaluations_ == 0)) save_checkpoint();
+    if (stop_asked)
+      throw core::Error(core::ErrorCode::kInterrupted,
+                        fmt::format("interrupted; saved after update {} of {}. The same command continues", done_, total_));
+    if (give_up) {
+      if (done_ < total_ && observer_.on_samples) observer_.on_samples(done_);
+      break;
+    }
+  }
+}
+
+void Trainer::save_checkpoint() {
+  attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, state());
+  folder_.prune_checkpoints(options_.training.save_total_limit, best_checkpoint_);
+}
+
+core::Json Trainer::state() const {
+  core::Json terms = core::Json::array();
+  for (const auto& term : terms_) terms.push_back({{"cursor", term.stream.cursor()}, {"state", term.state}});
+  return {{"update", done_},
+          {"total", total_},
+          {"optimizer_steps", optimizer_.steps()},
+          {"num_tokens", num_tokens_},
+          {"computed_tokens", computed_tokens_},
+          {"best", best_},
+          {"best_checkpoint", best_checkpoint_},
+          {"bad_evaluations", bad_evaluations_},
+          {"terms", terms},
+          {"window", {{"metrics", metrics_to_json(window_)}, {"loss", window_loss_}, {"norm", window_norm_},
+                      {"seconds", window_seconds_}, {"updates", window_updates_}, {"tokens", window_tokens_}}}};
+}
+
+void Trainer::restore(const std::string& checkpoint) {
+  const core::Json state = load_checkpoint(checkpoint, model_, optimizer_);
+  try {
+    restore_state(state, checkpoint);
+  } catch (const core::Json::exception& error) {
+    core::fail_request("{}: the training state is damaged: {}", checkpoint, error.what());
+  }
+  folder_.rewind(done_);
+}
+
+void Trainer::restore_state(const core::Json& state, const std::string& where) {
+  if (state.at("terms").size() != terms_.size()) core::fail_request("{}: made by another recipe", where);
+  done_ = state.at("update");
+  num_tokens_ = state.at("num_tokens");
+  computed_tokens_ = state.at("computed_tokens");
+  best_ = state.at("best");
+  best_checkpoint_ = state.at("best_checkpoint");
+  bad_evaluations_ = state.at("bad_evaluations");
+  for (std::size_t i = 0; i < terms_.size(); ++i) {
+    terms_[i].stream.seek(state.at("terms")[i].at("cursor"), where);
+    terms_[i].state = state.at("terms")[i].at("state").get<algorithm::State>();
+  }
+  const auto& window = state.at("window");
+  window_ = metrics_from_json(window.at("metrics"));
+  window_loss_ = window.at("loss");
+  window_norm_ = window.at("norm");
+  window_seconds_ = window.at("seconds");
+  window_updates_ = window.at("updates");
+  window_tokens_ = window.at("tokens");
+}
+
+}  // namespace attune::training

@@ -1,0 +1,94 @@
+// The training loop: batches, updates, evaluation, logging, checkpoints.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "training/data_stream.h"
+#include "training/engine.h"
+#include "training/event_file.h"
+#include "training/optimizer.h"
+#include "training/options.h"
+#include "training/run_folder.h"
+#include "training/schedule.h"
+
+namespace attune::training {
+
+/// One method of a recipe with the data it learns from. Several make a weighted sum.
+struct MethodTerm {
+  std::string name;
+  std::unique_ptr<algorithm::Method> method;
+  double weight = 1;
+  DataStream stream;
+  std::optional<data::Dataset> eval;
+  algorithm::State state;
+};
+
+/// What the outside wants to see while a run goes on.
+struct Observer {
+  std::function<void(const core::Json& row)> on_row;                     ///< every line of metrics.jsonl
+  std::function<void(std::int64_t update, std::int64_t total, const std::string& text)> on_update;
+  std::function<void(std::int64_t update)> on_samples;                   ///< before the first update and after the last
+  std::function<bool()> interrupted;                                     ///< polled between updates
+};
+
+struct TrainerOptions {
+  TrainingOptions training;
+  EngineOptions engine;
+  double learning_rate = 1e-6;  ///< the peak, resolved
+  std::string metric = "loss";  ///< for save_best and early stopping
+};
+
+class Trainer {
+ public:
+  Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms, TrainerOptions options,
+          RunFolder& folder, Observer observer);
+
+  /// Trains to the end from wherever the run stands. @throws Error{kRun} on a loss that is not finite (the batch is
+  /// saved), Error{kInterrupted} after the checkpoint that an interrupt asks for.
+  void run();
+  /// Continues from a checkpoint folder. @throws Error{kRequest} if it is damaged or of another run.
+  void restore(const std::string& checkpoint);
+  std::int64_t total_updates() const { return total_; }
+  /// The checkpoint with the best evaluation so far, "" without one.
+  const std::string& best_checkpoint() const { return best_checkpoint_; }
+
+ private:
+  struct Update {
+    double loss = 0, grad_norm = 0, learning_rate = 0;
+  };
+  Update update_once();
+  void guard(const Update& update, const std::vector<Step>& steps);
+  bool due(std::int64_t every, bool otherwise) const;
+  core::Json evaluate();
+  /// Judges an evaluation; true when patience has run out.
+  bool out_of_patience(const core::Json& evaluation);
+  void log(const Update& update, const core::Json& evaluation);
+  void write_row(const core::Json& row);
+  void save_checkpoint();
+  core::Json state() const;
+  void restore_state(const core::Json& state, const std::string& where);
+
+  model::Model& model_;
+  std::vector<MethodTerm> terms_;
+  TrainerOptions options_;
+  RunFolder& folder_;
+  Observer observer_;
+  Engine engine_;
+  AdamW optimizer_;
+  ScheduleOptions schedule_;
+  std::unique_ptr<EventFile> events_;
+  std::int64_t total_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0, bad_evaluations_ = 0;
+  double best_ = 0;
+  std::string best_checkpoint_;
+  // Since the last line of metrics.jsonl.
+  algorithm::Metrics window_;
+  double window_loss_ = 0, window_norm_ = 0, window_seconds_ = 0;
+  std::int64_t window_updates_ = 0, window_tokens_ = 0;
+};
+
+}  // namespace attune::training
