@@ -33,14 +33,14 @@ struct SamplingOptions {
 
 struct Prompt {
   std::vector<std::int32_t> ids;  ///< at least one token (the caller puts BOS where the model has one)
-  std::uint64_t record = 0;       ///< keys the random numbers, so a prompt draws the same samples in any batch
+  std::uint64_t record = 0;  ///< keys the random numbers, so a prompt draws the same samples in any batch
 };
 
 struct Sample {
   std::vector<std::int32_t> ids;  ///< completion, with the end-of-sequence token if it was drawn
   std::vector<double> logps;      ///< model's own at temperature 1, unfiltered: as the trainer computes them
-  std::string text;               ///< decoded without special tokens, cut before a stop text; "" without a tokenizer
-  std::string finish_reason;      ///< "stop" or "length"
+  std::string text;  ///< decoded without special tokens, cut before a stop text; "" without a tokenizer
+  std::string finish_reason;  ///< "stop" or "length"
 };
 
 /// Called with new text of sample `sample` of prompt `prompt` as it is produced (streaming).
@@ -52,12 +52,14 @@ class Generator {
  public:
   /// Reads the model's weights in place (adapters are merged into a decode copy of the adapted layers only).
   /// @param tokenizer null: texts stay empty and stop strings are refused.
-  Generator(const model::Model& model, const text::Tokenizer* tokenizer, model::Weights which = model::Weights::kPolicy);
+  Generator(const model::Model& model, const text::Tokenizer* tokenizer,
+            model::Weights which = model::Weights::kPolicy);
   ~Generator();
-  /// result[p][s] for every prompt and sample. Random numbers are keyed by (seed, step, record, sample, token), so the
-  /// result does not depend on the batching beyond rounding.
+  /// result[p][s] for every prompt and sample. Random numbers are keyed by (seed, step, record, sample,
+  /// token), so the result does not depend on the batching beyond rounding.
   std::vector<std::vector<Sample>> generate(std::span<const Prompt> prompts, const SamplingOptions& options,
-                                            std::uint64_t seed, std::uint64_t step = 0, const OnText& on_text = {},
+                                            std::uint64_t seed, std::uint64_t step = 0,
+                                            const OnText& on_text = {},
                                             const OnProgress& on_progress = {}) const;
 
  private:

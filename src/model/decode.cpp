@@ -1,0 +1,244 @@
+#include "model/decode.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <string>
+
+#include "core/error.h"
+
+namespace attune::model {
+namespace {
+
+/// Prompt tokens computed at once: bounds the memory of activations.
+constexpr std::size_t kRowsPerPass = 1024;
+
+KvBuffer new_block(const KvShape& shape) {
+  const auto bytes = static_cast<std::size_t>(shape.block_floats()) * sizeof(float);
+  auto* data = static_cast<float*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
+  if (!data) throw std::bad_alloc();
+  // Scores are computed for whole blocks before unused lanes are masked: they must hold numbers.
+  std::fill_n(data, shape.block_floats(), 0.0F);
+  return KvBuffer(data);
+}
+
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::kSilu:
+      return at::silu(x);
+    case Activation::kGelu:
+      return at::gelu(x);
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kRelu:
+      return at::relu(x);
+  }
+  throw core::Error(core::ErrorCode::kInternal, "unknown activation");
+}
+
+/// The rows as a forest of single tokens, which is what rope_tables() wants to know about them.
+core::Forest positions_of(std::span<const DecodeRow> rows) {
+  core::Forest forest;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto begin = static_cast<std::int32_t>(i);
+    forest.tokens.push_back(rows[i].token);
+    forest.positions.push_back(rows[i].position);
+    forest.segments.push_back({-1, begin, begin + 1, begin + 1, rows[i].position, rows[i].table});
+  }
+  return forest;
+}
+
+template <class Get>
+at::Tensor row_numbers(std::span<const DecodeRow> rows, Get get) {
+  at::Tensor numbers = at::empty({static_cast<std::int64_t>(rows.size())}, at::kLong);
+  std::transform(rows.begin(), rows.end(), numbers.mutable_data_ptr<std::int64_t>(), get);
+  return numbers;
+}
+
+}  // namespace
+
+KvSequence::KvSequence(const KvShape& shape, const ReadPrompt& prompt)
+    : shape_(shape), own_{prompt.run, {}}, blocks_(prompt.blocks) {}
+
+std::span<const KvBlockRef> KvSequence::extend(std::int32_t position) {
+  if (own_.buffers.empty() || blocks_.back().count == kBlockTokens) {
+    own_.buffers.push_back(new_block(shape_));
+    blocks_.push_back({own_.buffers.back().get(), position, 0});
+  }
+  ++blocks_.back().count;
+  return blocks_;
+}
+
+struct Decoder::Step {
+  std::span<const DecodeRow> rows;
+  RopeTables rope;  ///< [R, dims/2] float32, undefined without rotation
+};
+
+at::Tensor Decoder::DecodeLinear::operator()(const at::Tensor& x) const {
+  return bias.defined() ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t());
+}
+
+Decoder::Decoder(const TransformerWeights& weights, const ModelConfig& config, Weights which)
+    : weights_(weights), config_(config), shape_{config.layers, config.kv_heads, config.head_dim} {
+  const c10::InferenceMode no_gradients;
+  const auto taken = [which](const Linear& linear) {
+    return DecodeLinear{linear.merged(which), linear.bias};
+  };
+  const auto all_taken = [&taken](const std::vector<Linear>& linears) {
+    std::vector<DecodeLinear> result;
+    for (const Linear& linear : linears) result.push_back(taken(linear));
+    return result;
+  };
+  for (const Layer& layer : weights.layers) {
+    layers_.push_back({all_taken(layer.qkv), all_taken(layer.up), taken(layer.output), taken(layer.down)});
+  }
+  if (!weights.head.weight.defined()) {
+    core::fail_request("this model has no language-model head (a reward model?): it cannot write text");
+  }
+  head_ = taken(weights.head);
+}
+
+at::Tensor Decoder::attention(const Step& step, std::size_t layer, const at::Tensor& x) const {
+  const auto rows = static_cast<std::int64_t>(step.rows.size());
+  const std::int64_t heads = config_.heads, kv_heads = config_.kv_heads, width = config_.head_dim;
+  std::vector<at::Tensor> parts;
+  for (const DecodeLinear& linear : layers_[layer].qkv) parts.push_back(linear(x));
+  if (parts.size() == 1)
+    parts = parts[0].split_with_sizes({heads * width, kv_heads * width, kv_heads * width}, 1);
+  at::Tensor q = parts[0].reshape({rows, heads, width}), k = parts[1].reshape({rows, kv_heads, width});
+  if (config_.qk_norm) {
+    q = weights_.layers[layer].q_norm.forward(q, config_);
+    k = weights_.layers[layer].k_norm.forward(k, config_);
+  }
+  q = q.to(at::kFloat).contiguous();
+  k = k.to(at::kFloat).contiguous();
+  const at::Tensor v = parts[2].to(at::kFloat).contiguous();
+  at::Tensor mixed = at::empty({rows, heads * width}, at::kFloat);
+
+  AttentionShape shape{shape_, static_cast<std::int64_t>(layer), heads, 0, 1};
+  if (layer < config_.windows.size()) shape.window = config_.windows[layer];
+  const double scale =
+      config_.attention_scale > 0 ? config_.attention_scale : 1 / std::sqrt(static_cast<double>(width));
+  shape.scale = static_cast<float>(config_.scale_by_layer ? scale / static_cast<double>(layer + 1) : scale);
+  const bool rotated =
+      step.rope.cos.defined() && (layer >= config_.rope_layers.size() || config_.rope_layers[layer]);
+  const std::int64_t half = rotated ? step.rope.cos.size(1) : 0;
+  const auto* cos = rotated ? step.rope.cos.const_data_ptr<float>() : nullptr;
+  const auto* sin = rotated ? step.rope.sin.const_data_ptr<float>() : nullptr;
+  auto* queries = q.mutable_data_ptr<float>();
+  auto* keys = k.mutable_data_ptr<float>();
+  const auto* values = v.const_data_ptr<float>();
+  auto* out = mixed.mutable_data_ptr<float>();
+
+  for (std::int64_t r = 0; r < rows; ++r) {
+    if (rotated) {
+      rotate_heads(queries + r * heads * width, heads, width, cos + r * half, sin + r * half, half);
+      rotate_heads(keys + r * kv_heads * width, kv_heads, width, cos + r * half, sin + r * half, half);
+    }
+    const DecodeRow& row = step.rows[static_cast<std::size_t>(r)];
+    store_key_value(shape, {row.blocks, row.position}, keys + r * kv_heads * width,
+                    values + r * kv_heads * width);
+  }
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const DecodeRow& row = step.rows[static_cast<std::size_t>(r)];
+    for (std::int64_t h = 0; h < kv_heads; ++h) {
+      attend(shape, {row.blocks, row.position}, h, queries + r * heads * width, out + r * heads * width);
+    }
+  }
+  return layers_[layer].output(mixed.to(x.scalar_type()));
+}
+
+at::Tensor Decoder::mlp(std::size_t layer, const at::Tensor& x) const {
+  const DecodeLayer& weights = layers_[layer];
+  at::Tensor inner = activate(weights.up[0](x), config_.activation);
+  if (config_.gated_mlp) inner = inner.mul_(weights.up[1](x));
+  return weights.down(inner);
+}
+
+at::Tensor Decoder::step(std::span<const DecodeRow> rows) const {
+  const c10::InferenceMode no_gradients;
+  at::Tensor x =
+      weights_.embedding.index_select(0, row_numbers(rows, [](const DecodeRow& row) { return row.token; }));
+  if (config_.embedding_scale != 1) x = x * config_.embedding_scale;
+  if (config_.learned_positions) {
+    x = x + weights_.positions.index_select(
+                0, row_numbers(rows, [](const DecodeRow& row) { return row.position; }));
+  }
+  Step step{rows, {}};
+  if (config_.rope.kind != RopeKind::kNone && config_.rope.dims > 0) {
+    step.rope = rope_tables(config_, positions_of(rows), at::empty({0}, at::kFloat));
+    step.rope.cos = step.rope.cos.to(at::kFloat).contiguous();
+    step.rope.sin = step.rope.sin.to(at::kFloat).contiguous();
+  }
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const Layer& layer = weights_.layers[i];
+    const at::Tensor normed = layer.input_norm.forward(x, config_);
+    const at::Tensor mixed = attention(step, i, normed);
+    if (config_.parallel_block) {
+      const bool own_norm = layer.post_norm.weight.defined();
+      x = x + mixed + mlp(i, own_norm ? layer.post_norm.forward(x, config_) : normed);
+    } else {
+      x = x + mixed;
+      x = x + mlp(i, layer.post_norm.forward(x, config_));
+    }
+  }
+  return weights_.final_norm.forward(x, config_);
+}
+
+std::vector<ReadPrompt> Decoder::read_prompts(const core::Forest& forest) const {
+  const c10::InferenceMode no_gradients;
+  const std::size_t segments = forest.segments.size();
+  std::vector<std::shared_ptr<KvRun>> runs(segments);
+  std::vector<std::vector<KvBlockRef>> blocks(segments);
+  std::vector<DecodeRow> rows;
+  std::vector<std::size_t> block_counts;  // how many of its segment's blocks a row sees
+  std::vector<std::size_t> owners;
+  for (std::size_t s = 0; s < segments; ++s) {
+    const core::Segment& segment = forest.segments[s];
+    runs[s] = std::make_shared<KvRun>();
+    if (segment.parent >= 0) {
+      runs[s]->prefix = runs[static_cast<std::size_t>(segment.parent)];
+      blocks[s] = blocks[static_cast<std::size_t>(segment.parent)];
+    }
+    for (std::int32_t t = segment.begin; t < segment.end; ++t) {
+      const std::int32_t position = forest.positions[static_cast<std::size_t>(t)];
+      if ((t - segment.begin) % kBlockTokens == 0) {
+        runs[s]->buffers.push_back(new_block(shape_));
+        blocks[s].push_back({runs[s]->buffers.back().get(), position, 0});
+      }
+      ++blocks[s].back().count;
+      rows.push_back({forest.tokens[static_cast<std::size_t>(t)], position, segment.table, {}});
+      block_counts.push_back(blocks[s].size());
+      owners.push_back(s);
+    }
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    rows[i].blocks = std::span(blocks[owners[i]]).first(block_counts[i]);
+
+  std::vector<at::Tensor> hidden;
+  for (std::size_t begin = 0; begin < rows.size(); begin += kRowsPerPass) {
+    const std::size_t count = std::min(kRowsPerPass, rows.size() - begin);
+    hidden.push_back(step(std::span(rows).subspan(begin, count)));
+  }
+  std::vector<ReadPrompt> prompts;
+  for (const std::int32_t leaf : forest.leaf_of) {
+    const auto s = static_cast<std::size_t>(leaf);
+    const auto last = static_cast<std::size_t>(forest.segments[s].end) - 1;
+    const at::Tensor state =
+        hidden[last / kRowsPerPass].select(0, static_cast<std::int64_t>(last % kRowsPerPass));
+    prompts.push_back({runs[s], blocks[s], state.clone()});
+  }
+  return prompts;
+}
+
+at::Tensor Decoder::logits(const at::Tensor& hidden) const {
+  const c10::InferenceMode no_gradients;
+  at::Tensor result = head_(hidden).to(at::kFloat);
+  if (config_.logit_softcap > 0) result = at::tanh(result / config_.logit_softcap) * config_.logit_softcap;
+  return result;
+}
+
+}  // namespace attune::model
