@@ -1,4 +1,5 @@
-// A model with its folder: loading, adapters, trainable parameters, saving so that transformers and PEFT read it.
+// A model with its folder: loading, adapters, trainable parameters, saving so that transformers and PEFT read
+// it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,7 +19,8 @@ namespace attune::model {
 /// model=…: a path or the long form of interface.md §1.
 struct ModelOptions {
   std::string path;
-  std::string dtype = "float32";  ///< arithmetic and storage in memory: float32, bfloat16, float16; float64 for tests
+  std::string dtype =
+      "float32";  ///< arithmetic and storage in memory: float32, bfloat16, float16; float64 for tests
   std::string adapter, base;
   void declare(core::Fields& fields);
 };
@@ -28,7 +30,8 @@ struct AdapterOptions {
   std::string type = "none";  ///< none, lora
   std::int64_t rank = 16;
   double alpha = 32, dropout = 0;
-  std::vector<std::string> target_modules;  ///< suffixes, one regex, or "all-linear"; empty: the family's default
+  std::vector<std::string>
+      target_modules;  ///< suffixes, one regex, or "all-linear"; empty: the family's default
   bool rslora = false;
   std::string init = "default";
   void declare(core::Fields& fields);
@@ -41,7 +44,8 @@ struct Parameter {
   bool decay = true;  ///< false for norms and biases, as transformers does
 };
 
-/// Everything of the folder that a re-save keeps byte for byte: tokenizer files, chat template, generation_config …
+/// Everything of the folder that a re-save keeps byte for byte: tokenizer files, chat template,
+/// generation_config …
 struct SavedAs {
   std::string dtype;  ///< "" = the source's dtype
   std::int64_t shard_bytes = 5'000'000'000;
@@ -49,10 +53,13 @@ struct SavedAs {
 
 class Model {
  public:
-  /// A Hugging Face folder, or a PEFT adapter folder (its base is read too). Weights are mapped, then converted.
-  /// @throws Error{kRequest}: no such file, truncated or lying safetensors, shapes that contradict config.json (names
-  /// key and tensor), NaN weights (names the tensor).
+  /// A Hugging Face folder, or a PEFT adapter folder (its base is read too). Weights are mapped, then
+  /// converted.
+  /// @throws Error{kRequest}: no such file, truncated or lying safetensors, shapes that contradict
+  /// config.json (names key and tensor), NaN weights (names the tensor).
   static Model load(const ModelOptions& options);
+  /// Only the configuration, without reading weights. @throws Error{kRequest} as load() does.
+  static ModelConfig peek_config(const ModelOptions& options);
   /// A model with random weights (tests, benches): normal(0, 0.02), norms one.
   static Model random(const core::Json& config, std::uint64_t seed, const std::string& dtype = "float32");
 
@@ -63,12 +70,13 @@ class Model {
   bool has_adapter() const;
   at::ScalarType dtype() const { return weights_.embedding.scalar_type(); }
 
-  /// Adds a fresh LoRA adapter (A Kaiming-uniform, B zero), freezes everything else. With an adapter already loaded
-  /// the run continues it and its present state is frozen as the reference.
+  /// Adds a fresh LoRA adapter (A Kaiming-uniform, B zero), freezes everything else. With an adapter already
+  /// loaded the run continues it and its present state is frozen as the reference.
   void add_adapter(const AdapterOptions& options, std::uint64_t seed);
   /// Gives the model a reward head `score` [1, D] if it has none (normal(0, 0.02)), trained along.
   void add_score_head(std::uint64_t seed);
-  /// Marks what is trained: adapter (and score head) or everything. Returns the trained parameters in file order.
+  /// Marks what is trained: adapter (and score head) or everything. Returns the trained parameters in file
+  /// order.
   std::vector<Parameter> trainable();
   void merge_adapter();
   void unmerge_adapter();
@@ -79,8 +87,8 @@ class Model {
   }
   Head head() const;
 
-  /// Writes a Hugging Face folder that transformers loads with the same logits (config with unknown keys kept,
-  /// tokenizer, template and generation_config byte for byte).
+  /// Writes a Hugging Face folder that transformers loads with the same logits (config with unknown keys
+  /// kept, tokenizer, template and generation_config byte for byte).
   void save(const std::string& folder, const SavedAs& options = {}) const;
   /// Writes a PEFT adapter folder (adapter_config.json, adapter_model.safetensors).
   void save_adapter(const std::string& folder) const;

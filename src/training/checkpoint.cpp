@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "model/safetensors.h"
+#include "training/tensor_file.h"
 
 namespace attune::training {
 namespace {
@@ -22,7 +22,7 @@ void save_checkpoint(const std::string& folder, const model::Model& model, const
   auto tensors = optimizer.moments();
   // The model's own files may hold another precision than training computes in: exact copies make resuming exact.
   for (const auto& parameter : optimizer.parameters()) tensors[kExact + parameter.name] = parameter.tensor.detach();
-  model::write_safetensors(stage.path() + "/" + kTensorFile, tensors);
+  save_tensors(stage.path() + "/" + kTensorFile, tensors);
   core::write_file_atomically(stage.path() + "/" + kStateFile, state.dump(1) + "\n");
   stage.publish();
 }
@@ -32,7 +32,7 @@ core::Json load_checkpoint(const std::string& folder, model::Model&, AdamW& opti
   core::Json state = core::read_json_file(state_file);
   if (!state.is_object() || !state.contains("optimizer_steps"))
     core::fail_request("{}: not the state of a training run", state_file);
-  const auto tensors = model::read_safetensors(tensor_file);
+  const auto tensors = load_tensors(tensor_file);
   for (const auto& parameter : optimizer.parameters()) {
     const auto found = tensors.find(kExact + parameter.name);
     if (found == tensors.end() || found->second.sizes() != parameter.tensor.sizes())

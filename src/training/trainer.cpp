@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/process.h"
+#include "core/system.h"
 #include "training/checkpoint.h"
 #include "training/metric_names.h"
 
@@ -68,6 +68,7 @@ Trainer::Update Trainer::update_once() {
     Step step = assemble_step(rows, *term.method, model_.config(), {options_.training.pairs});
     step.number = static_cast<std::uint64_t>(done_ + 1);
     if (step.size() == 0) continue;  // a batch of ties has nothing to say
+    if (term.cache) term.cache->fill(step);
     const StepResult result = engine_.run(step, *term.method, term.state, term.weight);
     update.loss += term.weight * result.loss;
     for (const auto& [name, metric] : result.metrics) fold(window_, named(terms_, term, name), metric);
@@ -114,8 +115,9 @@ core::Json Trainer::evaluate() {
     algorithm::State scratch = term.state;  // evaluation must not move running means
     double sum = 0, count = 0;
     for (std::int64_t left = stream.batches_per_epoch(); left > 0; --left) {
-      const Step step = assemble_step(stream.next(), *term.method, model_.config(), {options_.training.pairs});
+      Step step = assemble_step(stream.next(), *term.method, model_.config(), {options_.training.pairs});
       if (step.size() == 0) continue;
+      if (term.eval_cache) term.eval_cache->fill(step);
       const auto result = engine_.run(step, *term.method, scratch, 1, /*train=*/false);
       const double groups = step.totals().groups;
       sum += result.loss * groups;
@@ -248,6 +250,8 @@ void Trainer::restore(const std::string& checkpoint) {
   }
   folder_.rewind(done_);
 }
+
+void Trainer::restore_weights(const std::string& checkpoint) { load_checkpoint(checkpoint, model_, optimizer_); }
 
 void Trainer::restore_state(const core::Json& state, const std::string& where) {
   if (state.at("terms").size() != terms_.size()) core::fail_request("{}: made by another recipe", where);

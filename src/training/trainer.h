@@ -13,6 +13,7 @@
 #include "training/event_file.h"
 #include "training/optimizer.h"
 #include "training/options.h"
+#include "training/reference_cache.h"
 #include "training/run_folder.h"
 #include "training/schedule.h"
 
@@ -26,6 +27,7 @@ struct MethodTerm {
   DataStream stream;
   std::optional<data::Dataset> eval;
   algorithm::State state;
+  std::shared_ptr<const ReferenceCache> cache, eval_cache;  ///< null: the reference is computed at every step
 };
 
 /// What the outside wants to see while a run goes on.
@@ -53,6 +55,8 @@ class Trainer {
   void run();
   /// Continues from a checkpoint folder. @throws Error{kRequest} if it is damaged or of another run.
   void restore(const std::string& checkpoint);
+  /// Takes only the weights of a checkpoint (the best one, at the end).
+  void restore_weights(const std::string& checkpoint);
   std::int64_t total_updates() const { return total_; }
   /// The checkpoint with the best evaluation so far, "" without one.
   const std::string& best_checkpoint() const { return best_checkpoint_; }
