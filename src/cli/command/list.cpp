@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include "algorithm/method.h"
+#include "cli/command.h"
+#include "core/error.h"
+#include "data/format.h"
+#include "feedback/rule.h"
+#include "model/family.h"
+#include "training/schedule.h"
+
+namespace attune::cli {
+namespace {
+
+using core::Json;
+using Rows = std::vector<Json>;
+
+Json row(const std::string& name, const std::string& paper, const std::string& summary,
+         Json options = Json::array()) {
+  return {{"name", name}, {"paper", paper}, {"summary", summary}, {"options", std::move(options)}};
+}
+
+Rows methods() {
+  Rows rows;
+  for (const auto& [name, make] : algorithm::method_entries()) {
+    const auto method = make();
+    const auto info = method->info();
+    Json object = row(info.name, info.paper, info.summary, core::options_json(method->fields()));
+    object["title"] = info.title;
+    object["formula"] = info.formula;
+    object["departures"] = info.departures;
+    rows.push_back(std::move(object));
+  }
+  return rows;
+}
+
+Rows families() {
+  Rows rows;
+  for (const auto& [name, make] : model::family_entries()) {
+    const auto info = make()->info();
+    Json object = row(info.name, info.paper, info.summary);
+    object["model_types"] = info.model_types;
+    rows.push_back(std::move(object));
+  }
+  return rows;
+}
+
+Rows formats() {
+  Rows rows;
+  for (const auto& [name, make] : data::format_entries()) {
+    const auto info = make()->info();
+    Json object = row(info.name, info.paper, info.summary);
+    object["columns"] = info.columns;
+    rows.push_back(std::move(object));
+  }
+  return rows;
+}
+
+Rows rules() {
+  Rows rows;
+  for (const auto& [name, make] : feedback::rule_entries()) {
+    const auto rule = make();
+    const auto info = rule->info();
+    rows.push_back(row(info.name, info.paper, info.summary, core::options_json(rule->fields())));
+  }
+  return rows;
+}
+
+Rows commands() {
+  Rows rows;
+  for (const auto& [name, make] : command_entries()) {
+    const auto command = make();
+    core::Fields fields;
+    command->declare(fields);
+    rows.push_back(row(command->info().name, "", command->info().summary, core::options_json(fields)));
+  }
+  return rows;
+}
+
+Rows nothing_yet() { return {}; }
+
+struct Kind {
+  std::string name;
+  Rows (*rows)();
+};
+
+/// Every kind of interface.md; those without entries are empty lists.
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> all = {
+      {"methods", methods},      {"families", families},     {"formats", formats},
+      {"adapters", nothing_yet}, {"rules", rules},           {"tasks", nothing_yet},
+      {"attacks", nothing_yet},  {"decoding", nothing_yet},  {"pipelines", nothing_yet},
+      {"recipes", nothing_yet},  {"schedules", nothing_yet}, {"metrics", nothing_yet},
+      {"commands", commands}};
+  return all;
+}
+
+const Kind& kind_named(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Kind& kind : kinds()) {
+    if (kind.name == name) return kind;
+    names.push_back(kind.name);
+  }
+  const std::string near = core::nearest(name, names);
+  core::fail_request("there is no kind '{}' to list; {}{}", name,
+                     near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
+                     fmt::format("known are: {}", fmt::join(names, ", ")));
+}
+
+void print_table(const Rows& rows, const std::string& kind, Output& out) {
+  if (rows.empty()) return out.text(fmt::format("no {} yet\n", kind));
+  std::size_t width = 0;
+  for (const Json& item : rows) width = std::max(width, item["name"].get_ref<const std::string&>().size());
+  std::string text;
+  for (const Json& item : rows) {
+    const auto& paper = item["paper"].get_ref<const std::string&>();
+    text += fmt::format("{:<{}}  {}{}\n", item["name"].get<std::string>(), width,
+                        item["summary"].get<std::string>(), paper.empty() ? "" : " [" + paper + "]");
+  }
+  out.text(text);
+}
+
+class List : public Command {
+ public:
+  CommandInfo info() const override {
+    std::string names;
+    for (const Kind& kind : kinds()) names += (names.empty() ? "" : ", ") + kind.name;
+    return {.name = "list",
+            .summary = "shows what there is: methods, families, formats, rules …",
+            .usage = "KIND [--json]",
+            .details = "Kinds: " + names +
+                       ". With --json one object a line: name, paper, summary, options with types "
+                       "and defaults.",
+            .examples = {{"attune list methods", "every learning method with its paper"},
+                         {"attune list rules --json", "the rules with all their options, for programs"}},
+            .min_words = 1,
+            .max_words = 1,
+            .flags = {}};
+  }
+  void declare(core::Fields&) override {}
+  int run(const Request& request, Output& out) override {
+    const Kind& kind = kind_named(request.words.front());
+    const Rows rows = kind.rows();
+    if (!out.json()) {
+      print_table(rows, kind.name, out);
+      return 0;
+    }
+    for (const Json& item : rows) out.line(item);
+    return 0;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> command_list() { return std::make_unique<List>(); }
+
+}  // namespace attune::cli

@@ -1,0 +1,22 @@
+// device=, threads=, seed=: what goes with every command that computes (interface.md, common rules).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/fields.h"
+
+namespace attune::cli {
+
+struct ComputeOptions {
+  std::string device = "auto";
+  std::int64_t threads = 0;
+  std::int64_t seed = 0;
+  void declare(core::Fields& fields);
+  /// Sets libtorch's thread count and resolves `device` and `threads` to what is used ("cpu", "cuda:0"; a
+  /// count), so that a saved recipe names them. Call it first in run(). @throws Error{kRequest}: no such
+  /// device.
+  void apply();
+};
+
+}  // namespace attune::cli

@@ -1,0 +1,101 @@
+#include <ATen/ATen.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "cli/command.h"
+#include "core/error.h"
+#include "core/system.h"
+
+namespace attune::cli {
+namespace {
+
+void say(std::string_view message) { fmt::print(stderr, "attune: {}\n", message); }
+
+bool asks_for_help(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--help" || argument == "-h") return true;
+  }
+  return false;
+}
+
+[[noreturn]] void unknown_command(const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& entry : command_entries()) names.emplace_back(entry.first);
+  const std::string near = core::nearest(name, names);
+  if (!near.empty()) core::fail_request("unknown command '{}'; did you mean '{}'?", name, near);
+  core::fail_request("unknown command '{}'; known are: {}", name, fmt::join(names, ", "));
+}
+
+std::unique_ptr<Command> make_command(const std::string& name) {
+  for (const auto& [known, make] : command_entries()) {
+    if (known == name) return make();
+  }
+  unknown_command(name);
+}
+
+int run_command(const std::string& name, const std::vector<std::string>& rest) {
+  const auto command = make_command(name);
+  const CommandInfo info = command->info();
+  core::Fields fields;
+  command->declare(fields);
+  if (asks_for_help(rest)) {
+    Output(false).text(help_text(info, fields));
+    return 0;
+  }
+  const Request request = parse_request(rest, info, fields);
+  fields.assign_all(request.settings, "");
+  Output out(request.json);
+  return command->run(request, out);
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  const std::string first = arguments.empty() ? "--help" : arguments.front();
+  const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
+  if (first == "--help" || first == "-h" || (first == "help" && rest.empty())) {
+    Output(false).text(overview_text());
+    return 0;
+  }
+  if (first == "--version" || first == "-V") {
+    Output(false).text(
+        fmt::format("attune {} (libtorch {})\n", core::program_version(), ATTUNE_TORCH_VERSION));
+    return 0;
+  }
+  if (first == "help") return run_command(rest.front(), {"--help"});
+  if (first[0] == '-')
+    core::fail_request("unknown flag '{}'; a command comes first, see attune --help", first);
+  return run_command(first, rest);
+}
+
+}  // namespace
+
+void Output::line(const core::Json& object) const { text(core::to_line(object) + "\n"); }
+
+void Output::text(std::string_view text) const {
+  const bool ok = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (ok) return;
+  if (errno == EPIPE) throw OutputClosed{};
+  core::fail_run("cannot write to standard output: {}", std::strerror(errno));
+}
+
+int run_program(const std::vector<std::string>& arguments) {
+  try {
+    return dispatch(arguments);
+  } catch (const core::Error& error) {
+    say(error.what());
+    return error.exit_code();
+  } catch (const c10::Error& error) {
+    // Its what() holds a stack trace, which says nothing to the person who typed the command.
+    say(fmt::format("internal error in a tensor operation: {}; please report it",
+                    error.what_without_backtrace()));
+  } catch (const std::bad_alloc&) {
+    say("not enough memory; try a smaller model, shorter sequences or training.micro_batch_tokens");
+  } catch (const std::exception& error) {
+    say(fmt::format("internal error: {}; please report it", error.what()));
+  }
+  return 1;
+}
+
+}  // namespace attune::cli
