@@ -1,6 +1,7 @@
 #include "training/checkpoint.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -37,7 +38,7 @@ core::Json load_checkpoint(const std::string& folder, model::Model&, AdamW& opti
     const auto found = tensors.find(kExact + parameter.name);
     if (found == tensors.end() || found->second.sizes() != parameter.tensor.sizes())
       core::fail_request("{}: {} is missing or has another shape", tensor_file, parameter.name);
-    at::NoGradGuard no_grad;
+    c10::NoGradGuard no_grad;
     parameter.tensor.detach().copy_(found->second);
   }
   optimizer.restore(tensors, state["optimizer_steps"].get<std::int64_t>(), tensor_file);

@@ -1,10 +1,12 @@
 #include "training/engine.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/random.h"
 #include "model/signal.h"
 
 namespace attune::training {
@@ -42,6 +44,17 @@ bool compares_with_reference(const std::vector<Need>& needs) {
                      [](const Need& need) { return model::signal_named(need.signal).needs_reference(); });
 }
 
+void fold(algorithm::Metrics& into, const algorithm::Metrics& from) {
+  for (const auto& [name, metric] : from) {
+    const auto [place, fresh] = into.try_emplace(name, metric);
+    if (!fresh) place->second.add(metric);
+  }
+}
+
+model::SignalModel detached(const model::SignalModel& forwarded) {
+  return {forwarded.hidden.detach(), forwarded.head, forwarded.temperature};
+}
+
 std::vector<std::string> names_at(const std::vector<Need>& needs, Positions at) {
   std::vector<std::string> names;
   for (const auto& need : needs)
@@ -51,231 +64,231 @@ std::vector<std::string> names_at(const std::vector<Need>& needs, Positions at) 
 
 }  // namespace
 
-/// Everything about one step while it is computed.
-struct Engine::Work {
-  const Step& step;
-  const algorithm::Method& method;
-  core::Offsets offsets;
-  algorithm::Totals totals;
-  std::vector<data::PackedBatch> batches;
-  std::map<std::string, at::Tensor> values;        ///< float64, [tokens of the step] or [N]
-  std::map<std::string, at::Tensor> coefficients;  ///< −∂loss/∂signal, the same shapes
-  std::map<std::string, at::Tensor> prepared;
+/// One step while it is computed: the signals read so far, and the coefficients that come of them.
+class Engine::Pass {
+ public:
+  Pass(const Engine& engine, const Step& step, const std::vector<Need>& needs, bool train)
+      : engine_(engine), step_(step), needs_(needs), train_(train), offsets_(step.offsets()), totals_(step.totals()) {
+    const bool dropout = train && engine.options_.adapter_dropout > 0;
+    batches_ = data::pack(step.items, engine.options_.micro_batch_tokens, engine.options_.share_prefixes && !dropout);
+    for (std::size_t i = 0; i < step.items.size(); ++i) all_.push_back(static_cast<std::int64_t>(i));
+    for (const auto& [key, rows] : step.known) add_known(key, rows);
+  }
 
-  std::int64_t length(Positions at) const { return at == Positions::kTokens ? offsets.back() : step.size(); }
+  const std::vector<data::PackedBatch>& batches() const { return batches_; }
+  const std::vector<std::int64_t>& all() const { return all_; }
+  bool knows(const std::string& key) const { return values_.contains(key); }
 
-  /// Where item k of a batch stands: in the batch's rows and in the step's.
-  struct Span {
-    std::int64_t here, there, count;
-  };
-  Span span(const data::PackedBatch& batch, std::size_t k, Positions at) const {
-    const std::int64_t item = batch.items[k];
-    if (at != Positions::kTokens) return {static_cast<std::int64_t>(k), item, 1};
+  model::SignalModel forward(std::size_t batch, Source source) const {
+    const bool own = source != Source::kReference || engine_.reference_.model == nullptr;
+    const model::Model& which = own ? engine_.policy_ : *engine_.reference_.model;
+    const auto weights = source == Source::kReference && own ? model::Weights::kReference : model::Weights::kPolicy;
+    std::optional<std::uint64_t> dropout;
+    if (source == Source::kPolicy && train_ && engine_.options_.adapter_dropout > 0)
+      dropout = core::random_bits({.seed = engine_.options_.seed, .purpose = core::Purpose::kDropout,
+                                   .step = step_.number, .record = batch});
+    return {which.hidden(batches_[batch].forest, weights, dropout), which.head(), engine_.options_.temperature};
+  }
+
+  /// Reads signals of one micro-batch from what a model computed on it.
+  void read(std::size_t batch, const model::SignalModel& forwarded, const std::vector<Need>& needs) {
+    c10::NoGradGuard no_grad;
+    const auto model = detached(forwarded);
+    const auto reference = reference_for(batch, needs);
+    for (const Positions at : {Positions::kTokens, Positions::kLast}) {
+      const auto names = names_at(needs, at);
+      if (names.empty()) continue;
+      const auto readout = readout_of(batches_[batch], at, model.hidden.device());
+      const auto numbers = model::read_signals(model, readout, names, reference ? &*reference : nullptr);
+      for (const auto& need : needs)
+        if (need.at == at) put(need.key(), at, batches_[batch], numbers.at(need.signal));
+    }
+  }
+
+  /// Reads what the frozen models say, for the whole step, except what is known.
+  void read_frozen() {
+    c10::NoGradGuard no_grad;
+    for (const Source source : {Source::kReference, Source::kTeacher}) {
+      auto wanted = needs_from(needs_, source);
+      std::erase_if(wanted, [&](const Need& need) { return knows(need.key()); });
+      for (std::size_t b = 0; !wanted.empty() && b < batches_.size(); ++b) read(b, forward(b, source), wanted);
+    }
+  }
+
+  /// Without an older sampler the policy itself is the old one.
+  void take_policy_as_old() { values_["old_logps"] = values_.at("logps").clone(); }
+
+  /// What the method sees of some items.
+  algorithm::Batch view(const std::vector<std::int64_t>& items) const {
+    algorithm::Batch view;
+    view.offsets = {0};
+    view.totals = totals_;
+    std::vector<std::int64_t> tokens;
+    for (const std::int64_t item : items) {
+      const auto i = static_cast<std::size_t>(item);
+      view.candidates.push_back(step_.candidates[i]);
+      for (std::int64_t t = offsets_[i]; t < offsets_[i + 1]; ++t) tokens.push_back(t);
+      view.offsets.push_back(static_cast<std::int64_t>(tokens.size()));
+    }
+    const auto token_rows = at::tensor(tokens, at::kLong), item_rows = at::tensor(items, at::kLong);
+    const auto pick = [&](const at::Tensor& all) {
+      // Where every candidate has one token both selections are the same.
+      return all.index_select(0, all.size(0) == offsets_.back() ? token_rows : item_rows);
+    };
+    for (const auto& [key, all] : values_) view.signals[key] = pick(all);
+    for (const auto& [key, all] : prepared_) view.prepared[key] = pick(all);
+    return view;
+  }
+
+  void prepare(const algorithm::Method& method, algorithm::State& state, algorithm::Metrics& metrics) {
+    algorithm::Batch everything = view(all_);
+    method.prepare(everything, state, metrics);
+    prepared_ = everything.prepared;
+  }
+
+  /// Keeps the coefficients of some items.
+  void keep(const algorithm::Coefficients& part, const std::vector<std::int64_t>& items) {
+    for (const auto& need : needs_) {
+      const auto found = part.by_signal.find(need.key());
+      if (found == part.by_signal.end()) continue;
+      auto& all = coefficients_.try_emplace(need.key(), at::zeros({length(need.at)}, at::kDouble)).first->second;
+      std::int64_t from = 0;
+      for (const std::int64_t item : items) {
+        const auto [begin, count] = range(item, need.at);
+        all.narrow(0, begin, count).copy_(found->second.narrow(0, from, count));
+        from += count;
+      }
+    }
+  }
+
+  /// Pushes the coefficients of one micro-batch through the model: weight × ∂loss/∂parameters.
+  void backward(std::size_t batch, const model::SignalModel& policy, double weight) const {
+    c10::NoGradGuard no_grad;
+    const auto needs = needs_from(needs_, Source::kPolicy);
+    const auto reference = reference_for(batch, needs);
+    at::Tensor gradient;
+    for (const Positions at : {Positions::kTokens, Positions::kLast}) {
+      const auto upstream = upstream_of(batch, needs, at, weight, policy.hidden.device());
+      if (upstream.empty()) continue;
+      const auto part = model::backward_signals(detached(policy), readout_of(batches_[batch], at, policy.hidden.device()),
+                                                upstream, reference ? &*reference : nullptr);
+      gradient = gradient.defined() ? gradient + part : part;
+    }
+    if (gradient.defined() && policy.hidden.requires_grad()) policy.hidden.backward(gradient);
+  }
+
+ private:
+  std::int64_t length(Positions at) const { return at == Positions::kTokens ? offsets_.back() : step_.size(); }
+
+  /// Where an item's numbers stand in the step: {begin, count}.
+  std::pair<std::int64_t, std::int64_t> range(std::int64_t item, Positions at) const {
+    if (at != Positions::kTokens) return {item, 1};
     const auto i = static_cast<std::size_t>(item);
-    return {batch.offsets[k], offsets[i], offsets[i + 1] - offsets[i]};
+    return {offsets_[i], offsets_[i + 1] - offsets_[i]};
   }
+
+  void add_known(const std::string& key, const std::vector<std::vector<double>>& rows) {
+    std::vector<double> flat;
+    for (const auto& row : rows) flat.insert(flat.end(), row.begin(), row.end());
+    if (static_cast<std::int64_t>(flat.size()) != offsets_.back())
+      core::fail_request("{}: {} numbers for {} trained tokens; records must carry one for each", key, flat.size(),
+                         offsets_.back());
+    values_[key] = at::tensor(flat, at::kDouble);
+  }
+
+  std::optional<model::SignalModel> reference_for(std::size_t batch, const std::vector<Need>& needs) const {
+    if (!compares_with_reference(needs)) return std::nullopt;
+    c10::NoGradGuard no_grad;
+    return forward(batch, Source::kReference);
+  }
+
+  /// Copies numbers of a micro-batch to their places in the step.
   void put(const std::string& key, Positions at, const data::PackedBatch& batch, const at::Tensor& numbers) {
-    auto& all = values.try_emplace(key, at::zeros({length(at)}, at::kDouble)).first->second;
+    auto& all = values_.try_emplace(key, at::zeros({length(at)}, at::kDouble)).first->second;
     const at::Tensor local = numbers.to(at::kCPU, at::kDouble);
-    for (std::size_t k = 0; k < batch.items.size(); ++k) {
-      const auto [here, there, count] = span(batch, k, at);
-      all.narrow(0, there, count).copy_(local.narrow(0, here, count));
+    std::int64_t from = 0;
+    for (const std::int64_t item : batch.items) {
+      const auto [begin, count] = range(item, at);
+      all.narrow(0, begin, count).copy_(local.narrow(0, from, count));
+      from += count;
     }
   }
-  at::Tensor take(const at::Tensor& all, Positions at, const data::PackedBatch& batch) const {
-    at::Tensor local =
-        at::empty({at == Positions::kTokens ? batch.offsets.back() : static_cast<std::int64_t>(batch.items.size())},
-                  at::kDouble);
-    for (std::size_t k = 0; k < batch.items.size(); ++k) {
-      const auto [here, there, count] = span(batch, k, at);
-      local.narrow(0, here, count).copy_(all.narrow(0, there, count));
+
+  std::map<std::string, at::Tensor> upstream_of(std::size_t batch, const std::vector<Need>& needs, Positions at,
+                                                double weight, at::Device device) const {
+    std::map<std::string, at::Tensor> upstream;
+    for (const auto& need : needs) {
+      const auto found = coefficients_.find(need.key());
+      if (!need.gradient || need.at != at || found == coefficients_.end()) continue;
+      std::vector<at::Tensor> parts;
+      for (const std::int64_t item : batches_[batch].items) {
+        const auto [begin, count] = range(item, at);
+        parts.push_back(found->second.narrow(0, begin, count));
+      }
+      upstream[need.signal] = at::cat(parts).mul_(-weight).to(device);
     }
-    return local;
+    return upstream;
   }
-  void add_known() {
-    for (const auto& [key, rows] : step.known) {
-      std::vector<double> flat;
-      for (const auto& row : rows) flat.insert(flat.end(), row.begin(), row.end());
-      ATTUNE_ASSERT(static_cast<std::int64_t>(flat.size()) == offsets.back());
-      values[key] = at::tensor(flat, at::kDouble);
-    }
-  }
+
+  const Engine& engine_;
+  const Step& step_;
+  const std::vector<Need>& needs_;
+  bool train_;
+  core::Offsets offsets_;
+  algorithm::Totals totals_;
+  std::vector<std::int64_t> all_;
+  std::vector<data::PackedBatch> batches_;
+  std::map<std::string, at::Tensor> values_, coefficients_, prepared_;  ///< float64, [tokens of the step] or [N]
 };
 
 Engine::Engine(model::Model& policy, Reference reference, EngineOptions options)
     : policy_(policy), reference_(reference), options_(options) {}
 
-model::SignalModel Engine::forward(const core::Forest& forest, Source source, std::uint64_t dropout_key) const {
-  const bool own = source != Source::kReference || reference_.model == nullptr;
-  const model::Model& which = own ? policy_ : *reference_.model;
-  const bool reference = source == Source::kReference && own;
-  std::optional<std::uint64_t> dropout;
-  if (source == Source::kPolicy && options_.adapter_dropout > 0 && at::GradMode::is_enabled()) dropout = dropout_key;
-  return {which.hidden(forest, reference ? model::Weights::kReference : model::Weights::kPolicy, dropout), which.head(),
-          options_.temperature};
-}
-
-void Engine::read_batch(Work& work, std::size_t index, const model::SignalModel& policy,
-                        const std::vector<Need>& needs) const {
-  at::NoGradGuard no_grad;
-  const data::PackedBatch& batch = work.batches[index];
-  const model::SignalModel detached = {policy.hidden.detach(), policy.head, policy.temperature};
-  std::optional<model::SignalModel> reference;
-  if (compares_with_reference(needs)) reference = forward(batch.forest, Source::kReference, 0);
-  for (const Positions at : {Positions::kTokens, Positions::kLast}) {
-    const auto names = names_at(needs, at);
-    if (names.empty()) continue;
-    const auto readout = readout_of(batch, at, detached.hidden.device());
-    const auto values = model::read_signals(detached, readout, names, reference ? &*reference : nullptr);
-    for (const auto& need : needs)
-      if (need.at == at) work.put(need.key(), at, batch, values.at(need.signal));
-  }
-}
-
-void Engine::backward_batch(const Work& work, std::size_t index, const model::SignalModel& policy,
-                            double weight) const {
-  const data::PackedBatch& batch = work.batches[index];
-  const model::SignalModel detached = {policy.hidden.detach(), policy.head, policy.temperature};
-  const auto needs = needs_from(work.method.needs(), Source::kPolicy);
-  std::optional<model::SignalModel> reference;
-  if (compares_with_reference(needs)) {
-    at::NoGradGuard no_grad;
-    reference = forward(batch.forest, Source::kReference, 0);
-  }
-  at::Tensor gradient;
-  for (const Positions at : {Positions::kTokens, Positions::kLast}) {
-    std::map<std::string, at::Tensor> upstream;
-    for (const auto& need : needs) {
-      const auto found = work.coefficients.find(need.key());
-      if (!need.gradient || need.at != at || found == work.coefficients.end()) continue;
-      upstream[need.signal] = work.take(found->second, at, batch).mul_(-weight).to(detached.hidden.device());
-    }
-    if (upstream.empty()) continue;
-    at::NoGradGuard no_grad;
-    const auto part = model::backward_signals(detached, readout_of(batch, at, detached.hidden.device()), upstream,
-                                              reference ? &*reference : nullptr);
-    gradient = gradient.defined() ? gradient + part : part;
-  }
-  if (gradient.defined() && policy.hidden.requires_grad()) policy.hidden.backward(gradient);
-}
-
-algorithm::Batch Engine::batch_view(const Work& work, const std::vector<std::int64_t>& items) const {
-  algorithm::Batch view;
-  view.offsets = {0};
-  view.totals = work.totals;
-  std::vector<std::int64_t> token_indices;
-  for (const std::int64_t item : items) {
-    const auto i = static_cast<std::size_t>(item);
-    view.candidates.push_back(work.step.candidates[i]);
-    for (std::int64_t t = work.offsets[i]; t < work.offsets[i + 1]; ++t) token_indices.push_back(t);
-    view.offsets.push_back(static_cast<std::int64_t>(token_indices.size()));
-  }
-  const auto tokens = at::tensor(token_indices, at::kLong), rows = at::tensor(items, at::kLong);
-  const auto pick = [&](const at::Tensor& all) {
-    return all.size(0) == work.offsets.back() && all.size(0) != work.step.size() ? all.index_select(0, tokens)
-           : all.size(0) == work.step.size() && work.offsets.back() != work.step.size()
-               ? all.index_select(0, rows)
-               : all.index_select(0, rows);  // one token each: both selections are the same
-  };
-  for (const auto& [key, all] : work.values) view.signals[key] = pick(all);
-  for (const auto& [key, all] : work.prepared) view.prepared[key] = pick(all);
-  return view;
-}
-
-namespace {
-
-std::vector<std::int64_t> all_items(const Step& step) {
-  std::vector<std::int64_t> items(static_cast<std::size_t>(step.size()));
-  for (std::size_t i = 0; i < items.size(); ++i) items[i] = static_cast<std::int64_t>(i);
-  return items;
-}
-
-void fold(algorithm::Metrics& into, const algorithm::Metrics& from) {
-  for (const auto& [name, metric] : from) {
-    const auto [place, fresh] = into.try_emplace(name, metric);
-    if (!fresh) place->second.add(metric);
-  }
-}
-
-std::uint64_t dropout_key(const EngineOptions& options, const Step& step, std::size_t batch) {
-  return core::random_bits({.seed = options.seed, .purpose = core::Purpose::kDropout, .step = step.number,
-                            .record = batch});
-}
-
-}  // namespace
-
 StepResult Engine::run(const Step& step, const algorithm::Method& method, algorithm::State& state, double weight,
                        bool train) {
-  const bool share = options_.share_prefixes && !(train && options_.adapter_dropout > 0);
-  Work work{step, method, step.offsets(), step.totals(), data::pack(step.items, options_.micro_batch_tokens, share), {}, {}, {}};
-  work.add_known();
-  const auto needs = method.needs();
-  const auto policy_needs = needs_from(needs, Source::kPolicy);
-  const bool whole = needs_whole_step(method, work.batches);
+  const auto needs = method.needs(), policy_needs = needs_from(needs, Source::kPolicy);
+  Pass pass(*this, step, needs, train);
+  const bool whole = needs_whole_step(method, pass.batches());
+  const bool old_is_policy = !needs_from(needs, Source::kOld).empty() && !pass.knows("old_logps");
   StepResult result;
-  {
-    at::NoGradGuard no_grad;
-    for (const Source source : {Source::kReference, Source::kTeacher}) {
-      auto wanted = needs_from(needs, source);
-      std::erase_if(wanted, [&](const Need& need) { return work.values.contains(need.key()); });
-      for (std::size_t b = 0; !wanted.empty() && b < work.batches.size(); ++b)
-        read_batch(work, b, forward(work.batches[b].forest, source, 0), wanted);
-    }
-    for (std::size_t b = 0; whole && b < work.batches.size(); ++b) {
-      at::AutoGradMode dropout_as_in_training(train);
-      const auto policy = forward(work.batches[b].forest, Source::kPolicy, dropout_key(options_, step, b));
-      read_batch(work, b, {policy.hidden.detach(), policy.head, policy.temperature}, policy_needs);
-    }
-  }
-  const bool old_is_policy = !needs_from(needs, Source::kOld).empty() && !work.values.contains("old_logps");
-  if (old_is_policy && whole) work.values["old_logps"] = work.values.at("logps").clone();
-  algorithm::Batch everything = batch_view(work, all_items(step));
-  method.prepare(everything, state, result.metrics);
-  work.prepared = everything.prepared;
-
-  const auto account = [&](algorithm::Coefficients&& part, const std::vector<std::int64_t>& items) {
+  const auto differentiate = [&](const std::vector<std::int64_t>& items) {
+    if (old_is_policy) pass.take_policy_as_old();
+    const auto part = algorithm::differentiate(method, pass.view(items), state);
     result.loss += part.loss;
     fold(result.metrics, part.metrics);
-    for (const auto& need : policy_needs) {
-      const auto found = part.by_signal.find(need.key());
-      if (found == part.by_signal.end()) continue;
-      auto& all = work.coefficients.try_emplace(need.key(), at::zeros({work.length(need.at)}, at::kDouble)).first->second;
-      std::int64_t from = 0;
-      for (const std::int64_t item : items) {
-        const auto i = static_cast<std::size_t>(item);
-        const bool per_token = need.at == Positions::kTokens;
-        const std::int64_t to = per_token ? work.offsets[i] : item;
-        const std::int64_t count = per_token ? work.offsets[i + 1] - work.offsets[i] : 1;
-        all.narrow(0, to, count).copy_(found->second.narrow(0, from, count));
-        from += count;
-      }
-    }
+    pass.keep(part, items);
   };
-  if (whole) {
-    everything = batch_view(work, all_items(step));
-    account(algorithm::differentiate(method, everything, state), all_items(step));
+
+  pass.read_frozen();
+  for (std::size_t b = 0; whole && b < pass.batches().size(); ++b) {
+    c10::NoGradGuard no_grad;
+    pass.read(b, pass.forward(b, Source::kPolicy), policy_needs);
   }
-  for (std::size_t b = 0; b < work.batches.size(); ++b) {
-    result.computed_tokens += work.batches[b].forest.size();
+  if (old_is_policy && whole) pass.take_policy_as_old();
+  pass.prepare(method, state, result.metrics);
+  if (whole) differentiate(pass.all());
+  for (std::size_t b = 0; b < pass.batches().size(); ++b) {
+    result.computed_tokens += pass.batches()[b].forest.size();
     if (whole && !train) continue;
-    at::AutoGradMode record(train);
-    const auto policy = forward(work.batches[b].forest, Source::kPolicy, dropout_key(options_, step, b));
+    c10::AutoGradMode record(train);
+    const auto policy = pass.forward(b, Source::kPolicy);
     if (!whole) {
-      read_batch(work, b, policy, policy_needs);
-      if (old_is_policy) work.values["old_logps"] = work.values.at("logps").clone();
-      account(algorithm::differentiate(method, batch_view(work, work.batches[b].items), state), work.batches[b].items);
+      pass.read(b, policy, policy_needs);
+      differentiate(pass.batches()[b].items);
     }
-    if (train) backward_batch(work, b, policy, weight);
+    if (train) pass.backward(b, policy, weight);
   }
   return result;
 }
 
 std::vector<std::vector<double>> Engine::read(const Step& step, const std::string& signal, Source source) {
-  at::NoGradGuard no_grad;
-  struct Nothing;
+  c10::NoGradGuard no_grad;
+  const std::vector<Need> needs = {{signal, source}};
+  const Pass pass(*this, step, needs, /*train=*/false);
   std::vector<std::vector<double>> result(static_cast<std::size_t>(step.size()));
-  for (const auto& batch : data::pack(step.items, options_.micro_batch_tokens, options_.share_prefixes)) {
-    const auto forwarded = forward(batch.forest, source, 0);
+  for (std::size_t b = 0; b < pass.batches().size(); ++b) {
+    const auto& batch = pass.batches()[b];
+    const auto forwarded = pass.forward(b, source);
     const auto readout = readout_of(batch, Positions::kTokens, forwarded.hidden.device());
     const auto values = model::read_signals(forwarded, readout, {signal}).at(signal).to(at::kCPU, at::kDouble).contiguous();
     const double* numbers = values.data_ptr<double>();

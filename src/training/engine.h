@@ -13,6 +13,7 @@
 
 #include "algorithm/method.h"
 #include "model/model.h"
+#include "model/signal.h"
 #include "training/step.h"
 
 namespace attune::training {
@@ -50,12 +51,7 @@ class Engine {
   std::vector<std::vector<double>> read(const Step& step, const std::string& signal, algorithm::Source source);
 
  private:
-  struct Work;
-  model::SignalModel forward(const core::Forest& forest, algorithm::Source source, std::uint64_t dropout_key) const;
-  void read_batch(Work& work, std::size_t batch, const model::SignalModel& policy,
-                  const std::vector<algorithm::Need>& needs) const;
-  void backward_batch(const Work& work, std::size_t batch, const model::SignalModel& policy, double weight) const;
-  algorithm::Batch batch_view(const Work& work, const std::vector<std::int64_t>& items) const;
+  class Pass;  ///< one step while it is computed
 
   model::Model& policy_;
   Reference reference_;

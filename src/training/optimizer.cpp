@@ -1,6 +1,7 @@
 #include "training/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -46,7 +47,7 @@ void AdamW::update(const std::vector<std::size_t>& indices, double learning_rate
 }
 
 void AdamW::step(double learning_rate, double norm) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   ++steps_;
   if (options_.max_grad_norm > 0) {
     const double factor = std::min(1.0, options_.max_grad_norm / (norm + 1e-6));

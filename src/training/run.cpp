@@ -1,12 +1,13 @@
 #include "training/run.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/system.h"
+#include "model/signal.h"
 #include "training/reference_cache.h"
 #include "training/samples.h"
 

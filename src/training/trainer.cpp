@@ -1,6 +1,7 @@
 #include "training/trainer.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <chrono>
 #include <cmath>
@@ -9,7 +10,6 @@
 #include "core/files.h"
 #include "core/system.h"
 #include "training/checkpoint.h"
-#include "training/metric_names.h"
 
 namespace attune::training {
 namespace {
@@ -27,6 +27,9 @@ void fold(algorithm::Metrics& into, const std::string& name, const algorithm::Me
   const auto [place, fresh] = into.try_emplace(name, metric);
   if (!fresh) place->second.add(metric);
 }
+
+/// As transformers decides it: losses should fall, everything else should rise.
+bool better_when_higher(const std::string& metric) { return !metric.ends_with("loss"); }
 
 std::vector<model::Parameter> trainable(model::Model& model) { return model.trainable(); }
 
