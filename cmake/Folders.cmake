@@ -19,6 +19,12 @@ endfunction()
 
 attune_folder(core LINK fmt::fmt nlohmann_json::nlohmann_json yaml-cpp ZLIB::ZLIB PkgConfig::ZSTD Threads::Threads)
 target_compile_definitions(attune_core PRIVATE ATTUNE_VERSION="${PROJECT_VERSION}")
+# The torch package carries headers of another fmt, and its include folders come before the system's: without this
+# folder in front, files with tensors would be compiled against a fmt that nobody links.
+get_target_property(fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/generated/first)
+file(CREATE_LINK ${fmt_include}/fmt ${CMAKE_BINARY_DIR}/generated/first/fmt SYMBOLIC)
+target_include_directories(attune_core SYSTEM BEFORE PUBLIC ${CMAKE_BINARY_DIR}/generated/first)
 attune_folder(text LINK attune_core simdjson::simdjson PkgConfig::PCRE2 PkgConfig::ICU)
 attune_folder(data LINK attune_core attune_text simdjson::simdjson)
 attune_folder(model TORCH LINK attune_core)
@@ -34,6 +40,7 @@ attune_open_set(attune_model model family "const Family*" model/family.h)
 attune_open_set(attune_model model signal "const Signal*" model/signal.h)
 attune_open_set(attune_algorithm algorithm method "std::unique_ptr<Method>" algorithm/method.h)
 attune_open_set(attune_feedback feedback rule "std::unique_ptr<Rule>" feedback/rule.h)
+attune_open_set(attune_cli cli command "std::unique_ptr<Command>" cli/command.h)
 
 add_executable(attune src/cli/main.cpp)
 target_link_libraries(attune PRIVATE attune_cli)
