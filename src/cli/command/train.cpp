@@ -1,0 +1,46 @@
+// attune train: from a recipe to a run folder (interface.md §4).
+#include <fmt/format.h>
+
+#include "cli/compute_options.h"
+#include "cli/train_output.h"
+
+namespace attune::cli {
+namespace {
+
+class Train : public Command {
+ public:
+  CommandInfo info() const override {
+    return {.name = "train",
+            .summary = "Trains a model on feedback: any method, all weights or LoRA.",
+            .usage = "[recipe.yaml] [key=value …] [--json]",
+            .details = "Writes OUTPUT/{model, checkpoints, metrics.jsonl, samples.jsonl, report.html, TensorBoard "
+                       "events}. The same command continues a run that was stopped.",
+            .examples = {{"attune train model=MODEL data=prefs.jsonl method=dpo output=runs/dpo",
+                          "direct preference optimization of all weights"},
+                         {"attune train model=MODEL data=prefs.jsonl method=dpo adapter=lora eval.data=held-out.jsonl "
+                          "output=runs/lora",
+                          "the same with LoRA, judged on held-out pairs"},
+                         {"attune train runs/dpo/recipe.yaml output=runs/again", "repeats a run"}}};
+  }
+  void declare(core::Fields& fields) override { recipe_.declare(fields); }
+
+  int run(const Request&, Output& out) override {
+    ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed};
+    compute.apply();
+    recipe_.device = compute.device;
+    recipe_.threads = compute.threads;
+    const auto result = train_with_progress(recipe_, out);
+    fmt::print(stderr, "done: {} updates\n  model   {}\n  report  {}/report.html\n", result.updates, result.model_folder,
+               result.folder);
+    return 0;
+  }
+
+ private:
+  training::TrainRecipe recipe_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> command_train() { return std::make_unique<Train>(); }
+
+}  // namespace attune::cli

@@ -1,0 +1,53 @@
+#include "cli/train_output.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "core/files.h"
+#include "core/interrupt.h"
+#include "core/progress.h"
+
+namespace attune::cli {
+namespace {
+
+/// The report must never hide why a run ended.
+void report_quietly(const std::string& folder, const evaluation::ReportExtras& extras) {
+  try {
+    if (core::fs::exists(folder + "/metrics.jsonl")) evaluation::write_report(folder, extras);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "attune: the report could not be written: {}\n", error.what());
+  }
+}
+
+}  // namespace
+
+training::RunResult train_with_progress(const training::TrainRecipe& recipe, const Output& out,
+                                        const evaluation::ReportExtras& extras) {
+  const core::InterruptGuard guard;
+  std::optional<core::Progress> progress;
+  training::RunObserver observer;
+  observer.on_message = [&](const std::string& line) {
+    progress ? progress->message(line) : fmt::print(stderr, "{}\n", line);
+  };
+  observer.on_row = [&](const core::Json& row) {
+    if (out.json()) out.line(row);
+  };
+  observer.on_update = [&](std::int64_t update, std::int64_t total, const std::string& text) {
+    if (!progress) progress.emplace("training", total, "update");
+    progress->update(update, text);
+  };
+  observer.interrupted = [] { return core::interrupt_requested(); };
+  try {
+    const auto result = training::run_training(recipe, observer);
+    if (progress) progress->finish();
+    evaluation::write_report(result.folder, extras);
+    return result;
+  } catch (const core::Error&) {
+    progress.reset();
+    report_quietly(recipe.output, extras);
+    throw;
+  }
+}
+
+}  // namespace attune::cli
