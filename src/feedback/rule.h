@@ -46,8 +46,8 @@ class Rule {
 /// Generated list: file name → factory.
 const std::vector<std::pair<std::string_view, std::unique_ptr<Rule> (*)()>>& rule_entries();
 
-/// The rule named by a setting: a name, a map {name, options…}, or a list of those with `weight`, whose rewards are
-/// added (weights default to 1). @throws Error{kRequest}
+/// The rule named by a setting: a name, a map {name, options…}, or a list of those with `weight`, whose
+/// rewards are added (weights default to 1). @throws Error{kRequest}
 std::unique_ptr<Rule> make_rule(const core::Value& settings, const std::string& key = "rule");
 
 }  // namespace attune::feedback
