@@ -1,5 +1,5 @@
-// A dataset as training sees it: rows by index, tokenised once into a mapped cache. Nothing is held in memory but the
-// map, so a 5 GB file trains within 500 MB.
+// A dataset as training sees it: rows by index, tokenised once into a mapped cache. Nothing is held in memory
+// but the map, so a 5 GB file trains within 500 MB.
 #pragma once
 
 #include <cstdint>
@@ -20,23 +20,29 @@ namespace attune::data {
 
 /// data=…: interface.md §1 and §4.
 struct DataOptions {
-  std::string path, split, format = "auto", on_error = "fail", truncation = "keep_start";
+  /// A file or folder, or a list of these; an entry may be {path, weight}, weight being how often each of its
+  /// rows is seen in an epoch (0.5: every second row).
+  core::Json path;
+  std::string split, format = "auto", on_error = "fail", truncation = "keep_start";
   core::Json columns;  ///< {prompt: question, …}
   std::int64_t limit = 0;
   bool shuffle = true, append_eos = true;
-  std::int64_t max_length = 1024, max_prompt_length = 0;
+  bool assistant_only = false;  ///< of conversations, train on what the assistant said and on nothing else
+  std::int64_t max_length = 1024, max_prompt_length = 0;  ///< tokens; 0 = no limit but the model's context
   void declare(core::Fields& fields);
+  bool given() const;        ///< whether there is a path
+  std::string name() const;  ///< for messages: "prefs.jsonl", "prefs.jsonl and 2 more"
 };
 
 /// One candidate's tokens and feedback, as stored in the cache.
 struct TokenizedCandidate {
   std::span<const std::int32_t> completion;  ///< ids, end-of-sequence included
   std::span<const std::uint8_t> mask;        ///< [completion] 1 where trained on
-  std::optional<double> rank, reward, margin;
+  std::optional<double> rank, reward, margin, preference;
   std::optional<bool> label;
   double weight = 1;
   std::span<const double> step_scores;
-  std::span<const std::int32_t> step_ends;        ///< completion index of each step's last token
+  std::span<const std::int32_t> step_ends;  ///< completion index of each step's last token
   std::span<const double> sampling_logps;
   bool truncated = false;
 };
@@ -56,8 +62,8 @@ struct DatasetSummary {
   std::uint64_t fingerprint = 0;                ///< of content, tokenizer, template and options
 };
 
-/// How texts become ids: the tokenizer and the chat template of a model folder. `tokenizer` may be absent when every
-/// row carries ids.
+/// How texts become ids: the tokenizer and the chat template of a model folder. `tokenizer` may be absent
+/// when every row carries ids.
 struct TextCodec {
   std::optional<text::Tokenizer> tokenizer;
   std::optional<text::ChatTemplate> chat_template;
@@ -67,16 +73,20 @@ struct TextCodec {
   static TextCodec load(const std::string& model_folder);
 };
 
-/// What the method wants of a row; rows that cannot give it are dropped with a reason.
+/// What the method wants of a row; rows that cannot give it are dropped with a reason. Where it follows from
+/// other feedback it is filled in: ranks from rewards or labels (kPairs), labels from ranks (kLabels: rank 0
+/// is good).
 enum class RowNeeds { kPromptsOnly, kDemonstrations, kPairs, kLabels, kRewards, kAny };
 
-/// Iterates the Examples of a file or folder without tokenising (generate, score, label). Malformed rows are handled as
-/// on_error says: `fail` looks at the whole file first and names the first five with line and reason.
+/// Iterates the Examples of a file or folder without tokenising (generate, score, label). Malformed rows are
+/// handled as on_error says: `fail` looks at the whole file first and names the first five with line and
+/// reason.
 class ExampleReader {
  public:
   explicit ExampleReader(const DataOptions& options);
   ~ExampleReader();
-  bool next(Example& example);  ///< false at the end
+  bool next(Example& example);  ///< false at the end; an example without id gets its row number
+  std::int64_t index() const;   ///< row number, from 0, of the example that next() gave last
   const DatasetSummary& summary() const;
 
  private:
@@ -107,13 +117,19 @@ struct TokenizedExample {
     std::vector<std::int32_t> ids;
     std::vector<std::uint8_t> mask;
     std::vector<std::int32_t> step_ends;
+    /// Leading ids that belong to the end of this completion's own prompt: `prompt` is what all completions
+    /// share, and another one may straddle its end. Always 0 when training, where TRL counts them as
+    /// completion.
+    std::int32_t prompt_tail = 0;
+    std::int32_t dropped_front = 0;  ///< leading ids that truncation (keep_end) took away
     bool straddles = false, truncated = false;
   };
   std::vector<Completion> completions;
-  std::string rendered;  ///< the text that was tokenised (prompt + first completion), for `check` and `tokenize`
+  std::string
+      rendered;  ///< the text that was tokenised (prompt + first completion), for `check` and `tokenize`
 };
-/// @param training appends end-of-sequence and truncates as the options say; scoring and generation do neither.
-/// An ItemError says why the row is unusable.
+/// @param training appends end-of-sequence and truncates as the options say; scoring and generation do
+/// neither. An ItemError says why the row is unusable.
 core::Result<TokenizedExample> tokenize_example(const Example& example, const TextCodec& codec,
                                                 const DataOptions& options, bool training);
 /// The prompt alone, ready to be continued (generation prompt added).

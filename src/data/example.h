@@ -1,4 +1,5 @@
-// The one record: a prompt with candidates and feedback on them (interface.md §2). Every dataset format becomes this.
+// The one record: a prompt with candidates and feedback on them (interface.md §2). Every dataset format
+// becomes this.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ struct Example {
   std::optional<std::vector<std::int32_t>> prompt_ids;
   std::vector<Candidate> candidates;
   std::string reference_answer;
-  core::Json tools;     ///< list or null
-  core::Json meta;      ///< object; other columns of the row end up here
+  core::Json tools;                 ///< list or null
+  core::Json meta;                  ///< object; other columns of the row end up here
   core::Json chat_template_kwargs;  ///< object or null
   bool language_modelling = false;  ///< a `text` or `messages` row: the candidate is the whole text
 };

@@ -1,4 +1,5 @@
-// Dataset formats: one file each in data/format/. A format recognises its columns and turns a row into an Example.
+// Dataset formats: one file each in data/format/. A format recognises its columns and turns a row into an
+// Example.
 #pragma once
 
 #include <string>
@@ -24,17 +25,19 @@ class Format {
  public:
   virtual ~Format() = default;
   virtual FormatInfo info() const = 0;
-  /// Whether a row with these columns is of this format (looks at the columns and, where needed, at value types).
+  /// Whether a row with these columns is of this format (looks at the columns and, where needed, at value
+  /// types).
   virtual bool recognises(const core::Json& row) const = 0;
-  /// The row as an Example, or why it is malformed (a column missing, a wrong type). Unusable rows (empty completion,
-  /// chosen equal to rejected …) are not this function's concern.
+  /// The row as an Example, or why it is malformed (a column missing, a wrong type). Unusable rows (empty
+  /// completion, chosen equal to rejected …) are not this function's concern.
   virtual core::Result<Example> read(const core::Json& row) const = 0;
 };
 
 /// Generated list: file name → format.
 const std::vector<std::pair<std::string_view, const Format* (*)()>>& format_entries();
 const Format& format_named(const std::string& name);  ///< @throws Error{kRequest} with the nearest name
-/// The format of a first row. @throws Error{kRequest} listing the columns found and the formats that are known.
+/// The format of a first row. @throws Error{kRequest} listing the columns found and the formats that are
+/// known.
 const Format& recognise(const core::Json& row, const std::string& where);
 
 }  // namespace attune::data

@@ -1,0 +1,132 @@
+// Attune's own record, which every command that writes data writes (interface.md §2).
+#include "data/columns.h"
+#include "data/format.h"
+
+namespace attune::data {
+namespace {
+
+void read_scores(Columns& columns, Candidate& candidate) {
+  const core::Json& scores = columns.take("scores");
+  if (scores.is_null()) return;
+  if (!scores.is_object())
+    return columns.problem("wrong type", "\"scores\" of a candidate must be an object");
+  for (const auto& [name, value] : scores.items()) {
+    if (!value.is_number())
+      return columns.problem("wrong type", "\"scores." + name + "\" of a candidate must be a number");
+    candidate.scores[name] = value.get<double>();
+  }
+}
+
+void read_steps(Columns& columns, Candidate& candidate) {
+  candidate.steps = columns.texts("steps");
+  candidate.step_scores = columns.numbers("step_scores");
+  if (candidate.steps.empty()) return;
+  if (!candidate.step_scores.empty() && candidate.step_scores.size() != candidate.steps.size())
+    columns.problem("wrong length", fmt::format("{} \"step_scores\" for {} \"steps\" of a candidate",
+                                                candidate.step_scores.size(), candidate.steps.size()));
+  std::string joined;
+  for (const auto& step : candidate.steps) joined += step;
+  if (candidate.completion.is_null() && !candidate.completion_ids) candidate.completion = joined;
+  if (candidate.completion.is_string() && candidate.completion != joined)
+    columns.problem("wrong value", "the join of \"steps\" is not the \"completion\" of its candidate");
+}
+
+/// A list of log-probs may start with null: the first token of a text has none.
+std::vector<double> read_logps(Columns& columns, std::string_view name) {
+  std::vector<double> out;
+  for (const auto& value : columns.list(name)) {
+    if (!value.is_number() && !value.is_null()) {
+      columns.problem("wrong type", fmt::format("\"{}\" of a candidate must hold numbers", name));
+      return {};
+    }
+    out.push_back(value.is_null() ? 0.0 : value.get<double>());
+  }
+  return out;
+}
+
+void check_lengths(Columns& columns, const Candidate& candidate) {
+  if (!candidate.completion_mask.empty() && !candidate.completion_ids)
+    columns.problem("column missing", "\"completion_mask\" needs \"completion_ids\"");
+  if (!candidate.completion_ids) return;
+  const std::size_t length = candidate.completion_ids->size();
+  const auto check = [&](std::string_view name, std::size_t size) {
+    if (size != 0 && size != length)
+      columns.problem("wrong length",
+                      fmt::format("{} entries of \"{}\" for {} \"completion_ids\"", size, name, length));
+  };
+  check("completion_mask", candidate.completion_mask.size());
+  check("logps", candidate.logps.size());
+  check("sampling_logps", candidate.sampling_logps.size());
+}
+
+Candidate read_candidate(Columns& columns) {
+  Candidate candidate;
+  if (columns.has("completion")) candidate.completion = columns.conversation("completion");
+  candidate.completion_ids = columns.ids("completion_ids");
+  candidate.completion_mask = columns.mask("completion_mask");
+  candidate.rank = columns.number("rank");
+  candidate.label = columns.boolean("label");
+  candidate.reward = columns.number("reward");
+  candidate.margin = columns.number("margin");
+  candidate.preference = columns.number("preference");
+  candidate.weight = columns.number("weight").value_or(1);
+  candidate.source = columns.optional_text("source");
+  candidate.annotator = columns.optional_text("annotator");
+  candidate.finish_reason = columns.optional_text("finish_reason");
+  candidate.logps = read_logps(columns, "logps");
+  candidate.sampling_logps = read_logps(columns, "sampling_logps");
+  read_scores(columns, candidate);
+  read_steps(columns, candidate);
+  check_lengths(columns, candidate);
+  if (candidate.completion.is_null() && !candidate.completion_ids)
+    columns.problem("column missing", "a candidate needs \"completion\" or \"completion_ids\"");
+  return candidate;
+}
+
+class Native final : public Format {
+ public:
+  FormatInfo info() const override {
+    return {"native", "A prompt with any number of candidates and feedback on them: what Attune writes.",
+            "prompt | prompt_ids, candidates: [{completion | completion_ids, rank, label, reward, …}]", "",
+            100};
+  }
+
+  bool recognises(const core::Json& row) const override {
+    if (has_column(row, "candidates")) return row.at("candidates").is_array();
+    return has_column(row, "prompt_ids") && !has_column(row, "completion") &&
+           !has_column(row, "completion_ids") && !has_column(row, "chosen_ids");
+  }
+
+  core::Result<Example> read(const core::Json& row) const override {
+    Columns columns(row);
+    Example example;
+    columns.read_common(example);
+    if (columns.has("prompt")) example.prompt = columns.conversation("prompt");
+    columns.take("prompt");
+    example.prompt_ids = columns.ids("prompt_ids");
+    std::size_t count = 0;
+    for (const auto& entry : columns.list("candidates")) {
+      const std::string prefix = fmt::format("candidates[{}].", count++);
+      if (!entry.is_object()) {
+        columns.problem("wrong type", prefix.substr(0, prefix.size() - 1) + " must be an object");
+        break;
+      }
+      Columns inner(entry, prefix);
+      example.candidates.push_back(read_candidate(inner));
+      if (inner.error()) columns.problem(inner.error()->reason, inner.error()->detail);
+    }
+    const core::Json& meta = columns.take("meta");
+    if (!meta.is_null() && !meta.is_object()) columns.problem("wrong type", "\"meta\" must be an object");
+    example.meta = meta;
+    return columns.finish(std::move(example));
+  }
+};
+
+}  // namespace
+
+const Format* format_native() {
+  static const Native format;
+  return &format;
+}
+
+}  // namespace attune::data

@@ -1,0 +1,33 @@
+// Prompts alone, for sampling and online methods.
+#include "data/columns.h"
+#include "data/format.h"
+
+namespace attune::data {
+namespace {
+
+class PromptOnly final : public Format {
+ public:
+  FormatInfo info() const override {
+    return {"prompt_only", "Prompts without completions, for sampling and online methods (TRL).", "prompt",
+            "", 20};
+  }
+
+  bool recognises(const core::Json& row) const override { return has_column(row, "prompt"); }
+
+  core::Result<Example> read(const core::Json& row) const override {
+    Columns columns(row);
+    Example example;
+    columns.read_common(example);
+    example.prompt = columns.conversation("prompt");
+    return columns.finish(std::move(example));
+  }
+};
+
+}  // namespace
+
+const Format* format_prompt_only() {
+  static const PromptOnly format;
+  return &format;
+}
+
+}  // namespace attune::data
