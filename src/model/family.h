@@ -1,5 +1,5 @@
-// Model families: one file each in model/family/. A family translates config.json and tensor names; the transformer
-// itself knows no family.
+// Model families: one file each in model/family/. A family translates config.json and tensor names; the
+// transformer itself knows no family.
 #pragma once
 
 #include <cstdint>
@@ -15,33 +15,34 @@ namespace attune::model {
 
 /// Where a linear layer or a norm of the transformer lives in the file.
 struct FamilyInfo {
-  std::string name;                      ///< "llama"
-  std::vector<std::string> model_types;  ///< values of config.json's model_type: {"llama", "mistral", "qwen2"}
+  std::string name;  ///< "llama"
+  std::vector<std::string>
+      model_types;  ///< values of config.json's model_type: {"llama", "mistral", "qwen2"}
   std::string summary, paper;
   std::string body_prefix;                        ///< "model." or "transformer."; may be missing in files
   std::vector<std::string> default_lora_targets;  ///< {"q_proj", "v_proj"}
 };
 
-/// Names of one layer's modules, without prefix "body_prefix + layer path": the tensor name of a linear layer is
-/// path + ".weight". `{}` stands for the layer number.
+/// Names of one layer's modules, without prefix "body_prefix + layer path": the tensor name of a linear layer
+/// is path + ".weight". `{}` stands for the layer number.
 struct TensorNames {
   std::string embedding, positions, final_norm, head;
-  std::string input_norm, post_norm;          ///< before attention, before the MLP
-  std::vector<std::string> qkv;               ///< one fused or three
-  std::string output;                         ///< attention output projection
-  std::vector<std::string> up;                ///< {gate, up} or {up}
+  std::string input_norm, post_norm;  ///< before attention, before the MLP
+  std::vector<std::string> qkv;       ///< one fused or three
+  std::string output;                 ///< attention output projection
+  std::vector<std::string> up;        ///< {gate, up} or {up}
   std::string down;
-  std::string q_norm, k_norm;                 ///< "" when absent
-  std::string score = "score";                ///< reward / classification head
-  bool conv1d = false;                        ///< linear weights are stored [in, out] (GPT-2)
+  std::string q_norm, k_norm;   ///< "" when absent
+  std::string score = "score";  ///< reward / classification head
+  bool conv1d = false;          ///< linear weights are stored [in, out] (GPT-2)
 };
 
 class Family {
  public:
   virtual ~Family() = default;
   virtual FamilyInfo info() const = 0;
-  /// Translates config.json. Missing keys take the class defaults of transformers; wrong types and impossible values
-  /// are an Error{kRequest} naming key and value. `where` is the file for messages.
+  /// Translates config.json. Missing keys take the class defaults of transformers; wrong types and impossible
+  /// values are an Error{kRequest} naming key and value. `where` is the file for messages.
   virtual ModelConfig configure(const core::Json& config, const std::string& where) const = 0;
   virtual TensorNames names(const ModelConfig& config) const = 0;
 };

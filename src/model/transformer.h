@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,8 +13,8 @@
 
 namespace attune::model {
 
-/// Which weights a pass uses. kReference is the frozen start: the same weights with a fresh adapter off, or with the
-/// frozen copy of a continued adapter, or (full fine-tuning with a second copy) other weights.
+/// Which weights a pass uses. kReference is the frozen start: the same weights with a fresh adapter off, or
+/// with the frozen copy of a continued adapter, or (full fine-tuning with a second copy) other weights.
 enum class Weights { kPolicy, kReference };
 
 /// Low-rank update of a linear layer: y += scale * (x Aᵀ) Bᵀ (Hu et al. 2021, arXiv:2106.09685).
@@ -24,15 +25,24 @@ struct Lora {
   double dropout = 0;
 };
 
+/// Dropout of adapters: which numbers are dropped depends on the seed, the text of the sequence, the position
+/// and the layer, never on how sequences were batched.
+struct AdapterDropout {
+  std::uint64_t seed = 0;
+  std::vector<std::uint64_t> token_keys;  ///< [T] one per token of the stream
+};
+
 /// y = x Wᵀ + bias (+ adapter). Weights are always [out, in] in memory.
 struct Linear {
-  std::string path;   ///< module path as in the Hugging Face file: "model.layers.0.self_attn.q_proj"
-  at::Tensor weight;  ///< [out, in]
-  at::Tensor bias;    ///< [out] or undefined
+  std::string path;     ///< module path as in the Hugging Face file: "model.layers.0.self_attn.q_proj"
+  at::Tensor weight;    ///< [out, in]
+  at::Tensor bias;      ///< [out] or undefined
   bool conv1d = false;  ///< stored transposed in files
   std::optional<Lora> adapter;            ///< trained or loaded
   std::optional<Lora> reference_adapter;  ///< frozen copy for a continued run; none: reference = adapter off
-  at::Tensor forward(const at::Tensor& x, Weights weights) const;
+  bool adapter_merged = false;            ///< `weight` contains the adapter's update already
+  /// @param x [T, in]. @param dropout masks for the adapter's input, or null.
+  at::Tensor forward(const at::Tensor& x, Weights weights, const AdapterDropout* dropout = nullptr) const;
   /// W plus the adapter's update, for decoding; W itself when there is none. [out, in]
   at::Tensor merged(Weights weights) const;
 };
@@ -60,21 +70,26 @@ struct Head {
 };
 
 struct TransformerWeights {
-  at::Tensor embedding;  ///< [V, D]
-  at::Tensor positions;  ///< [max_positions, D] or undefined
+  std::string embedding_path, positions_path;  ///< module paths, "model.embed_tokens"
+  at::Tensor embedding;                        ///< [V, D]
+  at::Tensor positions;                        ///< [max_positions, D] or undefined
   std::vector<Layer> layers;
   Norm final_norm;
-  Linear head;       ///< weight aliases `embedding` when tied; weight undefined in a reward model
-  Linear score;      ///< [labels, D] reward head, weight undefined when absent
+  Linear head;  ///< weight aliases `embedding` when tied; weight undefined in a reward model
+  at::Tensor
+      reference_head;  ///< frozen start of a head that a continued adapter trains in full; else undefined
+  Linear score;        ///< [labels, D] reward head, weight undefined when absent
 };
 
-/// Hidden states after the final norm for every token of the stream: [T, D], on the autograd tape if grad mode is on
-/// and some weight requires grad. Exact shared-prefix attention, no [T, T] tensor, no padding. Dropout of adapters
-/// only when `dropout_seed` is given (then the forest must not share).
-at::Tensor hidden_states(const TransformerWeights& weights, const ModelConfig& config, const core::Forest& forest,
-                         Weights which = Weights::kPolicy, std::optional<std::uint64_t> dropout_seed = std::nullopt);
+/// Hidden states after the final norm for every token of the stream: [T, D], on the autograd tape if grad
+/// mode is on and some weight requires grad. Exact shared-prefix attention, no [T, T] tensor, no padding.
+/// Dropout of adapters only when `dropout_seed` is given (then the forest must not share).
+at::Tensor hidden_states(const TransformerWeights& weights, const ModelConfig& config,
+                         const core::Forest& forest, Weights which = Weights::kPolicy,
+                         std::optional<std::uint64_t> dropout_seed = std::nullopt);
 
-/// cos and sin tables for the positions of the stream: each [T, dims/2], float32 arithmetic as transformers does.
+/// cos and sin tables for the positions of the stream: each [T, dims/2], float32 arithmetic as transformers
+/// does.
 struct RopeTables {
   at::Tensor cos, sin;
 };

@@ -1,0 +1,21 @@
+// Dropout of adapters with counter-based randomness.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string_view>
+
+#include "core/forest.h"
+#include "model/transformer.h"
+
+namespace attune::model {
+
+/// Keys for the tokens of a forest that shares nothing: a token's key depends on its sequence's ids and its
+/// position, so how sequences are batched changes nothing. @throws internal error when the forest shares.
+AdapterDropout make_dropout(std::uint64_t seed, const core::Forest& forest);
+
+/// [T, width] of zeros and 1 / (1 - rate), different for every layer path.
+at::Tensor dropout_mask(const AdapterDropout& dropout, std::string_view path, double rate, std::int64_t width,
+                        const at::Tensor& like);
+
+}  // namespace attune::model

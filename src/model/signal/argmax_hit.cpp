@@ -1,0 +1,30 @@
+// Whether the chosen token is the most probable one.
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "model/signal.h"
+
+namespace attune::model {
+namespace {
+
+class ArgmaxHit final : public Signal {
+ public:
+  std::string name() const override { return "argmax_hit"; }
+  std::string summary() const override { return "1 where the chosen token is the most probable one, else 0"; }
+  bool differentiable() const override { return false; }
+  at::Tensor forward(const SignalChunk& chunk) const override {
+    return chunk.logits.argmax(1).eq(chunk.targets).to(chunk.logits.scalar_type());
+  }
+  void backward(const SignalChunk&, const at::Tensor&, at::Tensor&) const override {
+    core::assertion_failed("argmax_hit has no gradient", __FILE__, __LINE__);
+  }
+};
+
+}  // namespace
+
+const Signal* signal_argmax_hit() {
+  static const ArgmaxHit signal;
+  return &signal;
+}
+
+}  // namespace attune::model
