@@ -42,5 +42,8 @@ attune_open_set(attune_algorithm algorithm method "std::unique_ptr<Method>" algo
 attune_open_set(attune_feedback feedback rule "std::unique_ptr<Rule>" feedback/rule.h)
 attune_open_set(attune_cli cli command "std::unique_ptr<Command>" cli/command.h)
 
+include(cmake/Embed.cmake)
+attune_embed(attune_evaluation evaluation report/page.html report/style.css report/charts.js report/samples.js)
+
 add_executable(attune src/cli/main.cpp)
 target_link_libraries(attune PRIVATE attune_cli)

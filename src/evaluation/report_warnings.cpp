@@ -1,0 +1,147 @@
+#include "evaluation/report_findings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace attune::evaluation {
+namespace {
+
+class Warnings {
+ public:
+  explicit Warnings(const ReportInput& input) : input_(input) {}
+
+  void state() {
+    const auto& run = input_.run;
+    if (!run.is_object() || !run.contains("state") || !run["state"].is_string()) return;
+    const auto name = run["state"].get<std::string>();
+    if (name == "failed") add("The run failed before its end; the numbers stop where it stopped.");
+    if (name == "running") add("The run is not finished: this page shows how far it has come.");
+  }
+
+  void not_numbers() {
+    std::string names;
+    std::size_t count = 0;
+    for (const auto& series : input_.metrics.all()) {
+      const auto bad =
+          std::ranges::count_if(series.values, [](double value) { return !std::isfinite(value); });
+      if (bad == 0 || ++count > 4) continue;
+      names +=
+          fmt::format("{}{} ({} of {})", names.empty() ? "" : ", ", series.name, bad, series.values.size());
+    }
+    if (count > 0) add("Not a number at some steps: " + names + (count > 4 ? ", and others." : "."));
+  }
+
+  void distance() {
+    const Series* kl = find("kl");
+    if (kl == nullptr) return;
+    // Where completions are sampled, kl is a mean over tokens; elsewhere an estimate for whole completions.
+    const bool per_token = find("completions/mean_length") != nullptr;
+    const double limit = per_token ? 0.5 : 20, end = late_mean(*kl);
+    if (end > limit) {
+      add(fmt::format(
+          "The model has moved far from its start: KL {} nats{}. Look at the samples for text that pleases "
+          "the reward and nobody else; a larger beta or a smaller learning rate holds it closer.",
+          readable(end), per_token ? " a token" : ""));
+    }
+  }
+
+  void contrast() {
+    const Series* flat = find("frac_reward_zero_std");
+    if (flat != nullptr && late_mean(*flat) > 0.5) {
+      add(fmt::format(
+          "In {} % of the last groups all completions had the same reward: they teach nothing. Harder or "
+          "easier prompts, more samples, or a finer reward would help.",
+          readable(std::round(100 * late_mean(*flat)))));
+    }
+    const Series* spread = find("reward_std");
+    if (spread != nullptr && !spread->values.empty() &&
+        std::ranges::all_of(spread->values, [](double value) { return value == 0; })) {
+      add("All rewards were equal at every step: there was nothing to learn from.");
+    }
+    const Series* right = find("rewards/accuracies");
+    if (right != nullptr && right->values.size() >= 10 && late_mean(*right) < 0.5) {
+      add(fmt::format(
+          "At the end the model still ranks only {} % of the pairs as the data do; chance is 50 %.",
+          readable(std::round(100 * late_mean(*right)))));
+    }
+  }
+
+  void completions() {
+    const Series* cut = find("completions/clipped_ratio");
+    if (cut != nullptr && late_mean(*cut) > 0.25) {
+      add(fmt::format(
+          "{} % of the last completions were cut off at the length limit, and judged unfinished. Raise "
+          "rollout.max_new_tokens or reward brevity.",
+          readable(std::round(100 * late_mean(*cut)))));
+    }
+    const Series* clip = find("clip_ratio/region_mean");
+    if (clip != nullptr && late_mean(*clip) > 0.3) {
+      add("More than 30 % of the tokens hit the clipping bound: the steps are larger than the method means "
+          "them to be.");
+    }
+    const Series* entropy = find("entropy");
+    if (entropy != nullptr && entropy->values.size() >= 10 &&
+        late_mean(*entropy) < 0.2 * early_mean(*entropy)) {
+      add("Entropy fell to less than a fifth: the model has become very sure of itself, and its samples much "
+          "alike.");
+    }
+  }
+
+  void learning() {
+    const Series* loss = find("loss");
+    if (loss != nullptr && loss->values.size() >= 20 && find("reward") == nullptr &&
+        late_mean(*loss) > early_mean(*loss) + std::abs(early_mean(*loss)) * 0.02) {
+      add("The loss ended higher than it began. A smaller learning rate is the first thing to try.");
+    }
+    const Series* held_out = find("eval_loss");
+    if (held_out != nullptr && held_out->values.size() >= 3) {
+      const auto best = std::ranges::min_element(held_out->values);
+      const double last = held_out->values.back();
+      if (std::isfinite(*best) && last - *best > 0.05 * std::abs(*best)) {
+        const auto at = static_cast<std::size_t>(best - held_out->values.begin());
+        add(fmt::format(
+            "On held-out data the loss was best at step {} ({}) and has risen to {} since: the run went on "
+            "too long for the data.",
+            readable(held_out->steps[at]), readable(*best), readable(last)));
+      }
+    }
+    const Series* norm = find("grad_norm");
+    if (norm == nullptr || norm->values.size() < 20) return;
+    std::vector<double> sorted;
+    std::ranges::copy_if(norm->values, std::back_inserter(sorted),
+                         [](double value) { return std::isfinite(value); });
+    if (sorted.empty()) return;
+    std::ranges::sort(sorted);
+    const double median = sorted[sorted.size() / 2];
+    if (median > 0 && sorted.back() > 50 * median) {
+      add(fmt::format("The gradient spiked to {}, {} times its median: one batch differs much from the rest.",
+                      readable(sorted.back()), readable(std::round(sorted.back() / median))));
+    }
+  }
+
+  std::vector<std::string> take() { return std::move(texts_); }
+
+ private:
+  const Series* find(std::string_view name) const { return input_.metrics.find(name); }
+  void add(std::string text) { texts_.push_back(std::move(text)); }
+
+  const ReportInput& input_;
+  std::vector<std::string> texts_;
+};
+
+}  // namespace
+
+std::vector<std::string> warnings_of(const ReportInput& input) {
+  Warnings warnings(input);
+  warnings.state();
+  warnings.not_numbers();
+  warnings.distance();
+  warnings.contrast();
+  warnings.completions();
+  warnings.learning();
+  return warnings.take();
+}
+
+}  // namespace attune::evaluation

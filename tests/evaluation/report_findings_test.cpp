@@ -1,0 +1,132 @@
+#include "evaluation/report_findings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace attune::evaluation {
+namespace {
+
+using core::Json;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+ReportInput with(std::initializer_list<Json> rows) {
+  ReportInput input;
+  for (const auto& row : rows) input.metrics.add_row(row);
+  return input;
+}
+
+TEST(Readable, Numbers) {
+  EXPECT_EQ(readable(0.693147), "0.6931");
+  EXPECT_EQ(readable(-12), "−12");
+  EXPECT_EQ(readable(12345), "12345");
+  EXPECT_EQ(readable(1234567), "1.235 M");
+  EXPECT_EQ(readable(std::nan("")), "–");
+  EXPECT_EQ(readable_change(0.5), "+0.5");
+  EXPECT_EQ(readable_change(0), "0");
+  EXPECT_EQ(readable_seconds(252), "4 min 12 s");
+  EXPECT_EQ(readable_seconds(7500), "2 h 5 min");
+  EXPECT_EQ(readable_seconds(0.25), "0.25 s");
+}
+
+TEST(SeriesTable, StepsComeOnceNullsStayAndOthersAreIgnored) {
+  SeriesTable table;
+  for (const auto* line : {R"({"step":1,"loss":3,"text":"x"})", R"({"step":2,"loss":null})",
+                           R"({"step":3,"loss":1})", R"({"step":2,"loss":2})", R"([1])", R"({"loss":9})"}) {
+    table.add_row(Json::parse(line));
+  }
+  // The second "step 2" comes from a resumed run: it replaces steps 2 and 3.
+  EXPECT_EQ(table.find("loss")->steps, (std::vector<double>{1, 2}));
+  EXPECT_EQ(table.find("loss")->values, (std::vector<double>{3, 2}));
+  EXPECT_EQ(table.find("text"), nullptr);
+  table.add_row(Json::parse(R"({"step":3,"loss":null})"));
+  EXPECT_TRUE(std::isnan(table.find("loss")->values.back()));
+}
+
+TEST(Downsample, KeepsSpikesAndEnds) {
+  Series series{"loss", {}, {}};
+  for (int step = 0; step < 10'000; ++step) {
+    series.steps.push_back(step);
+    series.values.push_back(step == 5003 ? 100 : step == 7001 ? -100 : 1);
+  }
+  const Series drawn = downsample(series, 400);
+  EXPECT_LE(drawn.values.size(), 402u);
+  EXPECT_THAT(drawn.values, Contains(100));
+  EXPECT_THAT(drawn.values, Contains(-100));
+  EXPECT_EQ(drawn.steps.front(), 0);
+  EXPECT_EQ(drawn.steps.back(), 9999);
+  EXPECT_TRUE(std::ranges::is_sorted(drawn.steps));
+  EXPECT_EQ(downsample(drawn, 400).values.size(), downsample(drawn, 402).values.size());
+}
+
+TEST(Headline, FirstAndLastEvaluation) {
+  const auto input = with({{{"step", 1}, {"loss", 1.0}},
+                           {{"step", 2}, {"loss", 0.5}},
+                           {{"step", 1}, {"eval_rewards/margins", 0.1}},
+                           {{"step", 9}, {"eval_rewards/margins", 0.4}}});
+  const auto rows = headline_from_curves(input.metrics);
+  ASSERT_FALSE(rows.empty());
+  EXPECT_EQ(rows[0].name, "Reward margin (held out)");
+  EXPECT_EQ(rows[0].before, 0.1);
+  EXPECT_EQ(rows[0].after, 0.4);
+}
+
+TEST(Verdict, SaysWhatChangedAndHowSure) {
+  auto input = with({{{"step", 100}, {"num_tokens", 5000}, {"step_seconds", 2.0}}});
+  const std::vector<HeadlineRow> rows = {{.name = "Mean reward",
+                                          .before = 0.36,
+                                          .after = 0.64,
+                                          .low = 0.25,
+                                          .high = 0.31,
+                                          .better = Better::kHigher}};
+  EXPECT_EQ(verdict_in_words(input, rows),
+            "The run made 100 steps over 5000 tokens in 3 min 20 s. Mean reward rose from 0.36 to 0.64 (95 % "
+            "interval of "
+            "the change +0.25 to +0.31), more than chance explains.");
+}
+
+TEST(Judgement, DirectionAndInterval) {
+  HeadlineRow row{
+      .name = "loss", .before = 1, .after = 0.5, .low = -0.6, .high = -0.4, .better = Better::kLower};
+  EXPECT_EQ(judgement(row), "better");
+  row.better = Better::kHigher;
+  EXPECT_EQ(judgement(row), "worse");
+  row.high = 0.1;
+  EXPECT_EQ(judgement(row), "unclear");
+  row.better = Better::kNeither;
+  EXPECT_EQ(judgement(row), "");
+}
+
+TEST(Warnings, CalmRunHasNone) {
+  EXPECT_THAT(warnings_of(with(
+                  {{{"step", 1}, {"loss", 1.0}, {"kl", 0.1}}, {{"step", 2}, {"loss", 0.9}, {"kl", 0.2}}})),
+              IsEmpty());
+}
+
+TEST(Warnings, EachForItsReason) {
+  EXPECT_THAT(warnings_of(with({{{"step", 1}, {"loss", nullptr}}})), ElementsAre(HasSubstr("loss (1 of 1)")));
+  EXPECT_THAT(warnings_of(with({{{"step", 1}, {"kl", 50.0}}})), ElementsAre(HasSubstr("far from its start")));
+  EXPECT_THAT(warnings_of(with({{{"step", 1}, {"kl", 2.0}, {"completions/mean_length", 9}}})),
+              ElementsAre(HasSubstr("KL 2 nats a token")));
+  EXPECT_THAT(warnings_of(with({{{"step", 1}, {"reward_std", 0}}})),
+              ElementsAre(HasSubstr("All rewards were equal")));
+  EXPECT_THAT(warnings_of(with({{{"step", 1}, {"frac_reward_zero_std", 0.9}}})),
+              ElementsAre(HasSubstr("90 %")));
+  EXPECT_THAT(warnings_of(with({{{"step", 1}, {"completions/clipped_ratio", 0.5}}})),
+              ElementsAre(HasSubstr("cut off at the length limit")));
+  EXPECT_THAT(warnings_of(with({{{"step", 1}, {"eval_loss", 1.0}},
+                                {{"step", 2}, {"eval_loss", 0.5}},
+                                {{"step", 3}, {"eval_loss", 0.8}}})),
+              ElementsAre(HasSubstr("best at step 2 (0.5)")));
+  auto failed = with({{{"step", 1}, {"loss", 1.0}}});
+  failed.run = Json{{"state", "failed"}};
+  EXPECT_THAT(warnings_of(failed), ElementsAre(HasSubstr("failed before its end")));
+}
+
+}  // namespace
+}  // namespace attune::evaluation
