@@ -16,6 +16,8 @@
 
 namespace attune::model {
 
+class WeightFiles;
+
 /// model=…: a path or the long form of interface.md §1.
 struct ModelOptions {
   std::string path;
@@ -44,12 +46,13 @@ struct Parameter {
   bool decay = true;  ///< false for norms and biases, as transformers does
 };
 
-/// Everything of the folder that a re-save keeps byte for byte: tokenizer files, chat template,
-/// generation_config …
+/// How save() writes.
 struct SavedAs {
-  std::string dtype;  ///< "" = the source's dtype
+  std::string
+      dtype;  ///< "float32", "bfloat16" …; "" = the source's dtype; kMemoryDtype: as computed with, exact
   std::int64_t shard_bytes = 5'000'000'000;
 };
+inline constexpr const char* kMemoryDtype = "memory";
 
 class Model {
  public:
@@ -72,6 +75,7 @@ class Model {
 
   /// Adds a fresh LoRA adapter (A Kaiming-uniform, B zero), freezes everything else. With an adapter already
   /// loaded the run continues it and its present state is frozen as the reference.
+  /// @throws Error{kRequest} when target_modules match no linear layer (lists what there is).
   void add_adapter(const AdapterOptions& options, std::uint64_t seed);
   /// Gives the model a reward head `score` [1, D] if it has none (normal(0, 0.02)), trained along.
   void add_score_head(std::uint64_t seed);
@@ -85,26 +89,38 @@ class Model {
                     std::optional<std::uint64_t> dropout_seed = std::nullopt) const {
     return hidden_states(weights_, config_, forest, which, dropout_seed);
   }
-  Head head() const;
+  /// The output head (weight undefined in a reward model). kReference differs only where a continued adapter
+  /// trains the head in full.
+  Head head(Weights which = Weights::kPolicy) const;
+  Head score_head() const;  ///< weight undefined without a reward head
 
   /// Writes a Hugging Face folder that transformers loads with the same logits (config with unknown keys
   /// kept, tokenizer, template and generation_config byte for byte).
   void save(const std::string& folder, const SavedAs& options = {}) const;
   /// Writes a PEFT adapter folder (adapter_config.json, adapter_model.safetensors).
   void save_adapter(const std::string& folder) const;
-  /// save_adapter for LoRA runs, save otherwise: what OUTPUT/model and checkpoints hold.
-  void save_result(const std::string& folder) const;
-  /// Copies weights back from what save_result wrote (resume).
+  /// save_adapter for LoRA runs, save otherwise: what OUTPUT/model and checkpoints hold. Checkpoints pass
+  /// {.dtype = kMemoryDtype}, so that a resumed run continues with the same bits.
+  void save_result(const std::string& folder, const SavedAs& options = {}) const;
+  /// Copies weights back from what save_result wrote (resume). @throws Error{kRequest} when they do not fit.
   void restore(const std::string& folder);
+  /// Of the configuration and every weight, adapters included.
   std::uint64_t fingerprint() const;
 
  private:
+  Model() = default;
+  void read_weights(const WeightFiles& files, at::ScalarType dtype);
+  void read_score(const WeightFiles& files, at::ScalarType dtype);
+  void read_adapter(const std::string& folder);
+  std::string config_text(const SavedAs& options) const;
+
   ModelConfig config_;
   TransformerWeights weights_;
-  std::string folder_, source_dtype_;
+  std::string folder_, name_, source_dtype_;
   AdapterOptions adapter_options_;
-  core::Json adapter_json_;  ///< adapter_config.json of a loaded adapter
-  bool merged_ = false;
+  core::Json adapter_json_;       ///< adapter_config.json of a loaded adapter
+  bool ties_in_config_ = false;   ///< config.json says so (a file without a head ties as well)
+  bool head_in_adapter_ = false;  ///< the output head was loaded from an adapter and is trained with it
 };
 
 }  // namespace attune::model

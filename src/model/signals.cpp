@@ -1,5 +1,6 @@
 // The fused head: signals and their gradients in chunks of rows, so that no [T, V] tensor ever exists.
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <optional>
@@ -158,7 +159,7 @@ const Signal& signal_named(std::string_view name) {
 std::map<std::string, at::Tensor> read_signals(const SignalModel& policy, const Readout& readout,
                                                const std::vector<std::string>& names,
                                                const SignalModel* reference) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   const Request request = sort_out(names, reference);
   const std::int64_t total = readout.rows.size(0);
   std::map<std::string, at::Tensor> out;
@@ -184,7 +185,7 @@ std::map<std::string, at::Tensor> read_signals(const SignalModel& policy, const 
 
 at::Tensor backward_signals(const SignalModel& policy, const Readout& readout,
                             const std::map<std::string, at::Tensor>& upstream, const SignalModel* reference) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   std::vector<std::string> names;
   for (const auto& [name, unused] : upstream)
     if (signal_named(name).differentiable()) names.push_back(name);
