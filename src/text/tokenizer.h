@@ -14,12 +14,13 @@
 namespace attune::text {
 
 class TokenizerCore;
+struct PromptCompletionIds;
 
 /// A tokenizer read from a model folder or file. A value: copies share one immutable core, so that copying is cheap
 /// and every const method may run on many threads at once.
 ///
-/// Text is UTF-8. Each byte of an ill-formed sequence (maximal subpart, Unicode 3.9) is read as U+FFFD, so that any
-/// bytes can be encoded; text that comes from outside should be checked where it is read.
+/// Text is UTF-8. Each ill-formed part (maximal subpart, Unicode 3.9) is read as one U+FFFD, so that any bytes can be
+/// encoded; what reads text from outside should check it there. `truncation` and `padding` of the file are ignored.
 class Tokenizer {
  public:
   /// Reads `tokenizer.json`, or `vocab.json` + `merges.txt`, with the special and added tokens of
@@ -65,24 +66,28 @@ class Tokenizer {
   explicit Tokenizer(std::shared_ptr<const TokenizerCore> core) : core_(std::move(core)) {}
   std::shared_ptr<const TokenizerCore> core_;
   friend class StreamDecoder;
+  friend PromptCompletionIds encode_pair(const Tokenizer&, std::string_view, std::string_view);
 };
 
-/// Decodes a growing answer. The pieces given out, joined, equal `decode` of all ids; none ends inside a UTF-8
-/// sequence, and text given out is never changed by later ids.
+class DecodeRun;
+
+/// Decodes a growing answer, in constant time per id. The pieces given out, joined, equal `decode` of all ids; none
+/// ends inside a UTF-8 sequence, and text given out is never changed by later ids.
 class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, bool skip_special_tokens = false);
+  ~StreamDecoder();
+  StreamDecoder(StreamDecoder&&) noexcept;
+  StreamDecoder& operator=(StreamDecoder&&) noexcept;
   /// The text that can be printed now; empty while a character is incomplete.
   std::string push(std::int32_t id);
-  /// What was held back, when no more ids follow. The decoder is empty again afterwards.
+  /// What was held back, when no more ids follow. The decoder starts afresh afterwards.
   std::string finish();
 
  private:
   Tokenizer tokenizer_;
   bool skip_special_;
-  std::vector<std::int32_t> window_;  // ids whose text may still change, after the context that they need
-  std::size_t context_ = 0;           // how many of `window_` are already printed
-  std::string printed_;               // text of the context, as decoded so far
+  std::unique_ptr<DecodeRun> run_;
 };
 
 /// A prompt and its completion, tokenised as one text.

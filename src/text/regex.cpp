@@ -1,0 +1,95 @@
+#include "text/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace attune::text {
+namespace {
+
+// Bounds on one call: enough for every sane pattern on megabytes of text, small enough to end within seconds.
+constexpr std::uint32_t kMatchLimit = 50'000'000;
+constexpr std::size_t kJitStackStart = 32 << 10, kJitStackMax = 16 << 20;
+
+std::string error_text(int code) {
+  PCRE2_UCHAR buffer[160] = {};
+  pcre2_get_error_message(code, buffer, sizeof buffer);
+  return reinterpret_cast<const char*>(buffer);
+}
+
+template <class T, void (*kFree)(T*)>
+struct Freer {
+  void operator()(T* pointer) const { kFree(pointer); }
+};
+template <class T, void (*kFree)(T*)>
+using Owned = std::unique_ptr<T, Freer<T, kFree>>;
+
+}  // namespace
+
+struct RegexScratch::Memory {
+  Owned<pcre2_match_data, pcre2_match_data_free> data{pcre2_match_data_create(1, nullptr)};
+  Owned<pcre2_match_context, pcre2_match_context_free> context{pcre2_match_context_create(nullptr)};
+  Owned<pcre2_jit_stack, pcre2_jit_stack_free> stack{
+      pcre2_jit_stack_create(kJitStackStart, kJitStackMax, nullptr)};
+  Memory() {
+    ATTUNE_ASSERT(data && context);
+    pcre2_set_match_limit(context.get(), kMatchLimit);
+    if (stack) pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+  }
+};
+
+RegexScratch::RegexScratch() : memory_(std::make_unique<Memory>()) {}
+RegexScratch::~RegexScratch() = default;
+RegexScratch::RegexScratch(RegexScratch&&) noexcept = default;
+RegexScratch& RegexScratch::operator=(RegexScratch&&) noexcept = default;
+
+struct Regex::Code {
+  Owned<pcre2_code, pcre2_code_free> compiled;
+  bool has_jit = false;
+  std::string where;
+};
+
+Regex::Regex(std::string_view pattern, const std::string& where) : code_(std::make_unique<Code>()) {
+  const std::string translated = to_pcre2(pattern, where);
+  Owned<pcre2_compile_context, pcre2_compile_context_free> context{pcre2_compile_context_create(nullptr)};
+  // Ruby's ^ and $ match at every line, and a line ends at \n alone.
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  int error = 0;
+  PCRE2_SIZE at = 0;
+  code_->where = where;
+  code_->compiled.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &at,
+                                      context.get()));
+  if (!code_->compiled) {
+    core::fail_request("{}: the pattern {} cannot be used: {} (at byte {} of {})", where, pattern, error_text(error), at,
+                       translated);
+  }
+  code_->has_jit = pcre2_jit_compile(code_->compiled.get(), PCRE2_JIT_COMPLETE) == 0;
+}
+
+Regex::~Regex() = default;
+Regex::Regex(Regex&&) noexcept = default;
+Regex& Regex::operator=(Regex&&) noexcept = default;
+
+bool Regex::find(std::string_view text, std::size_t from, RegexScratch& scratch, Match& match) const {
+  auto& memory = *scratch.memory_;
+  const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  const auto* code = code_->compiled.get();
+  const int found =
+      code_->has_jit
+          ? pcre2_jit_match(code, subject, text.size(), from, 0, memory.data.get(), memory.context.get())
+          : pcre2_match(code, subject, text.size(), from, PCRE2_NO_UTF_CHECK, memory.data.get(), memory.context.get());
+  if (found == PCRE2_ERROR_NOMATCH) return false;
+  if (found < 0) {
+    core::fail_request("{}: the pattern cannot be matched against this text of {} bytes: {}", code_->where,
+                       text.size(), error_text(found));
+  }
+  const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(memory.data.get());
+  match = {std::min(bounds[0], bounds[1]), bounds[1]};
+  return true;
+}
+
+}  // namespace attune::text

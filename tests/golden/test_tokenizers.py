@@ -1,0 +1,250 @@
+"""Tokenizers against the `tokenizers` package and transformers' AutoTokenizer: ids and texts must be equal.
+
+Encodes and decodes all the text of ../shared/data with every BPE tokenizer of ../shared/models, and thousands of
+random Unicode strings. Runs attune_encode_tool from the folder in ATTUNE_HELPERS (default build/tests/helpers).
+"""
+import json
+import os
+import pathlib
+import random
+import subprocess
+import unicodedata
+
+import pytest
+
+tokenizers = pytest.importorskip("tokenizers")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+transformers = pytest.importorskip("transformers")
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared"
+TOOL = pathlib.Path(os.environ.get("ATTUNE_HELPERS", ROOT / "build/tests/helpers")) / "attune_encode_tool"
+FOLDERS = ["gpt2", "gpt-neox-20b", "qwen3", "phi-2", "falcon", "clip", "tinystories-656k"]
+
+pytestmark = [
+    pytest.mark.skipif(not (SHARED / "models").exists(), reason="../shared/models is not here"),
+    pytest.mark.skipif(not TOOL.exists(), reason=f"{TOOL} is not built (target attune_encode_tool)"),
+]
+
+
+def folder(name):
+    return SHARED / "models" / (name if name == "tinystories-656k" else f"tokenizers/{name}")
+
+
+def run(path, requests, *arguments):
+    """Answers of the tool, one for each request."""
+    text = "".join(json.dumps(request) + "\n" for request in requests)
+    done = subprocess.run([TOOL, path, *arguments], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+    assert len(answers) == len(requests)
+    return answers
+
+
+def reference(name):
+    """The backend that AutoTokenizer builds for a folder. The gpt2 folder has no config to tell it the class."""
+    auto = transformers.GPT2Tokenizer if name == "gpt2" else transformers.AutoTokenizer
+    tokenizer = auto.from_pretrained(str(folder(name)))
+    tokenizer.backend_tokenizer.no_truncation()
+    return tokenizer
+
+
+def compare_encoding(expected, path, texts):
+    """Our ids equal `expected` (an encoder of a list of texts); returns the ids."""
+    ours = [answer["ids"] for answer in run(path, [{"text": text} for text in texts])]
+    theirs = [encoding.ids for encoding in expected.encode_batch_fast(texts)]
+    for text, got, want in zip(texts, ours, theirs):
+        if got != want:
+            at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
+            near = expected.decode(want[max(0, at - 5):at + 5], skip_special_tokens=False)
+            pytest.fail(f"{path}: token {at}: {got[at:at + 5]} instead of {want[at:at + 5]} near {near!r} "
+                        f"in a text of {len(text)} characters starting {text[:60]!r}")
+    return ours
+
+
+def compare_decoding(decode, path, lists, skip):
+    answers = run(path, [{"ids": ids, "skip": skip} for ids in lists])
+    for ids, answer in zip(lists, answers):
+        assert "error" not in answer, (answer, ids[:20])
+        assert answer["text"] == decode(ids, skip), f"{path}: decoding {ids[:20]}…"
+
+
+def corpus():
+    """All text of ../shared/data in pieces of about 16,000 characters."""
+    pieces = []
+    for file in sorted((SHARED / "data").rglob("*")):
+        if not file.is_file():
+            continue
+        try:
+            text = file.read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+        pieces += [text[at:at + 16000] for at in range(0, len(text), 16000)]
+    return pieces
+
+
+@pytest.fixture(scope="module")
+def all_text():
+    pieces = corpus()
+    if not pieces:
+        pytest.skip("../shared/data is not here")
+    return pieces
+
+
+def random_texts(count, seed):
+    """Strings over all planes with spaces, marks, contractions, digits and special tokens mixed in."""
+    rng = random.Random(seed)
+    snippets = ["'s", "'LL", "'re", "<|endoftext|>", "<|im_start|>", "<|start_story|>", "<unk>", "\r\n", "\n\n", "  ",
+                "\t", " \u3000", "\u00a0", "\u180e", "\u200d", "123", "٣٤", "Ⅷ", "½", "ſ", "İ", "ß", "ﬁ", "각", "각",
+                "é", "é", "👩‍👩‍👧", "🇩🇪", "你好", "เธอ", "हिन्दी", "_", "…", "<0x0A>", "▁", "</w>", "\x00", "\x7f", "\x85"]
+    ranges = [(0x20, 0x7e), (0xa0, 0x24f), (0x300, 0x36f), (0x370, 0x6ff), (0x900, 0xdff), (0x1e00, 0x2bff),
+              (0x3000, 0x9fff), (0xac00, 0xd7a3), (0xe000, 0xfffd), (0x10000, 0x1ffff), (0x20000, 0x3ffff),
+              (0xe0000, 0x10ffff)]
+    out = []
+    for _ in range(count):
+        parts = []
+        for _ in range(rng.randrange(1, 40)):
+            kind = rng.random()
+            if kind < 0.35:
+                parts.append(rng.choice(snippets))
+            else:
+                low, high = ranges[0] if kind < 0.55 else rng.choice(ranges)
+                character = chr(rng.randint(low, high))
+                # Characters that are younger than ICU's or PCRE2's tables have no properties to agree on.
+                if unicodedata.category(character) not in ("Cn", "Cs"):
+                    parts.append(character * rng.choice([1, 1, 1, 2, 5]))
+        out.append("".join(parts))
+    return out
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_all_shared_text_encodes_and_decodes_like_the_reference(name, all_text):
+    tokenizer = reference(name)
+    ids = compare_encoding(tokenizer.backend_tokenizer, folder(name), all_text)
+    sample = ids[::8]
+    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), sample, False)
+    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), sample[::4], True)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_random_unicode_encodes_and_decodes_like_the_reference(name):
+    tokenizer = reference(name)
+    ids = compare_encoding(tokenizer.backend_tokenizer, folder(name), random_texts(6000, seed=7))
+    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), ids[::3], False)
+    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), ids[1::3], True)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_random_ids_decode_like_the_reference(name):
+    tokenizer = reference(name)
+    rng = random.Random(3)
+    lists = [[rng.randrange(len(tokenizer)) for _ in range(rng.randrange(1, 30))] for _ in range(2000)]
+    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), lists, False)
+
+
+@pytest.mark.parametrize("name", [name for name in FOLDERS if name not in ("gpt2", "qwen3")])
+def test_a_file_alone_is_read_as_from_file_does(name):
+    file = folder(name) / "tokenizer.json"
+    tokenizer = tokenizers.Tokenizer.from_file(str(file))
+    ids = compare_encoding(tokenizer, file, random_texts(3000, seed=11))
+    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), file, ids, False)
+
+
+def test_llama_cpp_vectors():
+    base = folder("gpt2") / "ggml-vocab-gpt-2.gguf"
+    texts = pathlib.Path(f"{base}.inp").read_text(encoding="utf-8").split("\n__ggml_vocab_test__\n")
+    wanted = [[int(word) for word in line.split()] for line in pathlib.Path(f"{base}.out").read_text().split("\n")]
+    texts = texts[:len(wanted)]
+    assert len(wanted) == 47
+    answers = run(folder("gpt2"), [{"text": text} for text in texts], "--no-special")
+    assert [answer["ids"] for answer in answers] == wanted
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_prompt_and_completion_are_cut_like_the_joint_tokenisation(name):
+    tokenizer = reference(name)
+    pairs = [("What is 2+2?", " 4"), ("Once upon a ti", "me there was"), ("", "only"), ("no completion", ""),
+             ("trailing space ", "word"), ("a\n", "\nb"), ("don", "'t"), ("日本", "語")]
+    answers = run(folder(name), [{"prompt": prompt, "completion": completion} for prompt, completion in pairs])
+    for (prompt, completion), got in zip(pairs, answers):
+        # TRL: ids of the joined text; here cut at the common prefix with the prompt's ids without a closing token.
+        whole, alone = tokenizer(prompt + completion)["input_ids"], tokenizer(prompt)["input_ids"]
+        if name == "clip":
+            alone = alone[:-1]
+        cut = next((i for i, (a, b) in enumerate(zip(whole, alone)) if a != b), min(len(whole), len(alone)))
+        assert got == {"prompt": whole[:cut], "completion": whole[cut:], "straddles": cut < len(alone)}, prompt
+
+
+@pytest.mark.parametrize("name, word", [("tokenizers/t5-small", "Unigram"), ("tokenizers/mistral", "SentencePiece")])
+def test_what_is_not_supported_is_refused_by_name(name, word):
+    done = subprocess.run([TOOL, SHARED / "models" / name], input="", capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert word in done.stderr
+
+
+# Each component over every code point. The model knows nothing but bytes, so that decoding its ids gives back the
+# normalised text; the end-of-word suffix marks where pieces end.
+
+NORMALIZERS = [{"type": name} for name in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "ByteLevel")] + [
+    {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+    {"type": "Strip", "strip_left": True, "strip_right": False},
+    {"type": "Prepend", "prepend": "xy"},
+    {"type": "Replace", "pattern": {"Regex": r"\s+|\d|x*"}, "content": "_"},
+    {"type": "Replace", "pattern": {"String": "b"}, "content": "<>"},
+]
+REGEXES = [r"\s+", r"\w+", r"\d", r"\p{Han}+", r"(?i:ss|k)", r"[^\r\n\p{L}\p{N}]?\p{L}+", r"[\p{L}\p{M}]+", r"\p{N}{1,3}",
+           r"\b", r"^.", r".$", r"[[:alpha:]]+", r"[[:punct:]]", r"\p{Hiragana}|\p{Katakana}", r"[一-龥぀-ゟ゠-ヿ]+", r"\h+",
+           r"[\p{P}\p{S}]", r"[^\s\p{L}\p{N}]++", r"\p{Lu}\p{Ll}*", r"b*", r"\S(?=b)|(?<=a)\W"]
+PRE_TOKENIZERS = [
+    {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False} for regex in REGEXES
+] + [
+    {"type": "Split", "pattern": {"String": "b"}, "behavior": behavior, "invert": invert}
+    for behavior in ("Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous") for invert in (False, True)
+] + [{"type": "Punctuation", "behavior": behavior} for behavior in ("Removed", "Isolated", "MergedWithNext", "Contiguous")] + [
+    {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+    {"type": "Digits", "individual_digits": True}, {"type": "Digits", "individual_digits": False},
+    {"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {"type": "BertPreTokenizer"},
+    {"type": "CharDelimiterSplit", "delimiter": "b"}, {"type": "FixedLength", "length": 3},
+    {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+    {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False},
+    {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": True},
+]
+
+
+def byte_tokenizer(**parts):
+    vocab = {f"<0x{byte:02X}>": byte for byte in range(256)}
+    model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+             "end_of_word_suffix": "\x01", "fuse_unk": False, "byte_fallback": True, "ignore_merges": False,
+             "vocab": vocab, "merges": []}
+    decoder = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]}
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+            "pre_tokenizer": None, "post_processor": None, "decoder": decoder, "model": model} | parts
+
+
+def every_code_point():
+    """Texts in which every assigned code point stands between letters, doubled, and after a mark."""
+    points = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cn", "Cs", "Co")]
+    return ["".join(f"a{c}b {c}{c}Z\u0301{c} " for c in points[at:at + 64]) for at in range(0, len(points), 64)]
+
+
+@pytest.mark.parametrize("part", NORMALIZERS + PRE_TOKENIZERS, ids=lambda part: json.dumps(part)[9:60])
+def test_components_over_all_of_unicode(part, tmp_path):
+    key = "normalizer" if part in NORMALIZERS else "pre_tokenizer"
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps(byte_tokenizer(**{key: part})), encoding="utf-8")
+    expected = tokenizers.Tokenizer.from_file(str(file))
+    texts = every_code_point()
+    ours = run(file, [{"text": text} for text in texts])
+    bad = []
+    for text, answer, want in zip(texts, ours, expected.encode_batch_fast(texts)):
+        if answer["ids"] != want.ids:
+            # Narrow down to the characters at fault.
+            for c in sorted(set(text)):
+                one = f"a{c}b {c}{c}Z\u0301{c} "
+                if run(file, [{"text": one}])[0]["ids"] != expected.encode(one).ids:
+                    bad.append(f"U+{ord(c):04X}")
+            bad.append("…")
+        if len(bad) > 40:
+            break
+    assert not bad, " ".join(bad)
