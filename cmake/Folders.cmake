@@ -34,6 +34,7 @@ attune_folder(feedback TORCH LINK attune_core attune_text attune_data attune_mod
 attune_folder(training TORCH LINK attune_core attune_text attune_data attune_model attune_algorithm attune_generation attune_feedback)
 attune_folder(evaluation TORCH LINK attune_core attune_text attune_data attune_model attune_algorithm attune_generation attune_feedback)
 attune_folder(cli TORCH LINK attune_training attune_evaluation)
+target_compile_definitions(attune_cli PRIVATE ATTUNE_BUILT_ASSETS="${CMAKE_SOURCE_DIR}/assets")
 
 attune_open_set(attune_data data format "const Format*" data/format.h)
 attune_open_set(attune_model model family "const Family*" model/family.h)

@@ -22,6 +22,7 @@ struct RuleInput {
   core::Json completion;  ///< text or messages
   std::string reference_answer;
   core::Json meta;
+  std::string finish_reason;  ///< "stop", "length", "" when it is not known
 };
 
 struct RuleScore {

@@ -57,7 +57,10 @@ RunFolder::RunFolder(std::string path, core::Json recipe, bool may_resume, bool 
     : path_(std::move(path)), recipe_(std::move(recipe)) {
   const fs::path run_file = fs::path(path_) / "run.json", recipe_file = fs::path(path_) / "recipe.yaml";
   if (fs::exists(path_) && !fs::is_directory(path_)) core::fail_request("output: {} is a file", path_);
-  if (!fs::exists(path_) || fs::is_empty(path_) || overwrite) return;
+  if (!fs::exists(path_) || overwrite) return;
+  // A folder `data` may stand there already: what was prepared for this run.
+  const auto entries = std::distance(fs::directory_iterator(path_), fs::directory_iterator());
+  if (entries == (fs::exists(fs::path(path_) / "data") ? 1 : 0)) return;
   if (!fs::exists(run_file) || !fs::exists(recipe_file))
     core::fail_request("output: {} holds something that is not a run of this program; choose another folder", path_);
   const core::Json info = core::read_json_file(run_file.string());
