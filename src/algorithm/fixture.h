@@ -29,16 +29,17 @@ struct FixtureCandidate {
 /// disagree are refused. @throws Error{kRequest} naming `where`, candidate and key.
 std::vector<FixtureCandidate> parse_fixture(const core::Json& fixture, const std::string& where);
 
+/// Signals of one candidate as functions of its policy logits, so that coefficients lead back to the logits.
+struct RecordedSignals {
+  at::Tensor logits;  ///< [T][V], requires grad; undefined when the fixture gives none
+  std::map<std::string, at::Tensor> signals;
+};
+
 /// A whole step for `method`, and what leads back to the fixture.
 struct FixtureStep {
   Batch batch;
-  /// batch row of each fixture candidate, in the order of the fixture (rows are grouped, and may have derived
-  /// ones).
-  std::vector<std::int64_t> rows;
-  /// Policy logits [offsets[N]][V] when the fixture gives them, requiring grad; undefined otherwise.
-  at::Tensor logits;
-  /// Signals of the policy as functions of `logits`, before they were detached for the batch.
-  std::map<std::string, at::Tensor> recorded;
+  std::vector<std::int64_t> rows;  ///< batch row of each fixture candidate (rows are grouped, some derived)
+  std::vector<RecordedSignals> recorded;  ///< per fixture candidate
 };
 
 /// Arranges the candidates as the method wants them: pairs by rank (else label, else reward), derived

@@ -1,6 +1,7 @@
 #include "algorithm/fixture_signals.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace attune::algorithm {
 

@@ -93,9 +93,12 @@ Loss GroupPolicyMethod::loss(const Batch& batch, const State& /*state*/) const {
   const auto per_token = [&](const at::Tensor& x) { return terms.per_token ? x : spread(x, batch.offsets); };
   const at::Tensor unclipped = terms.ratio;
   at::Tensor token_loss = per_token(clipped(terms));
-  std::vector<double> weights;
-  for (const Candidate& candidate : batch.candidates)
-    weights.push_back(dropped(candidate) ? 0 : candidate.weight);
+  std::vector<double> weights, kept;
+  for (const Candidate& candidate : batch.candidates) {
+    kept.push_back(dropped(candidate) ? 0 : 1);
+    weights.push_back(kept.back() * candidate.weight);
+  }
+  const at::Tensor keep = vector_of(kept);
   Loss result;
   if (beta_ > 0) {
     at::Tensor kl = kl_k3(logps, batch.signal("ref_logps").detach());

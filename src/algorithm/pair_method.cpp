@@ -16,7 +16,10 @@ core::Fields PairMethod::fields() {
   core::Fields fields;
   fields.add("beta", beta_, "Strength of the pull towards the reference: larger stays closer.").positive();
   declare(fields);
-  fields.add("reference_free", reference_free_, "Leave the reference out: its log-probabilities count as 0.");
+  if (may_drop_reference()) {
+    fields.add("reference_free", reference_free_,
+               "Leave the reference out: its log-probabilities count as 0.");
+  }
   if (takes_divergence()) {
     fields.add("f_divergence_type", divergence_, "Divergence from the reference whose optimum the loss has.")
         .one_of(divergence_names());

@@ -57,6 +57,8 @@ class PairMethod : public Method {
   /// True where the paper's loss goes through PairTerms::delta(), so that an f-divergence may replace the
   /// log-ratio.
   virtual bool takes_divergence() const { return true; }
+  /// True where the loss still means something without a reference.
+  virtual bool may_drop_reference() const { return true; }
   /// Declares "label_smoothing" with the meaning of this method.
   void declare_label_smoothing(core::Fields& fields, double& value, const std::string& help) const;
 

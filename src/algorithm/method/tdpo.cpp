@@ -40,6 +40,7 @@ class Tdpo final : public PairMethod {
 
  protected:
   bool takes_divergence() const override { return false; }
+  bool may_drop_reference() const override { return false; }
   void declare(core::Fields& fields) override {
     fields.add("variant", variant_, "tdpo2 (the authors' choice) or tdpo1.").one_of({"tdpo1", "tdpo2"});
     fields.add("alpha", alpha_, "Weight of the divergence term in tdpo2; 0 is DPO.").non_negative();
