@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,12 +24,14 @@ struct RenderedChat {
   std::string text;
   /// What the assistant said, in order, not overlapping. Empty when `mask_problem` is set.
   std::vector<TextSpan> assistant_spans;
-  /// Why no spans could be found although the text is fine: the template has no `{% generation %}` blocks and writes
-  /// earlier turns differently once later ones follow, so differences between prefixes do not show who wrote what.
+  /// Why no spans could be found although the text is fine: the template has no `{% generation %}` blocks and
+  /// writes earlier turns differently once later ones follow, so differences between prefixes do not show who
+  /// wrote what.
   std::optional<core::ItemError> mask_problem;
 };
 
-/// The chat template(s) of one model with the special tokens that they see. Immutable; usable from several threads.
+/// The chat template(s) of one model with the special tokens that they see. Immutable; usable from several
+/// threads.
 class ChatTemplate {
  public:
   /// What a caller may set besides the messages; names as in transformers.
@@ -41,13 +44,14 @@ class ChatTemplate {
     core::Json tools;
     /// List of documents, or null.
     core::Json documents;
-    /// Object of further variables (`chat_template_kwargs`, e.g. {"enable_thinking": false}), or null. They win over
-    /// special tokens of the same name.
+    /// Object of further variables (`chat_template_kwargs`, e.g. {"enable_thinking": false}), or null. They
+    /// win over special tokens of the same name.
     core::Json extra;
   };
 
   /// Finds the template of a model folder. First found wins: chat_template.jinja (named extras in
-  /// additional_chat_templates/<name>.jinja), `chat_template` in tokenizer_config.json (a string, or a list of
+  /// additional_chat_templates/<name>.jinja), `chat_template` in tokenizer_config.json (a string, or a list
+  /// of
   /// {"name", "template"}), chat_template.json. Empty if the folder has none. Special tokens come from
   /// tokenizer_config.json and special_tokens_map.json.
   /// @throws Error{kRequest} if a file is malformed or a template has a syntax error.
@@ -59,17 +63,18 @@ class ChatTemplate {
                                   std::map<std::string, std::string> special_tokens);
 
   /// @param messages list of {"role", "content", …} objects. What a message must have is up to the template.
-  /// @throws Error{kRequest}: messages are not a list of objects, the template refused them (raise_exception, a
+  /// @throws Error{kRequest}: messages are not a list of objects, the template refused them (raise_exception,
+  /// a
   ///   missing field, …), a bound of the interpreter was hit, or the final message does not show in the text
   ///   (continue_final_message).
   std::string render(const core::Json& messages, const Options& options) const;
   std::string render(const core::Json& messages) const { return render(messages, Options()); }
 
-  /// As `render`, with the spans of what the assistant wrote: from `{% generation %}` blocks if the template has
-  /// them, else by differencing: the text of the messages up to an assistant message, with the generation prompt,
-  /// must be a prefix of the text up to and including it, which must be a prefix of the whole text (or agree with it
-  /// up to an end that depends on being last). The difference is what the assistant said, its closing token included.
-  /// Costs two renderings per assistant message.
+  /// As `render`, with the spans of what the assistant wrote: from `{% generation %}` blocks if the template
+  /// has them, else by differencing: the text of the messages up to an assistant message, with the generation
+  /// prompt, must be a prefix of the text up to and including it, which must be a prefix of the whole text
+  /// (or agree with it up to an end that depends on being last). The difference is what the assistant said,
+  /// its closing token included. Costs two renderings per assistant message.
   RenderedChat render_with_masks(const core::Json& messages, const Options& options) const;
   RenderedChat render_with_masks(const core::Json& messages) const {
     return render_with_masks(messages, Options());
@@ -90,6 +95,11 @@ class ChatTemplate {
   ChatTemplate() = default;
   void add_variant(const std::string& name, std::string source, std::string where);
   const Variant& choose(const core::Json& tools) const;
+  JinjaTemplate::Rendered run(const core::Json& messages, const Options& options) const;
+  JinjaTemplate::Rendered render_prepared(core::Json messages, const Options& options) const;
+  void add_differences(const core::Json& messages, const Options& options, RenderedChat& out) const;
+  std::size_t common_end(std::string_view shown, std::string_view whole) const;
+  bool special_token_at(std::string_view text, std::size_t at) const;
 
   std::map<std::string, Variant> variants_;  // "default", "tool_use", …
   std::map<std::string, std::string> special_tokens_;

@@ -1,5 +1,5 @@
-// A Jinja interpreter for chat templates: the same bytes as Python's jinja2 in the environment that transformers
-// sets up (formats.md §7), bounded in time, memory, depth and output.
+// A Jinja interpreter for chat templates: the same bytes as Python's jinja2 in the environment that
+// transformers sets up (formats.md §7), bounded in time, memory, depth and output.
 #pragma once
 
 #include <cstddef>
@@ -19,10 +19,11 @@ struct Program;
 
 /// A parsed template: immutable, cheap to copy, may be rendered from several threads at once.
 ///
-/// Environment: trim_blocks, lstrip_blocks, one trailing newline of the source removed, no autoescape, immutable lists
-/// and dicts, loop controls, `{% generation %}`, `tojson` without HTML escaping, `raise_exception`, `strftime_now`,
-/// `range`, `dict`, `namespace`, `joiner`, `cycler`. An undefined value prints as nothing, is false and iterates as
-/// empty; using an attribute or item of it, or calling it, is an error. `include`, `import`, `extends` are refused.
+/// Environment: trim_blocks, lstrip_blocks, one trailing newline of the source removed, no autoescape,
+/// immutable lists and dicts, loop controls, `{% generation %}`, `tojson` without HTML escaping,
+/// `raise_exception`, `strftime_now`, `range`, `dict`, `namespace`, `joiner`, `cycler`. An undefined value
+/// prints as nothing, is false and iterates as empty; using an attribute or item of it, or calling it, is an
+/// error. `include`, `import`, `extends` are refused.
 ///
 /// Differences from Python: integers have 64 bits (a result beyond them is an error, not a big number), and a
 /// template that runs too long, too deep or too large is stopped (see `jinja::Limits` in jinja_limits.h).
@@ -37,10 +38,13 @@ class JinjaTemplate {
     std::string text;
     /// Byte ranges [first, second) of `text` written inside `{% generation %}` blocks, in order.
     std::vector<std::pair<std::size_t, std::size_t>> generation_spans;
+    /// False if a block ran inside a macro or captured text and its place in `text` is therefore not known.
+    bool spans_reliable = true;
   };
 
   /// @param context an object: the variables that the template sees. Keys keep their order.
-  /// @throws Error{kRequest} "name:line: …": an error of the template (raise_exception, an attribute of an undefined
+  /// @throws Error{kRequest} "name:line: …": an error of the template (raise_exception, an attribute of an
+  /// undefined
   ///   value, …) or a bound that it ran into.
   Rendered render(const core::Json& context) const;
 
