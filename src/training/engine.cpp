@@ -52,7 +52,9 @@ void fold(algorithm::Metrics& into, const algorithm::Metrics& from) {
 }
 
 model::SignalModel detached(const model::SignalModel& forwarded) {
-  return {forwarded.hidden.detach(), forwarded.head, forwarded.temperature};
+  model::SignalModel values = forwarded;
+  values.hidden = forwarded.hidden.detach();
+  return values;
 }
 
 std::vector<std::string> names_at(const std::vector<Need>& needs, Positions at) {
@@ -87,7 +89,12 @@ class Engine::Pass {
     if (source == Source::kPolicy && train_ && engine_.options_.adapter_dropout > 0)
       dropout = core::random_bits({.seed = engine_.options_.seed, .purpose = core::Purpose::kDropout,
                                    .step = step_.number, .record = batch});
-    return {which.hidden(batches_[batch].forest, weights, dropout), which.head(), engine_.options_.temperature};
+    model::SignalModel forwarded;
+    forwarded.hidden = which.hidden(batches_[batch].forest, weights, dropout);
+    forwarded.head = which.head();
+    forwarded.score = which.score_head();
+    forwarded.temperature = engine_.options_.temperature;
+    return forwarded;
   }
 
   /// Reads signals of one micro-batch from what a model computed on it.

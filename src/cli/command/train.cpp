@@ -20,7 +20,8 @@ class Train : public Command {
                          {"attune train model=MODEL data=prefs.jsonl method=dpo adapter=lora eval.data=held-out.jsonl "
                           "output=runs/lora",
                           "the same with LoRA, judged on held-out pairs"},
-                         {"attune train runs/dpo/recipe.yaml output=runs/again", "repeats a run"}}};
+                         {"attune train runs/dpo/recipe.yaml output=runs/again", "repeats a run"}},
+            .flags = {}};
   }
   void declare(core::Fields& fields) override { recipe_.declare(fields); }
 
