@@ -117,11 +117,12 @@ struct TokenizedExample {
     std::vector<std::int32_t> ids;
     std::vector<std::uint8_t> mask;
     std::vector<std::int32_t> step_ends;
-    /// Leading ids that belong to the end of this completion's own prompt: `prompt` is what all completions
-    /// share, and another one may straddle its end. Always 0 when training, where TRL counts them as
-    /// completion.
+    /// Leading ids that belong to the prompt of this completion: `prompt` is what all completions share, and
+    /// another one may straddle its end, or be cut elsewhere (keep_end). When training, ids of the first kind
+    /// count as completion, as TRL counts them.
     std::int32_t prompt_tail = 0;
-    std::int32_t dropped_front = 0;  ///< leading ids that truncation (keep_end) took away
+    std::int32_t dropped_front = 0;  ///< completion ids that truncation (keep_end) took away at its start
+    std::int32_t dropped_steps = 0;  ///< steps that went with them
     bool straddles = false, truncated = false;
   };
   std::vector<Completion> completions;

@@ -176,7 +176,7 @@ class Run {
       core::fail_request("{}: no row of {} can be used by {}{}", what == "eval" ? "eval.data" : "data",
                          summary.rows_read, settings_.front().name, dropped_text(summary));
     say(fmt::format("{}: {} rows of {} ({}), {} tokens, {} trained on{}", what, core::human_count(data.size()),
-                    options.path, summary.format, core::human_count(summary.tokens),
+                    options.name(), summary.format, core::human_count(summary.tokens),
                     core::human_count(summary.trained_tokens), dropped_text(summary)));
     return data;
   }

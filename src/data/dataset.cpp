@@ -1,0 +1,161 @@
+#include "data/dataset.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "core/progress.h"
+#include "data/cache_file.h"
+#include "data/example_source.h"
+#include "data/needs.h"
+#include "data/row_tokens.h"
+
+namespace attune::data {
+
+struct Dataset::Map {
+  std::shared_ptr<const CacheFile> file;
+  DatasetSummary summary;
+};
+
+namespace {
+
+std::string default_cache_folder() {
+  const auto from = [](const char* name, const char* below) -> std::string {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? std::string(value) + below : "";
+  };
+  std::string folder = from("XDG_CACHE_HOME", "/attune");
+  if (folder.empty()) folder = from("HOME", "/.cache/attune");
+  if (!folder.empty()) {
+    try {
+      core::ensure_folder(folder);
+      return folder;
+    } catch (const core::Error&) {  // a read-only home: the temporary folder does as well
+    }
+  }
+  folder = core::fs::temp_directory_path() / fmt::format("attune-{}", ::getuid());
+  core::ensure_folder(folder);
+  return folder;
+}
+
+std::uint64_t mix(std::uint64_t state, std::string_view text) {
+  const std::uint64_t size = text.size();
+  state = core::fingerprint({reinterpret_cast<const char*>(&size), sizeof size}, state);
+  return core::fingerprint(text, state);
+}
+
+/// Of everything that the cached tokens depend on.
+std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec, RowNeeds needs) {
+  core::Json settings = {{"format", options.format},
+                         {"on_error", options.on_error},
+                         {"columns", options.columns},
+                         {"limit", options.limit},
+                         {"truncation", options.truncation},
+                         {"max_length", options.max_length},
+                         {"max_prompt_length", options.max_prompt_length},
+                         {"append_eos", options.append_eos},
+                         {"assistant_only", options.assistant_only},
+                         {"needs", static_cast<int>(needs)},
+                         {"max_positions", codec.max_positions},
+                         {"vocab_size", codec.vocab_size},
+                         {"eos", codec.eos_id.value_or(-1)},
+                         {"rules", kTokenRules}};
+  std::uint64_t state = mix(core::fingerprint("attune dataset"), core::to_line(settings));
+  if (codec.tokenizer) state = mix(state, std::to_string(codec.tokenizer->fingerprint()));
+  if (codec.chat_template) {
+    state = mix(state, codec.chat_template->source());
+    for (const auto& [name, text] : codec.chat_template->special_tokens())
+      state = mix(mix(state, name), text);
+  }
+  for (const auto& entry : source_entries(options)) {
+    state = mix(state, std::to_string(entry.weight));
+    for (const auto& file : source_files(entry.path, options.split))
+      state =
+          mix(state, fmt::format("{} {}", static_cast<int>(file.kind), core::fingerprint_file(file.path)));
+  }
+  return state;
+}
+
+core::Json to_json(const DatasetSummary& summary) {
+  return {{"format", summary.format},         {"rows_read", summary.rows_read},
+          {"rows_kept", summary.rows_kept},   {"candidates", summary.candidates},
+          {"tokens", summary.tokens},         {"trained_tokens", summary.trained_tokens},
+          {"straddling", summary.straddling}, {"truncated", summary.truncated},
+          {"dropped", summary.dropped}};
+}
+
+DatasetSummary summary_from(const core::Json& json, std::uint64_t fingerprint) {
+  DatasetSummary summary;
+  summary.format = json.at("format").get<std::string>();
+  summary.rows_read = json.at("rows_read").get<std::int64_t>();
+  summary.rows_kept = json.at("rows_kept").get<std::int64_t>();
+  summary.candidates = json.at("candidates").get<std::int64_t>();
+  summary.tokens = json.at("tokens").get<std::int64_t>();
+  summary.trained_tokens = json.at("trained_tokens").get<std::int64_t>();
+  summary.straddling = json.at("straddling").get<std::int64_t>();
+  summary.truncated = json.at("truncated").get<std::int64_t>();
+  summary.dropped = json.at("dropped").get<std::map<std::string, std::int64_t>>();
+  summary.fingerprint = fingerprint;
+  return summary;
+}
+
+void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds needs,
+                 std::uint64_t fingerprint, const core::Sink& sink) {
+  CacheWriter writer(sink, fingerprint);
+  ExampleSource source(options);
+  DatasetSummary summary;
+  MalformedRows malformed;
+  core::Progress progress("tokenising", 0, "row");
+  SourceRow row;
+  while (source.next(row)) {
+    progress.update(++summary.rows_read);
+    if (!row.example.ok()) {
+      malformed.add(row);
+      ++summary.dropped["malformed: " + row.example.error().reason];
+      continue;
+    }
+    if (malformed.count() > 0 && options.on_error == "fail")
+      continue;  // the command will stop: only count on
+    auto cached = tokenize_row(row, codec, options, needs);
+    if (!cached.ok()) {
+      ++summary.dropped[cached.error().reason];
+      continue;
+    }
+    count_row(cached.value(), row.copies, summary);
+    if (row.copies > 0) writer.add(cached.value(), row.copies);
+  }
+  if (summary.rows_read > 5000) progress.finish();
+  if (summary.rows_read == 0) core::fail_request("{}: no rows", options.name());
+  if (options.on_error == "fail") malformed.fail_if_any(options.name(), summary.rows_read);
+  summary.format = source.format_name();
+  writer.finish(to_json(summary));
+}
+
+}  // namespace
+
+Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, RowNeeds needs,
+                      const std::string& cache_folder) {
+  const std::uint64_t fingerprint = fingerprint_of(options, codec, needs);
+  const std::string folder = cache_folder.empty() ? default_cache_folder() : cache_folder;
+  core::ensure_folder(folder);
+  const std::string path = fmt::format("{}/tokens-{:016x}.bin", folder, fingerprint);
+  auto file = CacheFile::open(path, fingerprint);
+  if (!file) {
+    core::write_file_atomically(
+        path, [&](const core::Sink& sink) { build_cache(options, codec, needs, fingerprint, sink); });
+    file = CacheFile::open(path, fingerprint);
+    if (!file) core::fail_run("{}: the token cache cannot be read back; is the disk sound?", path);
+  }
+  auto map = std::make_shared<Map>();
+  map->summary = summary_from(file->summary(), fingerprint);
+  map->file = std::move(file);
+  Dataset dataset;
+  dataset.map_ = std::move(map);
+  return dataset;
+}
+
+std::int64_t Dataset::size() const { return map_->file->size(); }
+TokenizedRow Dataset::row(std::int64_t i) const { return map_->file->row(i); }
+const DatasetSummary& Dataset::summary() const { return map_->summary; }
+
+}  // namespace attune::data
