@@ -5,7 +5,7 @@
   'use strict';
   const charts = JSON.parse(document.getElementById('curve-data').textContent);
   const slider = document.getElementById('smoothing');
-  const top = 12, bottom = 22, right = 6;
+  const top = 10, bottom = 22, right = 8;
 
   const svg = (name, attributes, parent) => {
     const node = document.createElementNS('http://www.w3.org/2000/svg', name);
@@ -30,7 +30,7 @@
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough) || rough;
     const found = [];
-    for (let i = Math.ceil(low / step); i * step <= high + step * 1e-9 && found.length < 20; i++) found.push(i * step);
+    for (let i = Math.ceil(low / step); i * step <= high && found.length < 20; i++) found.push(Number((i * step).toPrecision(12)));
     return found;
   };
 
@@ -90,23 +90,25 @@
     if (!range) { svg('text', {x: 0, y: 20}, root).textContent = 'no numbers'; return; }
     const steps = view.lines.flatMap((line) => [line.x[0], line.x[line.x.length - 1]]);
     const first = Math.min(...steps), last = Math.max(...steps);
-    const left = 0, span = last - first || 1;
+    const rows = ticks(range.low, range.high, 4);
+    const left = 14 + 6.2 * Math.max(...rows.map((tick) => readable(tick).length));
+    const span = last - first || 1;
     view.toX = (step) => last === first ? (left + width) / 2 : left + (width - left - right) * (step - first) / span;
     view.toStep = (x) => first + span * (x - left) / (width - left - right);
     view.toY = (value) => top + (height - top - bottom) * (range.high - value) / (range.high - range.low);
 
     const clip = 'clip-' + view.index;
-    svg('rect', {x: 0, y: 2, width, height: height - bottom}, svg('clipPath', {id: clip}, root));
+    svg('rect', {x: left - 4, y: 2, width, height: height - bottom}, svg('clipPath', {id: clip}, root));
     const labels = [];
-    for (const tick of ticks(range.low, range.high, 4)) {
+    for (const tick of rows) {
       const y = view.toY(tick);
-      svg('line', {class: 'grid', x1: 0, x2: width, y1: y, y2: y}, root);
-      if (y > 8) labels.push([{x: 0, y: y - 3}, readable(tick)]);
+      svg('line', {class: 'grid', x1: left, x2: width, y1: y, y2: y}, root);
+      labels.push([{x: left - 8, y: y + 4, 'text-anchor': 'end'}, readable(tick)]);
     }
     const marks = last === first ? [first] : ticks(first, last, width < 420 ? 3 : 5);
     for (const tick of marks.filter((tick) => Number.isInteger(tick))) {
       const x = view.toX(tick);
-      const anchor = x < 20 ? 'start' : x > width - 24 ? 'end' : 'middle';
+      const anchor = x > width - 24 ? 'end' : 'middle';
       labels.push([{x, y: height - 6, 'text-anchor': anchor}, readable(tick)]);
     }
     view.smoothed = view.lines.map((line) => line.heldOut ? line.y : smooth(line.y, weight));

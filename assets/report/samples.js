@@ -58,10 +58,12 @@
     part('previous').disabled = current === 0;
     part('next').disabled = current === prompts.length - 1;
     const chosen = selects.map((select) => takes[Math.min(Number(select.value), takes.length - 1)]);
-    const pieces = chosen.map((take) => words(take.text));
+    const pieces = chosen.map((take) => words(take.text.trim()));
     let shared = takes.length > 1 ? common(...pieces) : null;
-    // Where little is common, everything would be marked: then marks say nothing.
-    if (shared && shared[0].size < 0.35 * Math.max(pieces[0].length, pieces[1].length)) shared = null;
+    // Where little is common, nearly everything would be marked: then marks say nothing.
+    const wordsIn = (list) => list.filter((piece) => piece.trim()).length;
+    const kept = shared && wordsIn(pieces[0].filter((_, i) => shared[0].has(i)));
+    if (shared && kept < 0.5 * Math.max(wordsIn(pieces[0]), wordsIn(pieces[1]))) shared = null;
     ['left', 'right'].forEach((side, i) => {
       const take = part(side);
       take.hidden = i === 0 && takes.length < 2;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <tuple>
 #include <unordered_map>
 
@@ -63,23 +62,27 @@ std::vector<Chart> arrange(const SeriesTable& metrics) {
     home.order = std::min(home.order, chart.order);
     home.lines.push_back({&series, metric, held_out});
   }
-  std::ranges::stable_sort(charts, {},
-                           [](const Chart& chart) { return std::pair(chart.group, chart.order); });
+  // Ties keep their order of appearance: addresses are in one vector each (std::stable_sort of this library
+  // uses what clang calls deprecated).
+  std::ranges::sort(charts, {}, [](const Chart& chart) {
+    return std::tuple(chart.group, chart.order, chart.lines.front().series);
+  });
   const auto rank = [](const Line& line) {
     const MetricName* known = find_metric(line.metric);
     return std::tuple(
         known == nullptr ? metric_names().size() : static_cast<std::size_t>(known - metric_names().data()),
-        line.held_out);
+        line.held_out, line.series);
   };
-  for (Chart& chart : charts) std::ranges::stable_sort(chart.lines, {}, rank);
+  for (Chart& chart : charts) std::ranges::sort(chart.lines, {}, rank);
   return charts;
 }
 
 core::Json numbers(const std::vector<double>& values) {
   core::Json list = core::Json::array();
-  // Six digits draw as well as seventeen and halve the page.
+  // Six digits draw as well as seventeen and halve the page; differences of numbers beyond 1e100 may
+  // overflow.
   for (const double value : values) {
-    if (std::isfinite(value)) {
+    if (std::abs(value) < 1e100) {  // false for NaN
       list.push_back(std::stod(fmt::format("{:.6g}", value)));
     } else {
       list.push_back(nullptr);
@@ -157,7 +160,7 @@ constexpr std::string_view kCurvesHead = R"(<section id="curves"><h2>The course 
 
 /// Texts of one prompt: at most kMaxTakes of them, spread evenly, the first and the last kept.
 core::Json takes_of(std::vector<const ReportSample*> samples) {
-  std::ranges::stable_sort(samples, {}, [](const ReportSample* sample) { return sample->step; });
+  std::ranges::sort(samples, {}, [](const ReportSample* sample) { return std::pair(sample->step, sample); });
   core::Json takes = core::Json::array();
   const std::size_t shown = std::min(samples.size(), kMaxTakes);
   for (std::size_t i = 0; i < shown; ++i) {
@@ -208,7 +211,8 @@ std::string sample_data(const std::vector<ReportSample>& samples) {
     prompts[place->second].push_back(&sample);
   }
   // Prompts that were sampled more than once show a change: they come first.
-  std::ranges::stable_sort(prompts, std::greater<>{}, [](const auto& takes) { return takes.size() > 1; });
+  std::ranges::sort(prompts, {},
+                    [](const auto& takes) { return std::pair(takes.size() <= 1, takes.front()); });
   if (prompts.size() > kMaxPrompts) prompts.resize(kMaxPrompts);
   core::Json list = core::Json::array();
   for (const auto& takes : prompts) {

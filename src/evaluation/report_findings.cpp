@@ -22,7 +22,7 @@ bool enough_for_interval(const std::vector<double>& early, const std::vector<dou
 
 HeadlineRow row_of(const MetricName& metric) {
   HeadlineRow row;
-  row.name = std::string(metric.title);
+  row.name = std::string(metric.panel.empty() ? metric.title : metric.panel);
   row.unit = std::string(metric.unit);
   row.better = metric.better;
   return row;
@@ -116,9 +116,10 @@ std::string verdict_in_words(const ReportInput& input, const std::vector<Headlin
 }
 
 std::string judgement(const HeadlineRow& row) {
-  if (row.better == Better::kNeither || std::isnan(change_of(row))) return "";
+  const bool known = !std::isnan(change_of(row)) && !std::isnan(row.low) && !std::isnan(row.high);
+  if (row.better == Better::kNeither || !known) return "";
   const double sign = row.better == Better::kHigher ? 1 : -1;
-  if (std::isnan(row.low) || std::isnan(row.high) || (row.low <= 0 && row.high >= 0)) return "unclear";
+  if (row.low <= 0 && row.high >= 0) return "unclear";
   return sign * row.low > 0 ? "better" : "worse";
 }
 

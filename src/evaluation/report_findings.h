@@ -28,11 +28,12 @@ std::string verdict_in_words(const ReportInput& input, const std::vector<Headlin
 /// all is calm.
 std::vector<std::string> warnings_of(const ReportInput& input);
 
-/// Whether the change is an improvement beyond chance: "better", "worse", "unclear" (the interval holds zero,
-/// or there is none), or "" where the metric has no direction.
+/// Whether the change is an improvement beyond chance: "better", "worse", "unclear" (the interval holds
+/// zero), or "" where the metric has no direction or the interval is unknown.
 std::string judgement(const HeadlineRow& row);
 
-/// 4 significant digits, a true minus sign, thousands as k / M / G from 100,000 on; "–" for NaN.
+/// 3 significant digits (whole numbers in full), a true minus sign, thousands as k / M / G from 100,000 on;
+/// "–" for NaN.
 std::string readable(double value);
 /// The same with a sign for positive numbers.
 std::string readable_change(double value);

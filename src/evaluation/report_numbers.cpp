@@ -23,11 +23,13 @@ std::string readable(double value) {
   if (size >= 1e5 && size < 1e13) {
     static constexpr std::pair<double, const char*> kUnits[] = {{1e9, " G"}, {1e6, " M"}, {1e3, " k"}};
     for (const auto& [unit, letter] : kUnits) {
-      if (size >= unit) return with_true_minus(fmt::format("{:.4g}{}", value / unit, letter));
+      if (size >= unit) return with_true_minus(fmt::format("{:.3g}{}", value / unit, letter));
     }
   }
-  if (size >= 1000 && size < 1e5) return with_true_minus(fmt::format("{:.0f}", value));
-  return with_true_minus(fmt::format("{:.4g}", value));
+  if (size >= 100 && size < 1e5) return with_true_minus(fmt::format("{:.0f}", value));
+  // Trailing zeros stay, so that numbers beside each other have the same precision.
+  return with_true_minus(size < 1e13 && value == std::floor(value) ? fmt::format("{:.0f}", value)
+                                                                   : fmt::format("{:#.3g}", value));
 }
 
 std::string readable_change(double value) { return value > 0 ? "+" + readable(value) : readable(value); }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/value.h"
 #include "evaluation/report.h"
 #include "evaluation/report_charts.h"
 #include "evaluation/report_findings.h"
@@ -20,8 +21,30 @@ double last_of(const Series* series) {
   return series == nullptr || series->values.empty() ? HeadlineRow::kNone : series->values.back();
 }
 
+std::string last_part(std::string path) {
+  while (path.ends_with('/')) path.pop_back();
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+/// The text of a setting, or of its first field where it is written in the long form; "" for anything else.
+std::string setting(const core::Json& recipe, const char* key, const char* first_field) {
+  if (!recipe.is_object() || !recipe.contains(key)) return "";
+  const core::Json* value = &recipe[key];
+  if (value->is_object() && value->contains(first_field)) value = &(*value)[first_field];
+  return value->is_string() ? value->get<std::string>() : "";
+}
+
+/// "dpo on tinystories-656k", as far as the recipe tells; else the name of the folder.
 std::string title_of(const ReportInput& input) {
   if (!input.extras.title.empty()) return input.extras.title;
+  core::Json recipe;
+  try {
+    recipe = core::parse_yaml(input.recipe, "recipe.yaml").to_json();
+  } catch (const core::Error&) {  // a report needs no readable recipe
+  }
+  const std::string method = setting(recipe, "method", "name"), model = setting(recipe, "model", "path");
+  if (!method.empty() && !model.empty()) return method + " on " + last_part(model);
   return input.folder_name.empty() ? "A training run" : input.folder_name;
 }
 
@@ -33,7 +56,7 @@ std::string facts(const ReportInput& input) {
   const Summary summary = summarise(input.metrics);
   add("Steps", readable(summary.last_step));
   add("Epochs", readable(last_of(input.metrics.find("epoch"))));
-  add("Time in steps", readable_seconds(summary.seconds));
+  add("Training time", readable_seconds(summary.seconds));
   add("Tokens", readable(last_of(input.metrics.find("num_tokens"))));
   if (const Series* speed = input.metrics.find("tokens_per_second"))
     add("Tokens per second", readable(late_mean(*speed)));
@@ -57,7 +80,8 @@ std::string whisker(double change, double low, double high) {
   if (!(reach > 0) || !std::isfinite(reach)) return "";
   const auto at = [&](double value) { return 60 + 54 * value / reach; };
   return fmt::format(
-      "<svg width=\"120\" height=\"12\" aria-hidden=\"true\"><line class=\"whisker-zero\" x1=\"60\" "
+      "<svg width=\"120\" height=\"12\" aria-hidden=\"true\"><line class=\"whisker-axis\" x1=\"0\" "
+      "x2=\"120\" y1=\"6\" y2=\"6\"/><line class=\"whisker-zero\" x1=\"60\" "
       "x2=\"60\" y1=\"0\" "
       "y2=\"12\"/><line class=\"whisker\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"6\" y2=\"6\"/><circle "
       "class=\"whisker-dot\" "

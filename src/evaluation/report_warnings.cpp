@@ -102,8 +102,8 @@ class Warnings {
       if (std::isfinite(*best) && last - *best > 0.05 * std::abs(*best)) {
         const auto at = static_cast<std::size_t>(best - held_out->values.begin());
         add(fmt::format(
-            "On held-out data the loss was best at step {} ({}) and has risen to {} since: the run went on "
-            "too long for the data.",
+            "On held-out data the loss was best at step {} ({}) and has risen to {} since: the run may have "
+            "gone on too long for the data.",
             readable(held_out->steps[at]), readable(*best), readable(last)));
       }
     }

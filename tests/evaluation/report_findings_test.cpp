@@ -22,12 +22,13 @@ ReportInput with(std::initializer_list<Json> rows) {
 }
 
 TEST(Readable, Numbers) {
-  EXPECT_EQ(readable(0.693147), "0.6931");
+  EXPECT_EQ(readable(0.693147), "0.693");
   EXPECT_EQ(readable(-12), "−12");
+  EXPECT_EQ(readable(1e300), "1.00e+300");
   EXPECT_EQ(readable(12345), "12345");
-  EXPECT_EQ(readable(1234567), "1.235 M");
+  EXPECT_EQ(readable(1234567), "1.23 M");
   EXPECT_EQ(readable(std::nan("")), "–");
-  EXPECT_EQ(readable_change(0.5), "+0.5");
+  EXPECT_EQ(readable_change(0.5), "+0.500");
   EXPECT_EQ(readable_change(0), "0");
   EXPECT_EQ(readable_seconds(252), "4 min 12 s");
   EXPECT_EQ(readable_seconds(7500), "2 h 5 min");
@@ -85,9 +86,9 @@ TEST(Verdict, SaysWhatChangedAndHowSure) {
                                           .high = 0.31,
                                           .better = Better::kHigher}};
   EXPECT_EQ(verdict_in_words(input, rows),
-            "The run made 100 steps over 5000 tokens in 3 min 20 s. Mean reward rose from 0.36 to 0.64 (95 % "
-            "interval of "
-            "the change +0.25 to +0.31), more than chance explains.");
+            "The run made 100 steps over 5000 tokens in 3 min 20 s. Mean reward rose from 0.360 to 0.640 (95 "
+            "% interval "
+            "of the change +0.250 to +0.310), more than chance explains.");
 }
 
 TEST(Judgement, DirectionAndInterval) {
@@ -122,7 +123,7 @@ TEST(Warnings, EachForItsReason) {
   EXPECT_THAT(warnings_of(with({{{"step", 1}, {"eval_loss", 1.0}},
                                 {{"step", 2}, {"eval_loss", 0.5}},
                                 {{"step", 3}, {"eval_loss", 0.8}}})),
-              ElementsAre(HasSubstr("best at step 2 (0.5)")));
+              ElementsAre(HasSubstr("best at step 2 (0.500)")));
   auto failed = with({{{"step", 1}, {"loss", 1.0}}});
   failed.run = Json{{"state", "failed"}};
   EXPECT_THAT(warnings_of(failed), ElementsAre(HasSubstr("failed before its end")));
