@@ -120,7 +120,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& argv) {
 ChildProcess::~ChildProcess() {
   if (pid_ < 0) return;
   input_.close();
-  if (!wait_for_end(1.0)) {
+  if (!wait_for_end(grace_)) {
     kill(-pid_, SIGTERM);
     if (!wait_for_end(0.5)) kill(-pid_, SIGKILL);
     wait_for_end(5.0);

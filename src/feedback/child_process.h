@@ -17,10 +17,13 @@ class ChildProcess {
   /// Starts `argv` (found along PATH) in a process group of its own, so that Ctrl-C reaches it through us.
   /// @throws Error{kRequest} when it cannot be started.
   explicit ChildProcess(const std::vector<std::string>& argv);
-  /// Closes its input, waits a moment, then kills the group.
+  /// Closes its input, waits a second (none after give_up()), then kills the group.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
+
+  /// It misbehaved: the destructor need not wait for it.
+  void give_up() { grace_ = 0; }
 
   /// Queues bytes for its standard input; they are written while waiting for lines.
   void write(std::string_view bytes) { outgoing_ += bytes; }
@@ -47,6 +50,7 @@ class ChildProcess {
   bool wait_for_end(double seconds);
 
   pid_t pid_ = -1;
+  double grace_ = 1;  ///< seconds that the destructor waits
   bool ended_ = false;
   int status_ = 0;
   Pipe input_, output_, errors_;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "model/fused.h"
 
 namespace attune::model {
 namespace {
@@ -23,20 +24,6 @@ KvBuffer new_block(const KvShape& shape) {
   // Scores are computed for whole blocks before unused lanes are masked: they must hold numbers.
   std::fill_n(data, shape.block_floats(), 0.0F);
   return KvBuffer(data);
-}
-
-at::Tensor activate(const at::Tensor& x, Activation activation) {
-  switch (activation) {
-    case Activation::kSilu:
-      return at::silu(x);
-    case Activation::kGelu:
-      return at::gelu(x);
-    case Activation::kGeluTanh:
-      return at::gelu(x, "tanh");
-    case Activation::kRelu:
-      return at::relu(x);
-  }
-  throw core::Error(core::ErrorCode::kInternal, "unknown activation");
 }
 
 /// The rows as a forest of single tokens, which is what rope_tables() wants to know about them.
@@ -99,29 +86,43 @@ Decoder::Decoder(const TransformerWeights& weights, const ModelConfig& config, W
     core::fail_request("this model has no language-model head (a reward model?): it cannot write text");
   }
   head_ = taken(weights.head);
+  if (which == Weights::kReference && weights.reference_head.defined()) head_.weight = weights.reference_head;
+}
+
+std::array<at::Tensor, 3> Decoder::split_heads(std::size_t layer, const at::Tensor& x) const {
+  const std::int64_t heads = config_.heads, kv_heads = config_.kv_heads, width = config_.head_dim;
+  const std::vector<DecodeLinear>& qkv = layers_[layer].qkv;
+  if (!config_.fused_qkv) {
+    return {qkv[0](x).view({-1, heads, width}), qkv[1](x).view({-1, kv_heads, width}),
+            qkv[2](x).view({-1, kv_heads, width})};
+  }
+  const at::Tensor all = qkv[0](x);
+  if (config_.qkv_per_head) {
+    const at::Tensor by_head = all.view({-1, heads, 3, width});
+    return {by_head.select(2, 0), by_head.select(2, 1), by_head.select(2, 2)};
+  }
+  const auto parts =
+      all.view({-1, heads + 2 * kv_heads, width}).split_with_sizes({heads, kv_heads, kv_heads}, 1);
+  return {parts[0], parts[1], parts[2]};
 }
 
 at::Tensor Decoder::attention(const Step& step, std::size_t layer, const at::Tensor& x) const {
   const auto rows = static_cast<std::int64_t>(step.rows.size());
   const std::int64_t heads = config_.heads, kv_heads = config_.kv_heads, width = config_.head_dim;
-  std::vector<at::Tensor> parts;
-  for (const DecodeLinear& linear : layers_[layer].qkv) parts.push_back(linear(x));
-  if (parts.size() == 1)
-    parts = parts[0].split_with_sizes({heads * width, kv_heads * width, kv_heads * width}, 1);
-  at::Tensor q = parts[0].reshape({rows, heads, width}), k = parts[1].reshape({rows, kv_heads, width});
+  auto [q, k, v] = split_heads(layer, x);
   if (config_.qk_norm) {
     q = weights_.layers[layer].q_norm.forward(q, config_);
     k = weights_.layers[layer].k_norm.forward(k, config_);
   }
   q = q.to(at::kFloat).contiguous();
   k = k.to(at::kFloat).contiguous();
-  const at::Tensor v = parts[2].to(at::kFloat).contiguous();
+  v = v.to(at::kFloat).contiguous();
   at::Tensor mixed = at::empty({rows, heads * width}, at::kFloat);
 
   AttentionShape shape{shape_, static_cast<std::int64_t>(layer), heads, 0, 1};
   if (layer < config_.windows.size()) shape.window = config_.windows[layer];
   const double scale =
-      config_.attention_scale > 0 ? config_.attention_scale : 1 / std::sqrt(static_cast<double>(width));
+      config_.attention_scale != 0 ? config_.attention_scale : 1 / std::sqrt(static_cast<double>(width));
   shape.scale = static_cast<float>(config_.scale_by_layer ? scale / static_cast<double>(layer + 1) : scale);
   const bool rotated =
       step.rope.cos.defined() && (layer >= config_.rope_layers.size() || config_.rope_layers[layer]);
@@ -153,16 +154,20 @@ at::Tensor Decoder::attention(const Step& step, std::size_t layer, const at::Ten
 
 at::Tensor Decoder::mlp(std::size_t layer, const at::Tensor& x) const {
   const DecodeLayer& weights = layers_[layer];
-  at::Tensor inner = activate(weights.up[0](x), config_.activation);
-  if (config_.gated_mlp) inner = inner.mul_(weights.up[1](x));
-  return weights.down(inner);
+  at::Tensor inner = weights.up[0](x);
+  if (!config_.gated_mlp) return weights.down(activate(inner, config_.activation));
+  if (config_.fused_gate_up) {
+    const auto halves = inner.chunk(2, 1);
+    return weights.down(gated(halves[0], halves[1], config_.activation));
+  }
+  return weights.down(gated(inner, weights.up[1](x), config_.activation));
 }
 
 at::Tensor Decoder::step(std::span<const DecodeRow> rows) const {
   const c10::InferenceMode no_gradients;
   at::Tensor x =
       weights_.embedding.index_select(0, row_numbers(rows, [](const DecodeRow& row) { return row.token; }));
-  if (config_.embedding_scale != 1) x = x * config_.embedding_scale;
+  if (config_.embedding_scale != 1) x = x * at::scalar_tensor(config_.embedding_scale, x.options());
   if (config_.learned_positions) {
     x = x + weights_.positions.index_select(
                 0, row_numbers(rows, [](const DecodeRow& row) { return row.position; }));

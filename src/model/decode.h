@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -87,6 +88,7 @@ class Decoder {
   };
   struct Step;
 
+  std::array<at::Tensor, 3> split_heads(std::size_t layer, const at::Tensor& x) const;
   at::Tensor attention(const Step& step, std::size_t layer, const at::Tensor& x) const;
   at::Tensor mlp(std::size_t layer, const at::Tensor& x) const;
 

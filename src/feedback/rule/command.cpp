@@ -10,8 +10,9 @@ namespace {
 
 using core::Json;
 
+/// A line for messages.
 std::string shortened(const std::string& line) {
-  return line.size() <= 200 ? line : line.substr(0, 200) + "…";
+  return fmt::format("{:.200}{}", line, line.size() > 200 ? " …" : "");
 }
 
 /// A reward program of the user's: JSON Lines in, JSON Lines out (interface.md §6).
@@ -130,6 +131,7 @@ class CommandRule : public Rule {
 
   [[noreturn]] void fail(const std::string& what) {
     const std::string output = child_->last_output();
+    child_->give_up();
     child_.reset();
     core::fail_run("rule command: the program '{}' {}. Its last output:{}", fmt::join(argv_, " "), what,
                    output);
