@@ -1,0 +1,98 @@
+// Random steps for any method, and the numbers that tests take from them.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "algorithm/method.h"
+#include "core/value.h"
+
+namespace attune::algorithm::testing {
+
+inline std::unique_ptr<Method> method(const std::string& yaml) {
+  return make_method(core::parse_yaml(yaml, "test"));
+}
+
+/// A step of `groups` groups as the method wants them, with a signal for every need, optional ones included.
+inline Batch random_step(const Method& method, unsigned seed, int groups = 3) {
+  std::mt19937 random(seed);
+  const auto uniform = [&](double low, double high) {
+    return std::uniform_real_distribution(low, high)(random);
+  };
+  const bool pairs = method.feedback() == Feedback::kPairs;
+  const int members = pairs ? 2 : (method.feedback() == Feedback::kGroups ? 4 : 1);
+  Batch step;
+  step.offsets = {0};
+  const auto add = [&](Candidate candidate) {
+    step.candidates.push_back(std::move(candidate));
+    step.offsets.push_back(step.offsets.back() + static_cast<std::int64_t>(uniform(1, 6)));
+  };
+  for (int group = 0; group < groups; ++group) {
+    for (int member = 0; member < members; ++member) {
+      Candidate candidate;
+      candidate.group = group;
+      candidate.rank = member;
+      candidate.label = (group + member) % 2 == 0;
+      candidate.reward = uniform(-1, 2);
+      candidate.weight = pairs ? 1 + 0.25 * group : uniform(0.5, 2);
+      candidate.margin = uniform(0, 0.5);
+      if (pairs) candidate.role = member == 0 ? Role::kChosen : Role::kRejected;
+      add(candidate);
+      if (method.derived() == Derived::kNone) continue;
+      candidate.role = Role::kDerived;
+      add(candidate);
+    }
+  }
+  step.totals = totals_of(step.offsets, step.candidates);
+  for (const Need& need : method.needs()) {
+    const std::int64_t size = need.at == Positions::kLast ? step.size() : step.offsets.back();
+    std::vector<double> values;
+    for (std::int64_t i = 0; i < size; ++i)
+      values.push_back(need.signal == "logps" ? uniform(-3, -0.1) : uniform(0, 1));
+    step.signals[need.key()] = at::tensor(values, at::kDouble);
+  }
+  return step;
+}
+
+/// The step after prepare(), as an engine would hold it.
+inline Batch prepared(const Method& method, Batch step) {
+  State state;
+  Metrics metrics;
+  method.prepare(step, state, metrics);
+  return step;
+}
+
+inline double loss_of(const Method& method, const Batch& batch) {
+  return method.loss(batch, {}).value.item<double>();
+}
+
+inline Coefficients coefficients_of(const Method& method, const Batch& batch) {
+  return differentiate(method, batch, {});
+}
+
+inline std::vector<double> list(const at::Tensor& tensor) {
+  const at::Tensor plain = tensor.detach().contiguous();
+  return {plain.const_data_ptr<double>(), plain.const_data_ptr<double>() + plain.numel()};
+}
+
+/// A batch of two sequences that form one pair, from plain numbers.
+inline Batch one_pair(const std::vector<double>& chosen, const std::vector<double>& chosen_ref,
+                      const std::vector<double>& rejected, const std::vector<double>& rejected_ref) {
+  Batch batch;
+  batch.offsets = {0, static_cast<std::int64_t>(chosen.size()),
+                   static_cast<std::int64_t>(chosen.size() + rejected.size())};
+  batch.candidates.resize(2);
+  batch.candidates[0].role = Role::kChosen;
+  batch.candidates[1].role = Role::kRejected;
+  batch.totals = totals_of(batch.offsets, batch.candidates);
+  batch.signals["logps"] = at::cat({at::tensor(chosen, at::kDouble), at::tensor(rejected, at::kDouble)});
+  batch.signals["ref_logps"] =
+      at::cat({at::tensor(chosen_ref, at::kDouble), at::tensor(rejected_ref, at::kDouble)});
+  return batch;
+}
+
+}  // namespace attune::algorithm::testing
