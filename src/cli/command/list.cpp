@@ -1,13 +1,13 @@
 #include <algorithm>
-#include <functional>
-#include <map>
 
 #include "algorithm/method.h"
 #include "cli/command.h"
 #include "core/error.h"
 #include "data/format.h"
+#include "evaluation/metric_names.h"
 #include "feedback/rule.h"
 #include "model/family.h"
+#include "model/model.h"
 #include "training/schedule.h"
 
 namespace attune::cli {
@@ -78,6 +78,32 @@ Rows commands() {
   return rows;
 }
 
+Rows adapters() {
+  model::AdapterOptions options;
+  return {row("none", "", "Every weight is trained."),
+          row("lora", "Hu et al. 2021, arXiv:2106.09685",
+              "Low-rank updates beside frozen linear layers, written as PEFT writes them.",
+              core::options_json(core::fields_of(options)))};
+}
+
+Rows schedules() {
+  Rows rows;
+  for (const auto& schedule : training::schedules()) rows.push_back(row(schedule.name, "", schedule.summary));
+  return rows;
+}
+
+Rows metrics() {
+  Rows rows;
+  for (const auto& metric : evaluation::metric_names()) {
+    Json object = row(std::string(metric.name), "", std::string(metric.meaning));
+    object["title"] = metric.title;
+    object["unit"] = metric.unit;
+    object["better"] = evaluation::to_text(metric.better);
+    rows.push_back(std::move(object));
+  }
+  return rows;
+}
+
 Rows nothing_yet() { return {}; }
 
 struct Kind {
@@ -88,10 +114,10 @@ struct Kind {
 /// Every kind of interface.md; those without entries are empty lists.
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
-      {"methods", methods},      {"families", families},     {"formats", formats},
-      {"adapters", nothing_yet}, {"rules", rules},           {"tasks", nothing_yet},
-      {"attacks", nothing_yet},  {"decoding", nothing_yet},  {"pipelines", nothing_yet},
-      {"recipes", nothing_yet},  {"schedules", nothing_yet}, {"metrics", nothing_yet},
+      {"methods", methods},     {"families", families},    {"formats", formats},
+      {"adapters", adapters},   {"rules", rules},          {"tasks", nothing_yet},
+      {"attacks", nothing_yet}, {"decoding", nothing_yet}, {"pipelines", nothing_yet},
+      {"recipes", nothing_yet}, {"schedules", schedules},  {"metrics", metrics},
       {"commands", commands}};
   return all;
 }
