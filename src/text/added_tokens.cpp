@@ -43,8 +43,8 @@ AddedToken read_added_token(const JsonView& view) {
   token.special = view.boolean_or("special", false);
   token.normalized = view.boolean_or("normalized", !token.special);
   if (token.content.size() > TokenFinder::kMaxContent) {
-    view.fail(fmt::format("this added token has {} bytes, more than the {} that are allowed", token.content.size(),
-                          TokenFinder::kMaxContent));
+    view.fail(fmt::format("this added token has {} bytes, more than the {} that are allowed",
+                          token.content.size(), TokenFinder::kMaxContent));
   }
   return token;
 }
@@ -143,7 +143,8 @@ std::vector<TextPart> AddedTokens::split(std::string_view text, bool normalized)
     auto [begin, end, id] = *found;
     from = end;
     const AddedToken& token = by_id_.at(id);
-    if (token.single_word && (ends_with_word(text.substr(0, begin)) || starts_with_word(text.substr(end)))) continue;
+    if (token.single_word && (ends_with_word(text.substr(0, begin)) || starts_with_word(text.substr(end))))
+      continue;
     if (token.lstrip) begin = std::max(trailing_space(text.substr(0, begin)), done);
     if (token.rstrip) end += leading_space(text.substr(end));
     if (done < begin) parts.push_back({done, begin, std::nullopt});

@@ -58,8 +58,8 @@ struct TextPart {
 
 class AddedTokens {
  public:
-  /// Adds in order. A token that the vocabulary has keeps its id; others get the next free one: stated ids are not
-  /// looked at, as in `tokenizers`. @param normalizer may be null.
+  /// Adds in order. A token that the vocabulary has keeps its id; others get the next free one: stated ids
+  /// are not looked at, as in `tokenizers`. @param normalizer may be null.
   void add(const std::vector<AddedToken>& tokens, const Vocabulary& vocabulary, const Normalizer* normalizer);
 
   /// Parts of raw text by the tokens that are not normalised, or of normalised text by those that are.

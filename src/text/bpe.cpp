@@ -33,16 +33,16 @@ void Bpe::add_merge(std::string_view left, std::string_view right, std::size_t i
   const auto id = [&](std::string_view token) {
     const auto found = vocabulary_.find(token);
     if (!found) {
-      core::fail_request("{}: merge {} (\"{}\" + \"{}\") names \"{}\", which is not in the vocabulary", where_, index,
-                         left, right, token);
+      core::fail_request("{}: merge {} (\"{}\" + \"{}\") names \"{}\", which is not in the vocabulary",
+                         where_, index, left, right, token);
     }
     return *found;
   };
   const std::int32_t left_id = id(left), right_id = id(right);
   const std::string_view prefix = options_.continuing_subword_prefix;
   if (right.size() < prefix.size()) {
-    core::fail_request("{}: merge {}: \"{}\" is shorter than the continuing_subword_prefix \"{}\"", where_, index, right,
-                       prefix);
+    core::fail_request("{}: merge {}: \"{}\" is shorter than the continuing_subword_prefix \"{}\"", where_,
+                       index, right, prefix);
   }
   const std::int32_t merged = id(std::string(left).append(right.substr(prefix.size())));
   merges_[pair(left_id, right_id)] = {static_cast<std::uint32_t>(index), merged};
@@ -74,8 +74,8 @@ bool Bpe::append_bytes(std::string_view character, std::vector<std::int32_t>& id
 
 std::int32_t Bpe::required_unk(std::string_view character) const {
   if (unk_id_) return *unk_id_;
-  core::fail_request("{}: \"{}\" is not in the vocabulary, and neither is the unk_token \"{}\"", where_, character,
-                     *options_.unk_token);
+  core::fail_request("{}: \"{}\" is not in the vocabulary, and neither is the unk_token \"{}\"", where_,
+                     character, *options_.unk_token);
 }
 
 void Bpe::split_characters(std::string_view piece, ModelScratch& scratch) const {
@@ -95,8 +95,8 @@ void Bpe::split_characters(std::string_view piece, ModelScratch& scratch) const 
       continue;
     }
     if (options_.byte_fallback) {
-      // With a prefix or suffix, its bytes are part of the character. A held unknown token comes after the bytes:
-      // so does the reference, and models were trained on that.
+      // With a prefix or suffix, its bytes are part of the character. A held unknown token comes after the
+      // bytes: so does the reference, and models were trained on that.
       const bool plain = (first || options_.continuing_subword_prefix.empty()) &&
                          (!last || options_.end_of_word_suffix.empty());
       if (append_bytes(plain ? character : std::string_view(scratch.text), scratch.ids)) continue;
@@ -150,7 +150,8 @@ void Bpe::merge_long(ModelScratch& scratch) const {
     if (!symbol.alive || symbol.next == kNone) continue;
     auto& right = symbols[symbol.next];
     const Merge* merge = merges_.find(pair(symbol.id, right.id));
-    if (merge == nullptr || merge->merged != top.merged) continue;  // the pair has changed since it was queued
+    if (merge == nullptr || merge->merged != top.merged)
+      continue;  // the pair has changed since it was queued
     symbol.id = top.merged;
     right.alive = false;
     symbol.next = right.next;
@@ -162,7 +163,8 @@ void Bpe::merge_long(ModelScratch& scratch) const {
     }
   }
   scratch.ids.clear();
-  for (std::uint32_t i = 0; i != kNone && i < count; i = symbols[i].next) scratch.ids.push_back(symbols[i].id);
+  for (std::uint32_t i = 0; i != kNone && i < count; i = symbols[i].next)
+    scratch.ids.push_back(symbols[i].id);
 }
 
 void Bpe::encode(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out) const {

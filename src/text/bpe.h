@@ -1,4 +1,5 @@
-// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) as in tokenizer.json, byte-level or with byte fallback.
+// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) as in tokenizer.json, byte-level or with byte
+// fallback.
 #pragma once
 
 #include <array>
@@ -14,8 +15,9 @@ namespace attune::text {
 struct BpeOptions {
   std::optional<std::string> unk_token;  ///< what an unknown character becomes; nothing: it is left out
   std::string continuing_subword_prefix, end_of_word_suffix;
-  bool fuse_unk = false;       ///< consecutive unknown characters become one token
-  bool byte_fallback = false;  ///< an unknown character becomes its bytes as "<0xHH>", if all of them are tokens
+  bool fuse_unk = false;  ///< consecutive unknown characters become one token
+  bool byte_fallback =
+      false;  ///< an unknown character becomes its bytes as "<0xHH>", if all of them are tokens
   bool ignore_merges = false;  ///< a piece that is a token is taken as it is (Llama 3)
 };
 
@@ -43,7 +45,8 @@ class Bpe : public Model {
   };
 
   static std::uint64_t pair(std::int32_t left, std::int32_t right) {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
+           static_cast<std::uint32_t>(right);
   }
   /// Looks a character up that starts the piece, continues it, or ends it.
   std::optional<std::int32_t> find_character(std::string_view character, bool first, bool last,
@@ -60,16 +63,17 @@ class Bpe : public Model {
   std::string where_;
   FlatMap<Merge> merges_;
   std::optional<std::int32_t> unk_id_;
-  std::array<std::int32_t, 256> byte_ids_{};     // of "<0xHH>", or -1
+  std::array<std::int32_t, 256> byte_ids_{};       // of "<0xHH>", or -1
   std::array<std::int32_t, 512> character_ids_{};  // of the first code points alone, or -1
 };
 
 /// Reads {"type": "BPE", "vocab": …, "merges": …, …}. @throws core::Error{kRequest}
 std::unique_ptr<const Bpe> make_bpe(const JsonView& model);
-/// The same with options that are not the file's (transformers rebuilds some classes from vocab and merges alone).
+/// The same with options that are not the file's (transformers rebuilds some classes from vocab and merges
+/// alone).
 std::unique_ptr<const Bpe> make_bpe(const JsonView& model, const BpeOptions& options);
 /// From `vocab.json` and `merges.txt`.
-std::unique_ptr<const Bpe> make_bpe(const JsonView& vocabulary, std::string_view merges, const std::string& merges_file,
-                                    const BpeOptions& options);
+std::unique_ptr<const Bpe> make_bpe(const JsonView& vocabulary, std::string_view merges,
+                                    const std::string& merges_file, const BpeOptions& options);
 
 }  // namespace attune::text

@@ -26,7 +26,8 @@ Vocabulary read_vocabulary(const JsonView& view) {
 /// "a b" → the two parts; nothing unless there is exactly one space.
 std::optional<std::pair<std::string_view, std::string_view>> two_parts(std::string_view text) {
   const std::size_t space = text.find(' ');
-  if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) return std::nullopt;
+  if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
+    return std::nullopt;
   return std::pair(text.substr(0, space), text.substr(space + 1));
 }
 
@@ -40,12 +41,13 @@ void read_merges(const JsonView& view, Bpe& bpe) {
     simdjson::dom::array pair;
     if (element.get(text) == simdjson::SUCCESS) {
       const auto parts = two_parts(text);
-      if (!parts) view.fail(fmt::format("merge {} is \"{}\", not two tokens with one space between", index, text));
+      if (!parts)
+        view.fail(fmt::format("merge {} is \"{}\", not two tokens with one space between", index, text));
       bpe.add_merge(parts->first, parts->second, index);
     } else {
       std::string_view left, right;
-      if (element.get(pair) != simdjson::SUCCESS || pair.size() != 2 || pair.at(0).get(left) != simdjson::SUCCESS ||
-          pair.at(1).get(right) != simdjson::SUCCESS) {
+      if (element.get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
+          pair.at(0).get(left) != simdjson::SUCCESS || pair.at(1).get(right) != simdjson::SUCCESS) {
         view.fail(fmt::format("merge {} is neither \"a b\" nor [\"a\", \"b\"]", index));
       }
       bpe.add_merge(left, right, index);
@@ -81,8 +83,8 @@ std::unique_ptr<const Bpe> make_bpe(const JsonView& model, const BpeOptions& opt
 
 std::unique_ptr<const Bpe> make_bpe(const JsonView& model) { return make_bpe(model, read_options(model)); }
 
-std::unique_ptr<const Bpe> make_bpe(const JsonView& vocabulary, std::string_view merges, const std::string& merges_file,
-                                    const BpeOptions& options) {
+std::unique_ptr<const Bpe> make_bpe(const JsonView& vocabulary, std::string_view merges,
+                                    const std::string& merges_file, const BpeOptions& options) {
   auto bpe = std::make_unique<Bpe>(read_vocabulary(vocabulary), options, merges_file);
   std::size_t index = 0, line_number = 0;
   while (!merges.empty()) {
@@ -94,7 +96,8 @@ std::unique_ptr<const Bpe> make_bpe(const JsonView& vocabulary, std::string_view
     if (line.empty() || line.starts_with("#version")) continue;
     const auto parts = two_parts(line);
     if (!parts) {
-      core::fail_request("{}:{}: \"{}\" is not two tokens with one space between", merges_file, line_number, line);
+      core::fail_request("{}:{}: \"{}\" is not two tokens with one space between", merges_file, line_number,
+                         line);
     }
     bpe->add_merge(parts->first, parts->second, index++);
   }

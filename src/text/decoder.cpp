@@ -33,8 +33,8 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 /// The English clean-up of WordPiece and CTC decoders.
 std::string clean_up(std::string text) {
   constexpr std::pair<std::string_view, std::string_view> kRules[] = {
-      {" .", "."},     {" ?", "?"},     {" !", "!"},          {" ,", ","},     {" ' ", "'"},     {" n't", "n't"},
-      {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"},  {" 've", "'ve"}, {" 're", "'re"},
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},    {" n't", "n't"},
+      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
   };
   for (const auto& [from, to] : kRules) text = replace_all(text, from, to);
   return text;
@@ -51,7 +51,8 @@ AddStages replace(const JsonView& view) {
     if (fused) {  // a match may span what arrived at different times
       stages.push_back(whole_text_stage([=](std::string_view text) { return map(text, *scratch); }));
     } else {
-      stages.push_back(per_token_stage([=](std::size_t, std::string_view token) { return map(token, *scratch); }, false));
+      stages.push_back(
+          per_token_stage([=](std::size_t, std::string_view token) { return map(token, *scratch); }, false));
     }
   };
 }
@@ -71,7 +72,7 @@ AddStages metaspace(const JsonView& view) {
 
 AddStages word_piece(const JsonView& view) {
   return [prefix = view.text_or("prefix", "##"), cleanup = view.boolean_or("cleanup", true)](Stages& stages,
-                                                                                            bool& fused) {
+                                                                                             bool& fused) {
     stages.push_back(per_token_stage(
         [=](std::size_t index, std::string_view token) {
           std::string text(token);
@@ -90,7 +91,8 @@ AddStages bpe_decoder(const JsonView& view) {
 }
 
 AddStages ctc(const JsonView& view) {
-  const std::string pad = view.text_or("pad_token", "<pad>"), word = view.text_or("word_delimiter_token", "|");
+  const std::string pad = view.text_or("pad_token", "<pad>"),
+                    word = view.text_or("word_delimiter_token", "|");
   return [=, cleanup = view.boolean_or("cleanup", true)](Stages& stages, bool&) {
     stages.push_back(unique_stage());
     stages.push_back(per_token_stage(
@@ -179,7 +181,8 @@ DecodeRun::DecodeRun(const Decoder* decoder) {
     decoder->add_stages(stages_, fused);
   } else {
     stages_.push_back(per_token_stage(
-        [](std::size_t index, std::string_view token) { return (index > 0 ? " " : "") + std::string(token); }, false));
+        [](std::size_t index, std::string_view token) { return (index > 0 ? " " : "") + std::string(token); },
+        false));
   }
   stages_.push_back(std::make_unique<Sink>(out_));
   for (std::size_t i = 0; i + 1 < stages_.size(); ++i) stages_[i]->set_next(stages_[i + 1].get());

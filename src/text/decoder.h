@@ -1,5 +1,5 @@
-// Decoders of tokenizer.json: tokens to text. Written as streams, so that decoding all at once and decoding token by
-// token are the same code and give the same text.
+// Decoders of tokenizer.json: tokens to text. Written as streams, so that decoding all at once and decoding
+// token by token are the same code and give the same text.
 #pragma once
 
 #include <memory>
@@ -33,11 +33,13 @@ class DecodeStage {
 class Decoder {
  public:
   virtual ~Decoder() = default;
-  /// Appends fresh stages. `fused` says that the tokens which arrive are parts of one long token, and is updated.
+  /// Appends fresh stages. `fused` says that the tokens which arrive are parts of one long token, and is
+  /// updated.
   virtual void add_stages(std::vector<std::unique_ptr<DecodeStage>>& stages, bool& fused) const = 0;
 };
 
-/// Builds from the object {"type": …}. @throws core::Error{kRequest}: malformed, or of a type that is not supported.
+/// Builds from the object {"type": …}. @throws core::Error{kRequest}: malformed, or of a type that is not
+/// supported.
 std::unique_ptr<const Decoder> make_decoder(const JsonView& view);
 
 /// One decoding from start to end.

@@ -107,7 +107,8 @@ class StripStage : public DecodeStage {
     }
     if (!token.empty() || !fused_) left_ = fused_ ? 0 : start_;
     if (!fused_) {
-      for (std::size_t i = 0; i < stop_ && token.ends_with(content_); ++i) token.remove_suffix(content_.size());
+      for (std::size_t i = 0; i < stop_ && token.ends_with(content_); ++i)
+        token.remove_suffix(content_.size());
       emit(token);
     } else if (stop_ == 0) {
       emit(token);
@@ -174,7 +175,8 @@ class UniqueStage : public DecodeStage {
 
 }  // namespace
 
-std::unique_ptr<DecodeStage> per_token_stage(std::function<std::string(std::size_t, std::string_view)> map, bool fused) {
+std::unique_ptr<DecodeStage> per_token_stage(std::function<std::string(std::size_t, std::string_view)> map,
+                                             bool fused) {
   return std::make_unique<PerToken>(std::move(map), fused);
 }
 std::unique_ptr<DecodeStage> whole_text_stage(std::function<std::string(std::string_view)> map) {
@@ -182,7 +184,8 @@ std::unique_ptr<DecodeStage> whole_text_stage(std::function<std::string(std::str
 }
 std::unique_ptr<DecodeStage> byte_level_stage() { return std::make_unique<ByteLevelStage>(); }
 std::unique_ptr<DecodeStage> byte_fallback_stage() { return std::make_unique<ByteFallbackStage>(); }
-std::unique_ptr<DecodeStage> strip_stage(std::string content, std::size_t start, std::size_t stop, bool fused) {
+std::unique_ptr<DecodeStage> strip_stage(std::string content, std::size_t start, std::size_t stop,
+                                         bool fused) {
   return std::make_unique<StripStage>(std::move(content), start, stop, fused);
 }
 std::unique_ptr<DecodeStage> last_aware_stage(std::function<std::string(std::string_view, bool)> map) {

@@ -9,7 +9,7 @@
 
 namespace attune::text {
 
-/// 64-bit key → value. Grows only; no removal.
+/// 64-bit key → value. Grows only; no removal. The key ~0 is reserved.
 template <class Value>
 class FlatMap {
  public:
@@ -17,8 +17,8 @@ class FlatMap {
 
   const Value* find(std::uint64_t key) const {
     for (std::size_t slot = home(key);; slot = (slot + 1) & mask_) {
-      if (!used_[slot]) return nullptr;
       if (slots_[slot].key == key) return &slots_[slot].value;
+      if (slots_[slot].key == kEmpty) return nullptr;
     }
   }
 
@@ -26,9 +26,8 @@ class FlatMap {
   Value& operator[](std::uint64_t key) {
     if ((count_ + 1) * 2 > slots_.size()) grow();
     std::size_t slot = home(key);
-    while (used_[slot] && slots_[slot].key != key) slot = (slot + 1) & mask_;
-    if (!used_[slot]) {
-      used_[slot] = 1;
+    while (slots_[slot].key != kEmpty && slots_[slot].key != key) slot = (slot + 1) & mask_;
+    if (slots_[slot].key == kEmpty) {
       slots_[slot] = {key, Value{}};
       ++count_;
     }
@@ -38,37 +37,34 @@ class FlatMap {
   std::size_t size() const { return count_; }
 
  private:
+  static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
   struct Slot {
-    std::uint64_t key;
-    Value value;
+    std::uint64_t key = kEmpty;
+    Value value{};
   };
 
   void allocate(std::size_t expected) {
     std::size_t size = 16;
     while (size < expected * 2) size *= 2;
     slots_.assign(size, Slot{});
-    used_.assign(size, 0);
     mask_ = size - 1;
   }
   void grow() {
     std::vector<Slot> slots;
-    std::vector<char> used;
     slots.swap(slots_);
-    used.swap(used_);
     allocate(slots.size());
     count_ = 0;
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-      if (used[i]) (*this)[slots[i].key] = slots[i].value;
+    for (const Slot& entry : slots) {
+      if (entry.key != kEmpty) (*this)[entry.key] = entry.value;
     }
   }
-  /// Fibonacci hashing spreads small ids over the table.
+  /// Multiplicative hashing spreads small ids over the table.
   std::size_t home(std::uint64_t key) const {
     key = (key ^ (key >> 32)) * 0x9e3779b97f4a7c15ULL;
     return static_cast<std::size_t>(key ^ (key >> 29)) & mask_;
   }
 
   std::vector<Slot> slots_;
-  std::vector<char> used_;
   std::size_t mask_ = 0, count_ = 0;
 };
 

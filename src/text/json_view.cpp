@@ -59,12 +59,14 @@ void JsonView::each(const std::function<void(const JsonView&)>& visit) const {
 void JsonView::each_member(const std::function<void(std::string_view, const JsonView&)>& visit) const {
   simdjson::dom::object object;
   if (value_.get(object) != simdjson::SUCCESS) fail("an object is needed here");
-  for (const auto field : object) visit(field.key, JsonView(field.value, fmt::format("{}.{}", where_, field.key)));
+  for (const auto field : object)
+    visit(field.key, JsonView(field.value, fmt::format("{}.{}", where_, field.key)));
 }
 
 JsonDocument::JsonDocument(std::string_view text, std::string where) : where_(std::move(where)) {
   const auto error = parser_.parse(text.data(), text.size()).get(root_);
-  if (error != simdjson::SUCCESS) core::fail_request("{}: not valid JSON: {}", where_, simdjson::error_message(error));
+  if (error != simdjson::SUCCESS)
+    core::fail_request("{}: not valid JSON: {}", where_, simdjson::error_message(error));
 }
 
 }  // namespace attune::text

@@ -35,7 +35,8 @@ class Model {
  public:
   virtual ~Model() = default;
   /// Appends the ids of one piece, which is not empty.
-  virtual void encode(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out) const = 0;
+  virtual void encode(std::string_view piece, ModelScratch& scratch,
+                      std::vector<std::int32_t>& out) const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
   virtual std::optional<std::int32_t> unk_id() const = 0;
 };

@@ -74,10 +74,11 @@ bool is_cjk(char32_t c) {
 }
 
 void clean_bert_character(std::string& out, char32_t c) {
-  const bool space = c == '\t' || c == '\n' || c == '\r' || is_white_space(c);
-  if (c == 0 || c == 0xFFFD || (!space && is_control_or_unassigned(c))) return;
-  if (c != '\t' && c != '\n' && c != '\r' && is_control_or_unassigned(c)) return;
-  append_utf8(out, space ? U' ' : c);
+  if (c == '\t' || c == '\n' || c == '\r') {
+    out += ' ';
+  } else if (c != 0 && c != 0xFFFD && !is_control_or_private(c)) {
+    append_utf8(out, is_white_space(c) ? U' ' : c);
+  }
 }
 
 Step bert(const JsonView& view) {
@@ -108,9 +109,8 @@ Step bert(const JsonView& view) {
 
 Step replace(const JsonView& view) {
   const auto pattern = std::make_shared<const Pattern>(Pattern::from_json(view.at("pattern")));
-  return [pattern, content = std::string(view.at("content").text())](std::string& text, RegexScratch& scratch) {
-    text = pattern->replace(text, content, scratch);
-  };
+  return [pattern, content = std::string(view.at("content").text())](
+             std::string& text, RegexScratch& scratch) { text = pattern->replace(text, content, scratch); };
 }
 
 Step prepend(const JsonView& view) {
@@ -131,12 +131,12 @@ Step byte_level() {
 /// Nmt: control characters go, other spaces become plain ones (sentencepiece's "nmt" rules).
 Step nmt() {
   return per_character([](std::string& out, char32_t c) {
-    const bool drop = (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F ||
-                      c == 0x9F;
+    const bool drop = (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F ||
+                      c == 0x8F || c == 0x9F;
     if (drop) return;
     const bool space = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 ||
-                       (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF ||
-                       c == 0xFFFD;
+                       (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
+                       c == 0xFEFF || c == 0xFFFD;
     append_utf8(out, space ? U' ' : c);
   });
 }
@@ -157,7 +157,8 @@ Step make_step(const JsonView& view) {
   if (type == "NFKC") return normal_form(NormalForm::kNfkc);
   if (type == "NFKD") return normal_form(NormalForm::kNfkd);
   if (type == "Lowercase") return lowercase();
-  if (type == "Strip") return strip_white_space(view.boolean_or("strip_left", true), view.boolean_or("strip_right", true));
+  if (type == "Strip")
+    return strip_white_space(view.boolean_or("strip_left", true), view.boolean_or("strip_right", true));
   if (type == "Replace") return replace(view);
   if (type == "Prepend") return prepend(view);
   if (type == "ByteLevel") return byte_level();

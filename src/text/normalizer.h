@@ -17,7 +17,8 @@ class Normalizer {
   virtual void apply(std::string& text, RegexScratch& scratch) const = 0;
 };
 
-/// Builds from the object {"type": …}. @throws core::Error{kRequest}: malformed, or of a type that is not supported.
+/// Builds from the object {"type": …}. @throws core::Error{kRequest}: malformed, or of a type that is not
+/// supported.
 std::unique_ptr<const Normalizer> make_normalizer(const JsonView& view);
 
 }  // namespace attune::text

@@ -18,8 +18,8 @@ class Pattern {
   static Pattern literal(std::string text);
   static Pattern regex(std::string_view pattern, const std::string& where);
 
-  /// Calls `visit(begin, end, is_match)` for consecutive ranges that cover `text`: matches (possibly empty) and the
-  /// gaps between them.
+  /// Calls `visit(begin, end, is_match)` for consecutive ranges that cover `text`: matches (possibly empty)
+  /// and the gaps between them.
   template <class Visit>
   void for_each_range(std::string_view text, RegexScratch& scratch, Visit&& visit) const {
     std::size_t done = 0, from = 0, last_end = std::string_view::npos;

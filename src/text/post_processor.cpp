@@ -8,22 +8,28 @@
 namespace attune::text {
 namespace {
 
-std::int32_t token_id(const JsonView& view) { return static_cast<std::int32_t>(view.integer(0, kMaxTokenId)); }
+std::int32_t token_id(const JsonView& view) {
+  return static_cast<std::int32_t>(view.integer(0, kMaxTokenId));
+}
 
-/// {"single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"<s>": {"ids": [1]}}}
+/// {"single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}], "special_tokens": {"<s>": {"ids":
+/// [1]}}}
 SpecialFrame read_template(const JsonView& view) {
   SpecialFrame frame;
   int sequences = 0;
   const JsonView single = view.at("single");
   single.each([&](const JsonView& item) {
     if (const auto sequence = item.find("Sequence")) {
-      if (sequence->at("id").text() != "A") sequence->fail("only the sequence \"A\" can stand in a single text");
+      if (sequence->at("id").text() != "A")
+        sequence->fail("only the sequence \"A\" can stand in a single text");
       ++sequences;
       return;
     }
     const auto name = item.at("SpecialToken").at("id");
     auto& ids = sequences == 0 ? frame.before : frame.after;
-    view.at("special_tokens").at(name.text()).at("ids").each([&](const JsonView& id) { ids.push_back(token_id(id)); });
+    view.at("special_tokens").at(name.text()).at("ids").each([&](const JsonView& id) {
+      ids.push_back(token_id(id));
+    });
   });
   if (sequences != 1) single.fail("the text itself (\"Sequence\": \"A\") must stand here exactly once");
   return frame;

@@ -8,8 +8,8 @@
 
 namespace attune::text {
 
-/// What `encode(text, add_special_tokens = true)` puts before and after the text's own ids. Every post-processor
-/// comes down to this for a single text; pairs of texts and offsets are not our business.
+/// What `encode(text, add_special_tokens = true)` puts before and after the text's own ids. Every
+/// post-processor comes down to this for a single text; pairs of texts and offsets are not our business.
 struct SpecialFrame {
   std::vector<std::int32_t> before, after;
 };

@@ -17,7 +17,8 @@ Pieces::Pieces(std::string text, bool at_start) : text_(std::move(text)), at_sta
 std::optional<SplitBehavior> split_behavior(std::string_view name) {
   if (name == "Removed" || name == "removed") return SplitBehavior::kRemoved;
   if (name == "Isolated" || name == "isolated") return SplitBehavior::kIsolated;
-  if (name == "MergedWithPrevious" || name == "merged_with_previous") return SplitBehavior::kMergedWithPrevious;
+  if (name == "MergedWithPrevious" || name == "merged_with_previous")
+    return SplitBehavior::kMergedWithPrevious;
   if (name == "MergedWithNext" || name == "merged_with_next") return SplitBehavior::kMergedWithNext;
   if (name == "Contiguous" || name == "contiguous") return SplitBehavior::kContiguous;
   return std::nullopt;
@@ -48,7 +49,8 @@ SplitBehavior behavior_of(const JsonView& view) {
   return *behavior;
 }
 
-void split_by(Pieces& pieces, RegexScratch& scratch, const Pattern& pattern, SplitBehavior behavior, bool invert) {
+void split_by(Pieces& pieces, RegexScratch& scratch, const Pattern& pattern, SplitBehavior behavior,
+              bool invert) {
   pieces.cut_each([&](std::string_view piece, auto add) {
     RangeJoiner joiner(behavior, add);
     pattern.for_each_range(piece, scratch, [&](std::size_t begin, std::size_t end, bool is_match) {
@@ -82,8 +84,9 @@ Step split_at(Predicate is_delimiter, SplitBehavior behavior) {
 
 Step split(const JsonView& view) {
   const auto pattern = std::make_shared<const Pattern>(Pattern::from_json(view.at("pattern")));
-  return [pattern, behavior = behavior_of(view), invert = view.boolean_or("invert", false)](
-             Pieces& pieces, RegexScratch& scratch) { split_by(pieces, scratch, *pattern, behavior, invert); };
+  return
+      [pattern, behavior = behavior_of(view), invert = view.boolean_or("invert", false)](
+          Pieces& pieces, RegexScratch& scratch) { split_by(pieces, scratch, *pattern, behavior, invert); };
 }
 
 Step byte_level(const JsonView& view) {
@@ -155,18 +158,30 @@ Step sequence(const JsonView& view) {
   };
 }
 
-Step whitespace(const JsonView& view) {
-  const auto words = std::make_shared<const Pattern>(Pattern::regex(R"(\w+|[^\w\s]+)", view.where()));
-  return [words](Pieces& pieces, RegexScratch& scratch) {
-    split_by(pieces, scratch, *words, SplitBehavior::kRemoved, true);
+/// \w+|[^\w\s]+ with Rust's \w.
+Step whitespace() {
+  return [](Pieces& pieces, RegexScratch&) {
+    pieces.cut_each([](std::string_view piece, auto add) {
+      enum Kind { kSpace, kWord, kOther } kind = kSpace;
+      std::size_t begin = 0, at = 0;
+      while (at < piece.size()) {
+        const CodePoint c = next_code_point(piece.substr(at));
+        const Kind next = is_word(c.value) ? kWord : is_white_space(c.value) ? kSpace : kOther;
+        if (next != kind) {
+          if (kind != kSpace) add(begin, at);
+          kind = next;
+          begin = at;
+        }
+        at += c.length;
+      }
+      if (kind != kSpace) add(begin, at);
+    });
   };
 }
 
-bool is_any_punctuation(char32_t c) { return is_ascii_punctuation(c) || is_punctuation(c); }
-
 Step bert() {
   const Step spaces = split_at(is_white_space, SplitBehavior::kRemoved);
-  const Step punctuation = split_at(is_any_punctuation, SplitBehavior::kIsolated);
+  const Step punctuation = split_at(is_punctuation, SplitBehavior::kIsolated);
   return [=](Pieces& pieces, RegexScratch& scratch) {
     spaces(pieces, scratch);
     punctuation(pieces, scratch);
@@ -179,13 +194,13 @@ Step make_step(const JsonView& view) {
   if (type == "ByteLevel") return byte_level(view);
   if (type == "Split") return split(view);
   if (type == "Metaspace") return metaspace(view);
-  if (type == "Whitespace") return whitespace(view);
+  if (type == "Whitespace") return whitespace();
   if (type == "WhitespaceSplit") return split_at(is_white_space, SplitBehavior::kRemoved);
   if (type == "BertPreTokenizer") return bert();
   if (type == "CharDelimiterSplit" || type == "Delimiter") return delimiter_split(view);
   if (type == "FixedLength") return fixed_length(view);
   if (type == "Punctuation") {
-    return split_at(is_any_punctuation, view.find("behavior") ? behavior_of(view) : SplitBehavior::kIsolated);
+    return split_at(is_punctuation, view.find("behavior") ? behavior_of(view) : SplitBehavior::kIsolated);
   }
   if (type == "Digits") {
     const bool single = view.boolean_or("individual_digits", false);

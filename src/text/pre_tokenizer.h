@@ -45,7 +45,8 @@ class Pieces {
   void rewrite_each(Rewrite&& rewrite) {
     std::string text;
     text.reserve(text_.size() * 2);
-    const std::size_t lead = !ranges_.empty() && ranges_[0].begin > 0 ? 1 : 0;  // keeps is_first() false where it was
+    const std::size_t lead =
+        !ranges_.empty() && ranges_[0].begin > 0 ? 1 : 0;  // keeps is_first() false where it was
     text.append(lead, ' ');
     for (std::size_t i = 0; i < ranges_.size(); ++i) {
       const std::size_t begin = text.size();
@@ -74,7 +75,8 @@ class PreTokenizer {
   virtual void apply(Pieces& pieces, RegexScratch& scratch) const = 0;
 };
 
-/// Builds from the object {"type": …}. @throws core::Error{kRequest}: malformed, or of a type that is not supported.
+/// Builds from the object {"type": …}. @throws core::Error{kRequest}: malformed, or of a type that is not
+/// supported.
 std::unique_ptr<const PreTokenizer> make_pre_tokenizer(const JsonView& view);
 
 }  // namespace attune::text

@@ -61,11 +61,11 @@ Regex::Regex(std::string_view pattern, const std::string& where) : code_(std::ma
   PCRE2_SIZE at = 0;
   code_->where = where;
   code_->compiled.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &at,
-                                      context.get()));
+                                      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+                                      &error, &at, context.get()));
   if (!code_->compiled) {
-    core::fail_request("{}: the pattern {} cannot be used: {} (at byte {} of {})", where, pattern, error_text(error), at,
-                       translated);
+    core::fail_request("{}: the pattern {} cannot be used: {} (at byte {} of {})", where, pattern,
+                       error_text(error), at, translated);
   }
   code_->has_jit = pcre2_jit_compile(code_->compiled.get(), PCRE2_JIT_COMPLETE) == 0;
 }
@@ -78,10 +78,10 @@ bool Regex::find(std::string_view text, std::size_t from, RegexScratch& scratch,
   auto& memory = *scratch.memory_;
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   const auto* code = code_->compiled.get();
-  const int found =
-      code_->has_jit
-          ? pcre2_jit_match(code, subject, text.size(), from, 0, memory.data.get(), memory.context.get())
-          : pcre2_match(code, subject, text.size(), from, PCRE2_NO_UTF_CHECK, memory.data.get(), memory.context.get());
+  const int found = code_->has_jit ? pcre2_jit_match(code, subject, text.size(), from, 0, memory.data.get(),
+                                                     memory.context.get())
+                                   : pcre2_match(code, subject, text.size(), from, PCRE2_NO_UTF_CHECK,
+                                                 memory.data.get(), memory.context.get());
   if (found == PCRE2_ERROR_NOMATCH) return false;
   if (found < 0) {
     core::fail_request("{}: the pattern cannot be matched against this text of {} bytes: {}", code_->where,

@@ -1,4 +1,5 @@
-// Regular expressions with the meaning that they have in tokenizer.json: Oniguruma's Ruby syntax, run by PCRE2's JIT.
+// Regular expressions with the meaning that they have in tokenizer.json: Oniguruma's Ruby syntax, run by
+// PCRE2's JIT.
 #pragma once
 
 #include <cstddef>
@@ -47,7 +48,8 @@ class Regex {
 };
 
 /// The PCRE2 pattern that matches what Oniguruma would: `\s` is White_Space, `\p{Han}` the script itself,
-/// `\h` a hex digit, `(?m)` dot-all … @throws core::Error{kRequest} for nested character classes and intersections.
+/// `\h` a hex digit, `(?m)` dot-all … @throws core::Error{kRequest} for nested character classes and
+/// intersections.
 std::string to_pcre2(std::string_view pattern, const std::string& where);
 
 }  // namespace attune::text

@@ -14,8 +14,8 @@ namespace {
 bool compiles(const std::string& pattern) {
   int error = 0;
   PCRE2_SIZE at = 0;
-  pcre2_code* code =
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF, &error, &at, nullptr);
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF,
+                                   &error, &at, nullptr);
   pcre2_code_free(code);
   return code != nullptr;
 }
@@ -23,16 +23,49 @@ bool compiles(const std::string& pattern) {
 /// The long names of general categories, which PCRE2 does not know.
 std::string_view short_category(std::string_view name) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kNames{{
-      {"Letter", "L"},           {"Mark", "M"},        {"Number", "N"},       {"Punctuation", "P"},
-      {"Symbol", "S"},           {"Separator", "Z"},   {"Other", "C"},        {"Uppercase_Letter", "Lu"},
-      {"Lowercase_Letter", "Ll"}, {"Titlecase_Letter", "Lt"}, {"Modifier_Letter", "Lm"}, {"Other_Letter", "Lo"},
-      {"Decimal_Number", "Nd"},  {"Nonspacing_Mark", "Mn"}, {"Space_Separator", "Zs"}, {"Control", "Cc"},
+      {"Letter", "L"},
+      {"Mark", "M"},
+      {"Number", "N"},
+      {"Punctuation", "P"},
+      {"Symbol", "S"},
+      {"Separator", "Z"},
+      {"Other", "C"},
+      {"Uppercase_Letter", "Lu"},
+      {"Lowercase_Letter", "Ll"},
+      {"Titlecase_Letter", "Lt"},
+      {"Modifier_Letter", "Lm"},
+      {"Other_Letter", "Lo"},
+      {"Decimal_Number", "Nd"},
+      {"Nonspacing_Mark", "Mn"},
+      {"Space_Separator", "Zs"},
+      {"Control", "Cc"},
       {"Format", "Cf"},
   }};
   for (const auto& [longer, shorter] : kNames) {
     if (longer == name) return shorter;
   }
   return name;
+}
+
+/// What \w means; of the numbers that are no digits, Oniguruma takes those of Latin-1 only.
+constexpr std::string_view kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
+
+/// `[:…:]` names that mean more than PCRE2 thinks.
+std::string_view posix_class(std::string_view name) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kClasses{{
+      {"alpha", R"(\p{Alphabetic})"},
+      {"alnum", R"(\p{Alphabetic}\p{Nd})"},
+      {"digit", R"(\p{Nd})"},
+      {"lower", R"(\p{Lowercase})"},
+      {"upper", R"(\p{Uppercase})"},
+      {"punct", R"(\p{P}\p{S})"},
+      {"space", R"(\p{wspace})"},
+      {"word", kWord},
+  }};
+  for (const auto& [known, meaning] : kClasses) {
+    if (known == name) return meaning;
+  }
+  return {};
 }
 
 class Translator {
@@ -76,22 +109,35 @@ class Translator {
   void escape() {
     if (at_ + 1 >= in_.size()) refuse("a lone backslash at its end");
     const char c = in_[at_ + 1];
-    const std::string_view word = R"(\p{L}\p{M}\p{Nd}\p{Pc})";
     switch (c) {
-      case 's': return replace(2, R"(\p{wspace})");
-      case 'S': return replace(2, R"(\P{wspace})");
-      case 'd': return replace(2, R"(\p{Nd})");
-      case 'D': return replace(2, R"(\P{Nd})");
-      case 'h': return replace(2, in_class_ ? "0-9a-fA-F" : "[0-9a-fA-F]");
-      case 'w': return replace(2, in_class_ ? std::string(word) : fmt::format("[{}]", word));
+      case 's':
+        return replace(2, R"(\p{wspace})");
+      case 'S':
+        return replace(2, R"(\P{wspace})");
+      case 'd':
+        return replace(2, R"(\p{Nd})");
+      case 'D':
+        return replace(2, R"(\P{Nd})");
+      case 'h':
+        return replace(2, in_class_ ? "0-9a-fA-F" : "[0-9a-fA-F]");
+      case 'w':
+        return replace(2, in_class_ ? std::string(kWord) : fmt::format("[{}]", kWord));
       case 'H':
       case 'W':
         if (in_class_) refuse(fmt::format("'\\{}' inside a class", c));
-        return replace(2, c == 'H' ? "[^0-9a-fA-F]" : fmt::format("[^{}]", word));
+        return replace(2, c == 'H' ? "[^0-9a-fA-F]" : fmt::format("[^{}]", kWord));
+      case 'b':
+        if (in_class_) return copy(2);
+        return replace(2, fmt::format("(?:(?<=[{0}])(?![{0}])|(?<![{0}])(?=[{0}]))", kWord));
+      case 'B':
+        return replace(2, fmt::format("(?:(?<=[{0}])(?=[{0}])|(?<![{0}])(?![{0}]))", kWord));
       case 'p':
-      case 'P': return property();
-      case 'u': return unicode_escape();
-      default: return copy(2);
+      case 'P':
+        return property();
+      case 'u':
+        return unicode_escape();
+      default:
+        return copy(2);
     }
   }
 
@@ -132,7 +178,8 @@ class Translator {
       if (two == "[:") {
         const std::size_t close = in_.find(":]", at_);
         if (close == std::string_view::npos) refuse("a '[:' without ':]'");
-        copy(close + 2 - at_);
+        const std::string_view meaning = posix_class(in_.substr(at_ + 2, close - at_ - 2));
+        meaning.empty() ? copy(close + 2 - at_) : replace(close + 2 - at_, meaning);
       } else if (two[0] == '[' || two == "&&") {
         refuse(two[0] == '[' ? "a class inside a class" : "an intersection of classes ('&&')");
       } else if (two[0] == '\\') {
@@ -149,7 +196,8 @@ class Translator {
   void group_options() {
     copy(2);
     std::size_t end = at_;
-    while (end < in_.size() && (in_[end] == 'i' || in_[end] == 'm' || in_[end] == 'x' || in_[end] == '-')) ++end;
+    while (end < in_.size() && (in_[end] == 'i' || in_[end] == 'm' || in_[end] == 'x' || in_[end] == '-'))
+      ++end;
     if (end >= in_.size() || (in_[end] != ')' && in_[end] != ':')) return;
     for (; at_ < end; ++at_) out_ += in_[at_] == 'm' ? 's' : in_[at_];
   }
@@ -163,6 +211,8 @@ class Translator {
 
 }  // namespace
 
-std::string to_pcre2(std::string_view pattern, const std::string& where) { return Translator(pattern, where).run(); }
+std::string to_pcre2(std::string_view pattern, const std::string& where) {
+  return Translator(pattern, where).run();
+}
 
 }  // namespace attune::text

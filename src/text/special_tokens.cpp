@@ -18,8 +18,8 @@ constexpr std::array<std::string_view, 7> kNames{"bos_token", "eos_token", "unk_
 
 AddedToken checked(AddedToken token, const std::string& where) {
   if (token.content.size() > TokenFinder::kMaxContent) {
-    core::fail_request("{}: this token has {} bytes, more than the {} that are allowed", where, token.content.size(),
-                       TokenFinder::kMaxContent);
+    core::fail_request("{}: this token has {} bytes, more than the {} that are allowed", where,
+                       token.content.size(), TokenFinder::kMaxContent);
   }
   return token;
 }
@@ -69,7 +69,8 @@ class SettingsReader {
                      const std::vector<std::pair<std::string, std::string>>& defaults) {
     const std::string where = folder_ + "/tokenizer_config.json";
     for (const auto& [key, value] : config_.items()) named_or_extra(key, value, where);
-    if (const auto decoder = config_.find("added_tokens_decoder"); decoder != config_.end() && !decoder->is_null()) {
+    if (const auto decoder = config_.find("added_tokens_decoder");
+        decoder != config_.end() && !decoder->is_null()) {
       read_decoder(*decoder, where + ": added_tokens_decoder");
     } else {
       read_older_files();
@@ -89,7 +90,9 @@ class SettingsReader {
     return static_cast<std::size_t>(std::find(kNames.begin(), kNames.end(), name) - kNames.begin());
   }
 
-  bool mentioned(const std::string& name) const { return config_.contains(name) || out_.find(name) != nullptr; }
+  bool mentioned(const std::string& name) const {
+    return config_.contains(name) || out_.find(name) != nullptr;
+  }
 
   void set_named(const std::string& name, AddedToken token) {
     for (auto& entry : out_.named) {

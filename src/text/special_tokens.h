@@ -1,5 +1,5 @@
-// The special and added tokens that a model folder states beside its vocabulary: tokenizer_config.json and the older
-// special_tokens_map.json and added_tokens.json.
+// The special and added tokens that a model folder states beside its vocabulary: tokenizer_config.json and
+// the older special_tokens_map.json and added_tokens.json.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct TokenSettings {
     std::string name;  ///< "bos_token" …
     AddedToken token;
   };
-  std::vector<Named> named;        ///< bos, eos, unk, sep, pad, cls, mask, then those that only this model has
-  std::vector<AddedToken> extra;   ///< additional special tokens without a name
+  std::vector<Named> named;       ///< bos, eos, unk, sep, pad, cls, mask, then those that only this model has
+  std::vector<AddedToken> extra;  ///< additional special tokens without a name
   std::map<std::int64_t, AddedToken> by_id;  ///< added_tokens_decoder
 
   const AddedToken* find(const std::string& name) const;

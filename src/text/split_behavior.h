@@ -23,11 +23,19 @@ class RangeJoiner {
       case SplitBehavior::kRemoved:
         if (!is_delimiter) add_(begin, end);
         break;
-      case SplitBehavior::kIsolated: add_(begin, end); break;
-      case SplitBehavior::kContiguous: hold(begin, end, has_held_ && is_delimiter == previous_); break;
+      case SplitBehavior::kIsolated:
+        add_(begin, end);
+        break;
+      case SplitBehavior::kContiguous:
+        hold(begin, end, has_held_ && is_delimiter == previous_);
+        break;
       // A delimiter joins its neighbour only if that neighbour is not a delimiter itself.
-      case SplitBehavior::kMergedWithPrevious: hold(begin, end, has_held_ && is_delimiter && !previous_); break;
-      case SplitBehavior::kMergedWithNext: hold(begin, end, has_held_ && previous_ && !is_delimiter); break;
+      case SplitBehavior::kMergedWithPrevious:
+        hold(begin, end, has_held_ && is_delimiter && !previous_);
+        break;
+      case SplitBehavior::kMergedWithNext:
+        hold(begin, end, has_held_ && previous_ && !is_delimiter);
+        break;
     }
     previous_ = is_delimiter;
   }

@@ -70,7 +70,8 @@ std::string StreamDecoder::finish() {
   return rest;
 }
 
-PromptCompletionIds encode_pair(const Tokenizer& tokenizer, std::string_view prompt, std::string_view completion) {
+PromptCompletionIds encode_pair(const Tokenizer& tokenizer, std::string_view prompt,
+                                std::string_view completion) {
   std::vector<std::int32_t> alone = tokenizer.encode(prompt);
   // What the post-processor puts after the prompt alone is no part of the prompt.
   alone.resize(alone.size() - tokenizer.core_->parts().frame.after.size());

@@ -16,16 +16,18 @@ namespace attune::text {
 class TokenizerCore;
 struct PromptCompletionIds;
 
-/// A tokenizer read from a model folder or file. A value: copies share one immutable core, so that copying is cheap
-/// and every const method may run on many threads at once.
+/// A tokenizer read from a model folder or file. A value: copies share one immutable core, so that copying is
+/// cheap and every const method may run on many threads at once.
 ///
-/// Text is UTF-8. Each ill-formed part (maximal subpart, Unicode 3.9) is read as one U+FFFD, so that any bytes can be
-/// encoded; what reads text from outside should check it there. `truncation` and `padding` of the file are ignored.
+/// Text is UTF-8. Each ill-formed part (maximal subpart, Unicode 3.9) is read as one U+FFFD, so that any
+/// bytes can be encoded; what reads text from outside should check it there. `truncation` and `padding` of
+/// the file are ignored.
 class Tokenizer {
  public:
   /// Reads `tokenizer.json`, or `vocab.json` + `merges.txt`, with the special and added tokens of
-  /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` as `AutoTokenizer` of transformers 5
-  /// applies them. A path to a `tokenizer.json` file is read alone, as `tokenizers.Tokenizer.from_file` does.
+  /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` as `AutoTokenizer` of
+  /// transformers 5 applies them. A path to a `tokenizer.json` file is read alone, as
+  /// `tokenizers.Tokenizer.from_file` does.
   /// @throws core::Error{kRequest} naming the file: missing, malformed, or of a kind that is not supported.
   static Tokenizer load(const std::string& folder_or_file);
 
@@ -33,8 +35,8 @@ class Tokenizer {
   /// `add_special_tokens` says whether the post-processor's own (BOS, EOS …) are put around it.
   std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens = true) const;
 
-  /// Text of `ids`, always valid UTF-8 (stray bytes become U+FFFD). Ids that the vocabulary does not have (models
-  /// may have more embedding rows than tokens) give no text.
+  /// Text of `ids`, always valid UTF-8 (stray bytes become U+FFFD). Ids that the vocabulary does not have
+  /// (models may have more embedding rows than tokens) give no text.
   std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = false) const;
 
   /// The token as it is written in the vocabulary ("Ġthe", "<0x0A>"); empty for an id that does not exist.
@@ -55,8 +57,8 @@ class Tokenizer {
   /// "bos_token", "eos_token", "unk_token", "pad_token" … with their texts: the variables of chat templates.
   const std::map<std::string, std::string>& special_token_texts() const;
 
-  /// Where it was loaded from: a folder (or the folder of the file), for chat templates and for saving a model with
-  /// its tokenizer unchanged.
+  /// Where it was loaded from: a folder (or the folder of the file), for chat templates and for saving a
+  /// model with its tokenizer unchanged.
   const std::string& folder() const;
 
   /// Equal when the files that define the tokenizer are equal. For caches and run.json.
@@ -71,8 +73,8 @@ class Tokenizer {
 
 class DecodeRun;
 
-/// Decodes a growing answer, in constant time per id. The pieces given out, joined, equal `decode` of all ids; none
-/// ends inside a UTF-8 sequence, and text given out is never changed by later ids.
+/// Decodes a growing answer, in constant time per id. The pieces given out, joined, equal `decode` of all
+/// ids; none ends inside a UTF-8 sequence, and text given out is never changed by later ids.
 class StreamDecoder {
  public:
   explicit StreamDecoder(Tokenizer tokenizer, bool skip_special_tokens = false);
@@ -97,8 +99,9 @@ struct PromptCompletionIds {
   bool straddles = false;  ///< a token spans the end of the prompt; it belongs to the completion
 };
 
-/// Ids of `prompt + completion` (with the tokenizer's own special tokens), cut at the longest common prefix with the
-/// ids of the prompt alone (without what the post-processor appends at its end).
-PromptCompletionIds encode_pair(const Tokenizer& tokenizer, std::string_view prompt, std::string_view completion);
+/// Ids of `prompt + completion` (with the tokenizer's own special tokens), cut at the longest common prefix
+/// with the ids of the prompt alone (without what the post-processor appends at its end).
+PromptCompletionIds encode_pair(const Tokenizer& tokenizer, std::string_view prompt,
+                                std::string_view completion);
 
 }  // namespace attune::text

@@ -1,4 +1,5 @@
-// Follows transformers 5.23: models/auto/tokenization_auto.py (the choice) and models/*/tokenization_*.py (recipes).
+// Follows transformers 5.23: models/auto/tokenization_auto.py (the choice) and models/*/tokenization_*.py
+// (recipes).
 #include "text/tokenizer_class.h"
 
 #include <array>
@@ -26,27 +27,61 @@ std::string without_fast(std::string name) {
   return name;
 }
 
-/// The class registered for a model type, as far as it has a recipe here; "generic" where the file is taken as it is;
-/// empty for types without an entry.
+/// The class registered for a model type, as far as it has a recipe here; "generic" where the file is taken
+/// as it is; empty for types without an entry.
 std::string_view registered_class(std::string_view model_type) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 52> kTable{{
-      {"clip", "CLIPTokenizer"},          {"codegen", "GPT2Tokenizer"},      {"dbrx", "GPT2Tokenizer"},
-      {"falcon_mamba", "GPTNeoXTokenizer"}, {"gemma", "GemmaTokenizer"},     {"gemma2", "GemmaTokenizer"},
-      {"gemma3", "GemmaTokenizer"},       {"gemma3_text", "GemmaTokenizer"}, {"gemma3n", "GemmaTokenizer"},
-      {"gemma3n_text", "GemmaTokenizer"}, {"gpt2", "GPT2Tokenizer"},         {"gpt_neo", "GPT2Tokenizer"},
-      {"gpt_neox", "GPTNeoXTokenizer"},   {"gptj", "GPT2Tokenizer"},         {"internvl", "Qwen2Tokenizer"},
-      {"jais2", "GPT2Tokenizer"},         {"mamba", "GPTNeoXTokenizer"},     {"mamba2", "GPTNeoXTokenizer"},
-      {"mpt", "GPTNeoXTokenizer"},        {"olmo", "GPTNeoXTokenizer"},      {"olmoe", "GPTNeoXTokenizer"},
-      {"opt", "GPT2Tokenizer"},           {"phi", "GPT2Tokenizer"},          {"qwen2", "Qwen2Tokenizer"},
-      {"qwen2_5_vl", "Qwen2Tokenizer"},   {"qwen2_audio", "Qwen2Tokenizer"}, {"qwen2_moe", "Qwen2Tokenizer"},
-      {"qwen2_vl", "Qwen2Tokenizer"},     {"qwen3", "Qwen2Tokenizer"},       {"qwen3_moe", "Qwen2Tokenizer"},
-      {"qwen3_next", "Qwen2Tokenizer"},   {"qwen3_vl", "Qwen2Tokenizer"},    {"qwen3_vl_moe", "Qwen2Tokenizer"},
-      {"recurrent_gemma", "GemmaTokenizer"}, {"rwkv", "GPTNeoXTokenizer"},   {"starcoder2", "GPT2Tokenizer"},
-      {"t5gemma", "GemmaTokenizer"},      {"xlstm", "GPTNeoXTokenizer"},     {"mistral", "generic"},
-      {"mixtral", "generic"},             {"phi3", "generic"},               {"stablelm", "generic"},
-      {"ministral", "generic"},           {"ministral3", "generic"},         {"olmo2", "generic"},
-      {"granite", "generic"},             {"gpt_bigcode", "generic"},        {"jamba", "generic"},
-      {"nemotron", "generic"},            {"phimoe", "generic"},             {"internlm2", "generic"},
+      {"clip", "CLIPTokenizer"},
+      {"codegen", "GPT2Tokenizer"},
+      {"dbrx", "GPT2Tokenizer"},
+      {"falcon_mamba", "GPTNeoXTokenizer"},
+      {"gemma", "GemmaTokenizer"},
+      {"gemma2", "GemmaTokenizer"},
+      {"gemma3", "GemmaTokenizer"},
+      {"gemma3_text", "GemmaTokenizer"},
+      {"gemma3n", "GemmaTokenizer"},
+      {"gemma3n_text", "GemmaTokenizer"},
+      {"gpt2", "GPT2Tokenizer"},
+      {"gpt_neo", "GPT2Tokenizer"},
+      {"gpt_neox", "GPTNeoXTokenizer"},
+      {"gptj", "GPT2Tokenizer"},
+      {"internvl", "Qwen2Tokenizer"},
+      {"jais2", "GPT2Tokenizer"},
+      {"mamba", "GPTNeoXTokenizer"},
+      {"mamba2", "GPTNeoXTokenizer"},
+      {"mpt", "GPTNeoXTokenizer"},
+      {"olmo", "GPTNeoXTokenizer"},
+      {"olmoe", "GPTNeoXTokenizer"},
+      {"opt", "GPT2Tokenizer"},
+      {"phi", "GPT2Tokenizer"},
+      {"qwen2", "Qwen2Tokenizer"},
+      {"qwen2_5_vl", "Qwen2Tokenizer"},
+      {"qwen2_audio", "Qwen2Tokenizer"},
+      {"qwen2_moe", "Qwen2Tokenizer"},
+      {"qwen2_vl", "Qwen2Tokenizer"},
+      {"qwen3", "Qwen2Tokenizer"},
+      {"qwen3_moe", "Qwen2Tokenizer"},
+      {"qwen3_next", "Qwen2Tokenizer"},
+      {"qwen3_vl", "Qwen2Tokenizer"},
+      {"qwen3_vl_moe", "Qwen2Tokenizer"},
+      {"recurrent_gemma", "GemmaTokenizer"},
+      {"rwkv", "GPTNeoXTokenizer"},
+      {"starcoder2", "GPT2Tokenizer"},
+      {"t5gemma", "GemmaTokenizer"},
+      {"xlstm", "GPTNeoXTokenizer"},
+      {"mistral", "generic"},
+      {"mixtral", "generic"},
+      {"phi3", "generic"},
+      {"stablelm", "generic"},
+      {"ministral", "generic"},
+      {"ministral3", "generic"},
+      {"olmo2", "generic"},
+      {"granite", "generic"},
+      {"gpt_bigcode", "generic"},
+      {"jamba", "generic"},
+      {"nemotron", "generic"},
+      {"phimoe", "generic"},
+      {"internlm2", "generic"},
       {"internlm3", "generic"},
   }};
   for (const auto& [type, name] : kTable) {
@@ -57,7 +92,7 @@ std::string_view registered_class(std::string_view model_type) {
 
 /// Model types whose published folders name a wrong class: the registered one is taken instead.
 bool names_wrong_class(std::string_view model_type) {
-  static constexpr std::array<std::string_view, 8> kTypes{"qwen2",    "phi3",   "jamba",     "nemotron",
+  static constexpr std::array<std::string_view, 8> kTypes{"qwen2",     "phi3",      "jamba",  "nemotron",
                                                           "internlm2", "internlm3", "phimoe", "minicpm3"};
   for (const auto type : kTypes) {
     if (type == model_type) return true;
@@ -77,7 +112,8 @@ ClassRecipe gpt2(const Json& config) {
   ClassRecipe recipe;
   recipe.pre_tokenizer = byte_level(flag(config, "add_prefix_space", false), true);
   recipe.decoder = kByteLevelDecoder;
-  recipe.default_tokens = {{"unk_token", "<|endoftext|>"}, {"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}};
+  recipe.default_tokens = {
+      {"unk_token", "<|endoftext|>"}, {"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}};
   return recipe;
 }
 
@@ -94,11 +130,13 @@ ClassRecipe qwen2(const Json& config) {
   recipe.normalizer = kNfc;
   recipe.pre_tokenizer = fmt::format(
       R"js({{"type": "Sequence", "pretokenizers": [{{"type": "Split", "pattern": {{"Regex": {}}}, "behavior": "Isolated"}}, {}]}})js",
-      Json(R"re((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)re")
+      Json(
+          R"re((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)re")
           .dump(),
       byte_level(flag(config, "add_prefix_space", false), false));
   recipe.decoder = kByteLevelDecoder;
-  recipe.default_tokens = {{"unk_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}, {"pad_token", "<|endoftext|>"}};
+  recipe.default_tokens = {
+      {"unk_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}, {"pad_token", "<|endoftext|>"}};
   recipe.readds_special_tokens = true;
   return recipe;
 }
@@ -127,8 +165,11 @@ ClassRecipe gemma(const Json& config) {
   recipe.bpe.fuse_unk = recipe.bpe.byte_fallback = true;
   const std::string unk = string_member(config, "unk_token");
   recipe.bpe.unk_token = unk.empty() ? "<unk>" : unk;
-  recipe.default_tokens = {{"unk_token", "<unk>"}, {"bos_token", "<bos>"}, {"eos_token", "<eos>"},
-                           {"pad_token", "<pad>"}, {"mask_token", "<mask>"}};
+  recipe.default_tokens = {{"unk_token", "<unk>"},
+                           {"bos_token", "<bos>"},
+                           {"eos_token", "<eos>"},
+                           {"pad_token", "<pad>"},
+                           {"mask_token", "<mask>"}};
   return recipe;
 }
 
@@ -142,8 +183,10 @@ ClassRecipe clip(const Json&) {
       R"({"type": "Sequence", "decoders": [{"type": "ByteLevel"}, {"type": "Replace", "pattern": {"String": "</w>"}, "content": " "}, {"type": "AttuneTrim"}]})";
   recipe.bpe.end_of_word_suffix = "</w>";
   recipe.bpe.unk_token = "<|endoftext|>";
-  recipe.default_tokens = {{"unk_token", "<|endoftext|>"}, {"bos_token", "<|startoftext|>"},
-                           {"eos_token", "<|endoftext|>"}, {"pad_token", "<|endoftext|>"}};
+  recipe.default_tokens = {{"unk_token", "<|endoftext|>"},
+                           {"bos_token", "<|startoftext|>"},
+                           {"eos_token", "<|endoftext|>"},
+                           {"pad_token", "<|endoftext|>"}};
   recipe.frame = ClassRecipe::Frame::kAlways;
   return recipe;
 }

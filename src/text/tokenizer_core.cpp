@@ -54,7 +54,8 @@ void TokenizerCore::encode_segment(std::string_view segment, bool at_start, Scra
 
 std::vector<std::int32_t> TokenizerCore::encode(std::string_view text, bool add_special_tokens) const {
   if (text.size() > kMaxText) {
-    core::fail_request("a text of {} bytes is too long to be tokenised in one piece (limit {})", text.size(), kMaxText);
+    core::fail_request("a text of {} bytes is too long to be tokenised in one piece (limit {})", text.size(),
+                       kMaxText);
   }
   std::string repaired;
   if (valid_utf8_prefix(text) != text.size()) {
@@ -79,7 +80,8 @@ std::vector<std::int32_t> TokenizerCore::encode(std::string_view text, bool add_
 
 void TokenizerCore::push_token(DecodeRun& run, std::int32_t id, bool skip_special_tokens) const {
   if (const AddedToken* added = parts_.added.token(id)) {
-    if (!skip_special_tokens || !parts_.added.is_special(added->content)) run.push(parts_.added.decoded_text(id));
+    if (!skip_special_tokens || !parts_.added.is_special(added->content))
+      run.push(parts_.added.decoded_text(id));
   } else if (const auto text = parts_.model->vocabulary().token(id)) {
     if (!skip_special_tokens || !parts_.added.is_special(*text)) run.push(*text);
   }

@@ -57,7 +57,8 @@ class TokenizerCore {
   /// A scratch for one call: taken from the idle ones, and put back afterwards with its warm cache.
   class Lease;
 
-  void encode_segment(std::string_view segment, bool at_start, Scratch& scratch, std::vector<std::int32_t>& out) const;
+  void encode_segment(std::string_view segment, bool at_start, Scratch& scratch,
+                      std::vector<std::int32_t>& out) const;
 
   TokenizerParts parts_;
   mutable std::mutex mutex_;

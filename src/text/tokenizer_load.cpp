@@ -21,13 +21,14 @@ constexpr std::uint64_t kMaxFile = std::uint64_t{512} << 20;
 std::unique_ptr<const Model> make_model(const JsonView& model) {
   std::string type = model.text_or("type", "");
   if (type.empty()) {
-    type = model.find("merges")                                     ? "BPE"
-           : model.find("vocab") && model.at("vocab").is_array()     ? "Unigram"
-           : model.find("max_input_chars_per_word")                  ? "WordPiece"
-                                                                     : "WordLevel";
+    type = model.find("merges")                                  ? "BPE"
+           : model.find("vocab") && model.at("vocab").is_array() ? "Unigram"
+           : model.find("max_input_chars_per_word")              ? "WordPiece"
+                                                                 : "WordLevel";
   }
   if (type == "BPE") return make_bpe(model);
-  model.fail(fmt::format("the model type \"{}\" is not supported yet; byte-level and byte-fallback BPE are", type));
+  model.fail(
+      fmt::format("the model type \"{}\" is not supported yet; byte-level and byte-fallback BPE are", type));
 }
 
 std::vector<std::pair<std::int64_t, AddedToken>> read_file_tokens(const JsonView& root) {
@@ -71,7 +72,9 @@ std::unique_ptr<const Part> part_of_recipe(const std::string& json, Make make) {
 class FolderLoader {
  public:
   explicit FolderLoader(const std::string& folder)
-      : folder_(folder), config_(optional_json("tokenizer_config.json")), model_config_(optional_json("config.json")) {}
+      : folder_(folder),
+        config_(optional_json("tokenizer_config.json")),
+        model_config_(optional_json("config.json")) {}
 
   TokenizerParts load() {
     if (exists(path("tokenizer.json"))) {
@@ -113,8 +116,9 @@ class FolderLoader {
     const JsonView model = root.at("model");
     // A recipe is for BPE; a file with another model says so in its own words.
     if (recipe && model.text_or("type", "BPE") != "BPE") recipe.reset();
-    const auto settings = read_token_settings(folder_, config_, read_file_tokens(root),
-                                              recipe ? recipe->default_tokens : decltype(recipe->default_tokens){});
+    const auto settings =
+        read_token_settings(folder_, config_, read_file_tokens(root),
+                            recipe ? recipe->default_tokens : decltype(recipe->default_tokens){});
     if (!recipe) {
       parts_ = parts_of_file(root);
     } else {
@@ -136,8 +140,10 @@ class FolderLoader {
     }
     auto recipe = find_class_recipe(name, config_);
     if (!recipe) {
-      core::fail_request("{}: the tokenizer class \"{}\" is not known for vocab.json and merges.txt; save the tokenizer "
-                         "as tokenizer.json", folder_, name);
+      core::fail_request(
+          "{}: the tokenizer class \"{}\" is not known for vocab.json and merges.txt; save the tokenizer "
+          "as tokenizer.json",
+          folder_, name);
     }
     const auto settings = read_token_settings(folder_, config_, {}, recipe->default_tokens);
     take_recipe(*recipe, settings);
@@ -164,8 +170,9 @@ class FolderLoader {
     };
     std::vector<AddedToken> fresh;
     for (const AddedToken& token : settings.to_add()) {
-      const bool stated = std::any_of(settings.by_id.begin(), settings.by_id.end(),
-                                      [&](const auto& entry) { return entry.second.content == token.content; });
+      const bool stated = std::any_of(settings.by_id.begin(), settings.by_id.end(), [&](const auto& entry) {
+        return entry.second.content == token.content;
+      });
       if (stated || !parts_.added.find(token.content)) fresh.push_back(token);
     }
     add(fresh);
@@ -200,10 +207,13 @@ class FolderLoader {
   [[noreturn]] void fail_without_files() const {
     for (const char* name : {"tokenizer.model", "tokenizer.model.v1", "tokenizer.model.v3", "tekken.json"}) {
       if (!exists(path(name))) continue;
-      core::fail_request("{}: SentencePiece and tekken tokenizers are not supported; save the tokenizer as "
-                         "tokenizer.json (transformers: tokenizer.save_pretrained)", path(name));
+      core::fail_request(
+          "{}: SentencePiece and tekken tokenizers are not supported; save the tokenizer as "
+          "tokenizer.json (transformers: tokenizer.save_pretrained)",
+          path(name));
     }
-    core::fail_request("{}: no tokenizer here: neither tokenizer.json nor vocab.json with merges.txt", folder_);
+    core::fail_request("{}: no tokenizer here: neither tokenizer.json nor vocab.json with merges.txt",
+                       folder_);
   }
 
   std::string folder_;
@@ -214,7 +224,8 @@ class FolderLoader {
 
 TokenizerParts load_file_alone(const std::string& file) {
   if (file.find(".model") != std::string::npos) {
-    core::fail_request("{}: SentencePiece models are not supported; save the tokenizer as tokenizer.json", file);
+    core::fail_request("{}: SentencePiece models are not supported; save the tokenizer as tokenizer.json",
+                       file);
   }
   const std::string text = core::read_file(file, kMaxFile);
   const JsonDocument document(text, file);

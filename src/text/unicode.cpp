@@ -3,15 +3,19 @@
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "core/error.h"
 
 namespace attune::text {
 namespace {
 
-/// How many bytes a sequence with this first byte has, and which second bytes are allowed (Unicode table 3-7).
+/// How many bytes a sequence with this first byte has, and which second bytes are allowed (Unicode table
+/// 3-7).
 struct Lead {
   std::uint32_t length;
   unsigned char second_low, second_high;
@@ -43,6 +47,44 @@ Fit fit_of(std::string_view bytes) {
   std::uint32_t fitting = 2;
   while (fitting < lead.length && fitting < bytes.size() && (at(fitting) & 0xC0) == 0x80) ++fitting;
   return {fitting, lead.length};
+}
+
+bool in_category(char32_t c, std::uint32_t mask) {
+  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & mask) != 0;
+}
+
+/// Whether the character was assigned in that version of Unicode.
+bool existed_in(char32_t c, std::uint8_t major) {
+  UVersionInfo age;
+  u_charAge(static_cast<UChar32>(c), age);
+  return age[0] > 0 && (age[0] < major || (age[0] == major && age[1] == 0));
+}
+
+void require(UErrorCode status) {
+  if (U_FAILURE(status)) core::fail_run("Unicode normalisation is not available: {}", u_errorName(status));
+}
+
+const icu::Normalizer2& normalizer_of(NormalForm form) {
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::Normalizer2* normalizer = form == NormalForm::kNfc   ? icu::Normalizer2::getNFCInstance(status)
+                                       : form == NormalForm::kNfd ? icu::Normalizer2::getNFDInstance(status)
+                                       : form == NormalForm::kNfkc
+                                           ? icu::Normalizer2::getNFKCInstance(status)
+                                           : icu::Normalizer2::getNFKDInstance(status);
+  require(status);
+  return *normalizer;
+}
+
+/// The characters of Unicode 9, whose normal forms never change.
+const icu::UnicodeSet& stable_characters() {
+  static const std::unique_ptr<const icu::UnicodeSet> set = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    auto made = std::make_unique<icu::UnicodeSet>(UNICODE_STRING_SIMPLE("[:age=9.0:]"), status);
+    require(status);
+    made->freeze();
+    return made;
+  }();
+  return *set;
 }
 
 }  // namespace
@@ -132,21 +174,30 @@ bool is_ascii(std::string_view text) {
 }
 
 bool is_white_space(char32_t c) { return u_isUWhiteSpace(static_cast<UChar32>(c)) != 0; }
-bool is_numeric(char32_t c) {
-  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_ND_MASK | U_GC_NL_MASK | U_GC_NO_MASK)) != 0;
-}
+bool is_numeric(char32_t c) { return in_category(c, U_GC_ND_MASK | U_GC_NL_MASK | U_GC_NO_MASK); }
 bool is_word(char32_t c) {
   const auto code = static_cast<UChar32>(c);
-  return (U_GET_GC_MASK(code) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0 || u_isUAlphabetic(code) != 0 ||
+  return in_category(c, U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK) || u_isUAlphabetic(code) != 0 ||
          u_hasBinaryProperty(code, UCHAR_JOIN_CONTROL) != 0;
 }
-bool is_punctuation(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_P_MASK) != 0; }
-bool is_ascii_punctuation(char32_t c) {
-  return (c >= 0x21 && c <= 0x2F) || (c >= 0x3A && c <= 0x40) || (c >= 0x5B && c <= 0x60) || (c >= 0x7B && c <= 0x7E);
+bool is_punctuation(char32_t c) {
+  if (c < 0x80)
+    return (c >= 0x21 && c <= 0x2F) || (c >= 0x3A && c <= 0x40) || (c >= 0x5B && c <= 0x60) ||
+           (c >= 0x7B && c <= 0x7E);
+  // These two were punctuation in Unicode 8 and are not any more.
+  return (in_category(c, U_GC_P_MASK) && existed_in(c, 8)) || c == 0x166D || c == 0x111C9;
 }
-bool is_control_or_unassigned(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_C_MASK) != 0; }
-bool is_mark(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_M_MASK) != 0; }
-bool is_nonspacing_mark(char32_t c) { return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_MN_MASK) != 0; }
+bool is_control_or_private(char32_t c) {
+  return in_category(c, U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK) && existed_in(c, 8);
+}
+// The exceptions have changed their category since.
+bool is_mark(char32_t c) {
+  return (in_category(c, U_GC_M_MASK) && existed_in(c, 9) && c != 0x111C9) || c == 0x1CF2 || c == 0x1CF3;
+}
+bool is_nonspacing_mark(char32_t c) {
+  const bool changed = c == 0x1885 || c == 0x1886 || c == 0xA9BD || c == 0x111C9;
+  return (in_category(c, U_GC_MN_MASK) && existed_in(c, 8) && !changed) || c == 0x1734;
+}
 
 void append_lowercase(std::string& out, char32_t c) {
   if (c == 0x130) {
@@ -157,19 +208,24 @@ void append_lowercase(std::string& out, char32_t c) {
 }
 
 std::string to_normal_form(std::string_view text, NormalForm form) {
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* normalizer = form == NormalForm::kNfc    ? icu::Normalizer2::getNFCInstance(status)
-                                       : form == NormalForm::kNfd  ? icu::Normalizer2::getNFDInstance(status)
-                                       : form == NormalForm::kNfkc ? icu::Normalizer2::getNFKCInstance(status)
-                                                                   : icu::Normalizer2::getNFKDInstance(status);
-  if (U_FAILURE(status)) core::fail_run("Unicode normalisation is not available: {}", u_errorName(status));
   if (is_ascii(text)) return std::string(text);
+  const icu::Normalizer2& normalizer = normalizer_of(form);
   std::string out;
   out.reserve(text.size());
   icu::StringByteSink<std::string> sink(&out);
-  normalizer->normalizeUTF8(0, icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())), sink, nullptr,
-                            status);
-  if (U_FAILURE(status)) core::fail_run("Unicode normalisation failed: {}", u_errorName(status));
+  for (bool stable = true; !text.empty(); stable = !stable) {
+    const auto length = static_cast<std::int32_t>(text.size());
+    const auto span = stable_characters().spanUTF8(text.data(), length,
+                                                   stable ? USET_SPAN_CONTAINED : USET_SPAN_NOT_CONTAINED);
+    if (stable) {
+      UErrorCode status = U_ZERO_ERROR;
+      normalizer.normalizeUTF8(0, icu::StringPiece(text.data(), span), sink, nullptr, status);
+      require(status);
+    } else {
+      out.append(text.substr(0, static_cast<std::size_t>(span)));
+    }
+    text.remove_prefix(static_cast<std::size_t>(span));
+  }
   return out;
 }
 

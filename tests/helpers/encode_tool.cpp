@@ -1,7 +1,8 @@
 // Encodes and decodes what comes on standard input, for comparison with other tokenizers:
 //   attune_encode_tool <folder or file> [--no-special]
-// One JSON object a line: {"text": "…"} → {"ids": […]}, {"ids": […]} → {"text": "…"} (with "skip": true, without
-// special tokens), {"prompt": "…", "completion": "…"} → {"prompt": […], "completion": […], "straddles": …}.
+// One JSON object a line: {"text": "…"} → {"ids": […]}, {"ids": […]} → {"text": "…"} (with "skip": true,
+// without special tokens), {"prompt": "…", "completion": "…"} → {"prompt": […], "completion": […],
+// "straddles": …}.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -33,7 +34,8 @@ std::string answer(const Tokenizer& tokenizer, const Json& request, bool special
   if (request.contains("prompt")) {
     const auto pair = attune::text::encode_pair(tokenizer, request.at("prompt").get<std::string>(),
                                                 request.at("completion").get<std::string>());
-    return Json({{"prompt", pair.prompt}, {"completion", pair.completion}, {"straddles", pair.straddles}}).dump();
+    return Json({{"prompt", pair.prompt}, {"completion", pair.completion}, {"straddles", pair.straddles}})
+        .dump();
   }
   const auto ids = request.at("ids").get<std::vector<std::int32_t>>();
   const bool skip = request.value("skip", false);
