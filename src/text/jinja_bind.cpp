@@ -68,7 +68,26 @@ class Binder {
     node.slot = slot_of(reference, frame.symbols->function());
   }
 
+  static bool is_literal(const Expression& node) {
+    const bool container = node.kind == ExpressionKind::kTuple || node.kind == ExpressionKind::kList ||
+                           node.kind == ExpressionKind::kDict;
+    if (!container) return node.kind == ExpressionKind::kConstant;
+    return std::all_of(node.children.begin(), node.children.end(),
+                       [](const auto& child) { return is_literal(*child); });
+  }
+
+  /// jinja2 computes `false and …` when it compiles, so that nothing on the right is looked at.
+  static bool decided_by_left(const Expression& node) {
+    if (node.kind != ExpressionKind::kAnd && node.kind != ExpressionKind::kOr) return false;
+    const Expression& left = *node.children[0];
+    if (!is_literal(left)) return false;
+    const bool truth =
+        left.kind == ExpressionKind::kConstant ? truthy(left.constant) : !left.children.empty();
+    return truth == (node.kind == ExpressionKind::kOr);
+  }
+
   void bind_expression(Expression& node, Frame frame) {
+    if (decided_by_left(node)) frame.soft = true;
     if (node.kind == ExpressionKind::kName || node.kind == ExpressionKind::kNamespaceRef)
       bind_name(node, frame);
     if (node.kind == ExpressionKind::kConditional) frame.soft = true;

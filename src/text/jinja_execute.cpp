@@ -23,12 +23,22 @@ class ConditionIterator : public Iterator {
     }
     while (source_->next(runtime, item)) {
       interpreter_.assign(*node_.condition_target, item, variables_);
-      if (truthy(interpreter_.evaluate(*node_.condition, variables_))) return true;
+      if (!truthy(interpreter_.evaluate(*node_.condition, variables_))) continue;
+      item = rebuilt(runtime, *node_.condition_target);
+      return true;
     }
     return false;
   }
 
  private:
+  /// jinja2 passes on what it unpacked: with several names, a new tuple.
+  Value rebuilt(Runtime& runtime, const Expression& target) {
+    if (target.kind != ExpressionKind::kTuple) return interpreter_.evaluate(target, variables_);
+    std::vector<Value> parts;
+    for (const auto& part : target.children) parts.push_back(rebuilt(runtime, *part));
+    return runtime.tuple(std::move(parts));
+  }
+
   Interpreter& interpreter_;
   const Statement& node_;
   Value iterable_;

@@ -17,7 +17,7 @@ class Generator : public Iterator {
   using Step = std::function<bool(Runtime&, Iterator& source, Value& item)>;
   using Prepare = std::function<Step(Runtime&)>;
 
-  /// @param prepare runs when the first item is asked for.
+  /// @param prepare runs when the first item is asked for; without a step there are no items.
   Generator(Value input, const Args& args, Prepare prepare)
       : input_(std::move(input)), prepare_(std::move(prepare)) {
     deepen(*this, input_);
@@ -26,11 +26,12 @@ class Generator : public Iterator {
   }
   bool next(Runtime& runtime, Value& item) override {
     runtime.budget.step();
-    if (!step_) {
+    if (!prepared_) {
+      prepared_ = true;
       step_ = prepare_(runtime);
-      source_ = runtime.iterate(input_);
+      if (step_) source_ = runtime.iterate(input_);
     }
-    return step_(runtime, *source_, item);
+    return step_ && step_(runtime, *source_, item);
   }
 
  private:
@@ -38,13 +39,12 @@ class Generator : public Iterator {
   Prepare prepare_;
   Step step_;
   std::shared_ptr<Iterator> source_;
+  bool prepared_ = false;
 };
 
 Value generate(const Value& input, const Args& args, Generator::Prepare prepare) {
   return Value(Kind::kIterator, std::make_shared<Generator>(input, args, std::move(prepare)));
 }
-
-bool exhausted(Runtime&, Iterator&, Value&) { return false; }
 
 /// What `map` does to each item.
 std::function<Value(Runtime&, const Value&)> mapping(Runtime& runtime, const Args& args) {
@@ -68,7 +68,7 @@ std::function<Value(Runtime&, const Value&)> mapping(Runtime& runtime, const Arg
 
 Value map(Runtime&, const Value& self, const Args& args) {
   return generate(self, args, [self, args](Runtime& runtime) -> Generator::Step {
-    if (!truthy(self)) return exhausted;
+    if (!truthy(self)) return nullptr;
     return [apply = mapping(runtime, args)](Runtime& rt, Iterator& source, Value& item) {
       if (!source.next(rt, item)) return false;
       item = apply(rt, item);
@@ -100,7 +100,7 @@ std::function<bool(Runtime&, const Value&)> condition(Runtime& runtime, Args arg
 template <bool keep, bool by_attribute>
 Value select(Runtime&, const Value& self, const Args& args) {
   return generate(self, args, [self, args](Runtime& runtime) -> Generator::Step {
-    if (!truthy(self)) return exhausted;
+    if (!truthy(self)) return nullptr;
     return [holds = condition(runtime, args, by_attribute)](Runtime& rt, Iterator& source, Value& item) {
       while (source.next(rt, item))
         if (holds(rt, item) == keep) return true;
@@ -119,7 +119,7 @@ Value items(Runtime&, const Value& self, const Args& args) {
     pairs = Value(Kind::kView, std::move(view));
   }
   return generate(pairs, args, [self](Runtime&) -> Generator::Step {
-    if (self.is_undefined()) return exhausted;
+    if (self.is_undefined()) return nullptr;
     if (!self.is(Kind::kDict)) fail_type("Can only get item pairs from a mapping.");
     return [](Runtime& rt, Iterator& source, Value& item) { return source.next(rt, item); };
   });

@@ -113,8 +113,10 @@ Value truncate(Runtime& runtime, const Value& self, const Args& args) {
   const auto end_size = static_cast<std::int64_t>(code_points(end));
   if (length < end_size || leeway < 0)
     fail_value("expected length >= the length of the end, and leeway >= 0");
+  const auto size = runtime.length(self);
+  if (!size) fail_type(fmt::format("object of type '{}' has no len()", type_name(self)));
+  if (*size <= length + leeway) return self;
   const std::string& text = string_of(self);
-  if (static_cast<std::int64_t>(self.as_string().length) <= length + leeway) return self;
   const std::size_t cut =
       byte_offset(text, self.as_string().ascii(), static_cast<std::size_t>(length - end_size));
   std::string kept = text.substr(0, cut);

@@ -29,10 +29,11 @@ class PercentFormatter {
       at_ = sign + 1;
       if (sign < pattern_.size()) out += conversion();
     }
-    const bool leftover = arguments_.is(Kind::kTuple)
-                              ? used_ < arguments_.items().size()
-                              : used_ == 0 && !arguments_.is(Kind::kDict) && !arguments_.is(Kind::kList) &&
-                                    !arguments_.is(Kind::kRange);
+    // Python takes whatever has items for a mapping, which may be left unused.
+    const bool mapping = arguments_.is(Kind::kDict) || arguments_.is(Kind::kList) ||
+                         arguments_.is(Kind::kRange) || arguments_.is_undefined();
+    const bool leftover =
+        arguments_.is(Kind::kTuple) ? used_ < arguments_.items().size() : used_ == 0 && !mapping;
     if (leftover && !by_name_) fail_type("not all arguments converted during string formatting");
     return out;
   }

@@ -44,8 +44,14 @@ bool is_lower(Runtime& runtime, const Value& value) {
 bool is_upper(Runtime& runtime, const Value& value) {
   return all_are(text_of(runtime, value), Class::kUpper);
 }
-bool is_filter(Runtime&, const Value& value) { return value.is_string() && find_filter(value.text()); }
-bool is_test(Runtime&, const Value& value) { return value.is_string() && find_test(value.text()); }
+bool is_filter(Runtime&, const Value& value) {
+  hash_of(value);  // looked up in a dict, so lists and dicts are errors
+  return value.is_string() && find_filter(value.text());
+}
+bool is_test(Runtime&, const Value& value) {
+  hash_of(value);
+  return value.is_string() && find_test(value.text());
+}
 
 Value remainder(Runtime& runtime, const Value& self, std::int64_t divisor) {
   return arithmetic(runtime, Operation::kModulo, self, Value::integer(divisor));
