@@ -141,7 +141,8 @@ TEST(Generator, EndsAtEndOfSequenceAndAtTheContext) {
   options.n = 30;
   const std::vector<Prompt> prompts = {{numbers(90, 3), 0}};
   bool stopped = false, at_length = false;
-  for (const Sample& sample : Generator(model, nullptr).generate(prompts, options, 3)[0]) {
+  const auto results = Generator(model, nullptr).generate(prompts, options, 3);
+  for (const Sample& sample : results[0]) {
     const auto end = std::find(sample.ids.begin(), sample.ids.end(), 2);
     if (sample.finish_reason == "stop") {
       EXPECT_EQ(end, sample.ids.end() - 1);

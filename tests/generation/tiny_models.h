@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 namespace attune::generation {
 
 inline model::Model tiny_model(const std::string& config) {
+  at::set_num_threads(1);  // waking a second thread costs more than these models
   model::Model model = model::Model::random(core::parse_json(config, "test"), 7);
   const c10::NoGradGuard no_gradients;
   // normal(0, 0.02) gives nearly equal logits; larger weights make wrong attention visible.
