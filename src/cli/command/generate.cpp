@@ -1,0 +1,227 @@
+// attune generate: completions of prompts, from the command line or a file (interface.md §3).
+#include <algorithm>
+
+#include "cli/command.h"
+#include "cli/compute_options.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/progress.h"
+#include "data/dataset.h"
+#include "generation/generator.h"
+#include "model/model.h"
+
+namespace attune::cli {
+namespace {
+
+using core::Json;
+
+/// Prompts that are generated for before their records are written.
+constexpr std::size_t kPromptsAtOnce = 2048;
+
+struct PromptRow {
+  data::Example example;
+  generation::Prompt prompt;
+};
+
+/// The record's prompt as the example that is written, without candidates.
+data::Example prompt_only(data::Example example) {
+  if (example.language_modelling && !example.candidates.empty()) {
+    const data::Candidate& whole = example.candidates.front();
+    example.prompt = whole.completion;
+    if (whole.completion_ids) example.prompt_ids = whole.completion_ids;
+    if (example.prompt.is_array() && example.prompt.size() > 1 &&
+        example.prompt.back().value("role", "") == "assistant")
+      example.prompt.erase(example.prompt.size() - 1);
+    example.language_modelling = false;
+  }
+  example.candidates.clear();
+  return example;
+}
+
+data::Candidate candidate_of(const generation::Sample& sample, const data::Example& example, bool has_text,
+                             bool logprobs) {
+  data::Candidate candidate;
+  if (has_text) {
+    candidate.completion = sample.text;
+    if (example.prompt.is_array()) {
+      candidate.completion = Json::array({{{"role", "assistant"}, {"content", sample.text}}});
+    }
+  }
+  candidate.completion_ids = sample.ids;
+  if (logprobs) candidate.logps = sample.logps;
+  candidate.finish_reason = sample.finish_reason;
+  return candidate;
+}
+
+class Generate : public Command {
+ public:
+  CommandInfo info() const override {
+    return {
+        .name = "generate",
+        .summary = "Writes completions of prompts.",
+        .usage = "model=MODEL prompt=TEXT | data=FILE [key=value …] [--json]",
+        .details =
+            "One native record per prompt, with completion, completion_ids, logps (the model's own at "
+            "temperature 1) and finish_reason. A single prompt= streams its text instead, unless --json or "
+            "output= is given. Sampling settings default to the model's generation_config.json.",
+        .examples = {{"attune generate model=MODEL prompt='Once upon a time' temperature=0.8",
+                      "shows a completion while it is written"},
+                     {"attune generate model=MODEL data=prompts.jsonl n=4 output=samples.jsonl",
+                      "four samples of every prompt, as native records"}},
+        .flags = {}};
+  }
+
+  void declare(core::Fields& fields) override {
+    fields.section("model", model_options_, "The model.", "path");
+    fields.add("prompt", prompt_, "A prompt, taken verbatim.");
+    fields.section("data", data_options_, "Records whose prompts are continued.", "path");
+    fields.add("output", output_, "File that gets the records (JSON Lines) instead of standard output.");
+    fields.add("logprobs", logprobs_, "Whether records carry the log-probability of every token.");
+    sampling_.declare(fields);
+    compute_.declare(fields);
+  }
+
+  int run(const Request& request, Output& out) override {
+    has_prompt_ = request.settings.find("prompt") != nullptr;
+    if (model_options_.path.empty()) core::fail_request("generate needs model=FOLDER");
+    if (has_prompt_ == data_options_.given())
+      core::fail_request("generate needs either prompt=TEXT or data=FILE");
+    compute_.apply();
+    model_.emplace(model::Model::load(model_options_));
+    read_sampling(request.settings);
+    codec_ = data::TextCodec::load(model_->folder());
+    codec_.vocab_size = model_->config().vocab_size;
+    if (has_prompt_ && !codec_.tokenizer) {
+      core::fail_request("{}: the model folder has no tokenizer; give prompt_ids in a data file",
+                         model_options_.path);
+    }
+    generator_.emplace(*model_, codec_.tokenizer ? &*codec_.tokenizer : nullptr);
+    if (has_prompt_ && !out.json() && output_.empty()) return stream(out);
+    if (output_.empty()) {
+      write_records([&](std::string_view line) { out.text(line); });
+    } else {
+      core::write_file_atomically(output_, [&](const core::Sink& sink) { write_records(sink); });
+      fmt::print(stderr, "wrote {} records to {}\n", written_, output_);
+    }
+    return 0;
+  }
+
+ private:
+  /// The model's own settings, and over them what was asked for.
+  void read_sampling(const core::Value& settings) {
+    sampling_ = generation::SamplingOptions::from_folder(model_->folder());
+    core::Fields fields = core::fields_of(sampling_);
+    for (const auto& [key, value] : settings.entries()) {
+      if (core::Field* field = fields.find(key)) field->assign(value, key);
+    }
+  }
+
+  generation::Prompt tokenized(const data::Example& example, std::uint64_t record,
+                               std::string& problem) const {
+    auto ids = data::tokenize_prompt(example, codec_);
+    if (!ids.ok()) {
+      problem = ids.error().reason;
+      return {};
+    }
+    generation::Prompt prompt{std::move(ids.value()), record};
+    // Where the tokenizer adds nothing to an empty prompt, a text begins with the model's own beginning.
+    if (prompt.ids.empty() && model_->config().bos_id >= 0) {
+      prompt.ids.push_back(static_cast<std::int32_t>(model_->config().bos_id));
+    }
+    const auto length = static_cast<std::int64_t>(prompt.ids.size()),
+               context = model_->config().max_positions;
+    if (prompt.ids.empty()) problem = "empty prompt";
+    if (context > 0 && length > context)
+      problem = fmt::format("prompt longer than the model's context of {}", context);
+    return prompt;
+  }
+
+  PromptRow prompt_argument() const {
+    PromptRow row;
+    row.example.id = "prompt";
+    row.example.prompt = prompt_;
+    std::string problem;
+    row.prompt = tokenized(row.example, 0, problem);
+    if (!problem.empty()) core::fail_request("prompt: {}", problem);
+    return row;
+  }
+
+  int stream(Output& out) {
+    const PromptRow row = prompt_argument();
+    const bool several = sampling_.n > 1;
+    const auto show = [&](std::size_t, std::size_t, std::string_view text) { out.text(text); };
+    const auto samples = generator_->generate(std::span(&row.prompt, 1), sampling_, seed(), 0,
+                                              several ? generation::OnText() : generation::OnText(show));
+    if (!several) out.text("\n");
+    for (std::size_t i = 0; several && i < samples[0].size(); ++i) {
+      out.text(fmt::format("{}[{}] {}\n", i == 0 ? "" : "\n", i + 1, samples[0][i].text));
+    }
+    return 0;
+  }
+
+  void write_records(const core::Sink& sink) {
+    if (has_prompt_) {
+      std::vector<PromptRow> one;
+      one.push_back(prompt_argument());
+      return write_chunk(one, sink);
+    }
+    data::ExampleReader reader(data_options_);
+    std::vector<PromptRow> rows;
+    for (data::Example example; reader.next(example);) {
+      std::string problem;
+      PromptRow row{prompt_only(example),
+                    tokenized(example, static_cast<std::uint64_t>(reader.index()), problem)};
+      if (!problem.empty()) {
+        ++left_out_[problem];
+        continue;
+      }
+      rows.push_back(std::move(row));
+      if (rows.size() == kPromptsAtOnce) write_chunk(rows, sink);
+    }
+    if (!rows.empty()) write_chunk(rows, sink);
+    for (const auto& [reason, count] : left_out_) fmt::print(stderr, "left out {} rows: {}\n", count, reason);
+    if (written_ == 0) core::fail_request("{}: no usable prompt", data_options_.name());
+  }
+
+  /// Generates for the rows, writes their records, and empties the list.
+  void write_chunk(std::vector<PromptRow>& rows, const core::Sink& sink) {
+    std::vector<generation::Prompt> prompts;
+    for (const PromptRow& row : rows) prompts.push_back(row.prompt);
+    core::Progress progress(
+        "generating", 0, "token",
+        core::stderr_is_terminal() ? core::ProgressStyle::kBar : core::ProgressStyle::kQuiet);
+    const auto results = generator_->generate(prompts, sampling_, seed(), 0, {},
+                                              [&](std::int64_t tokens) { progress.update(tokens); });
+    progress.finish();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      data::Example& example = rows[i].example;
+      for (const generation::Sample& sample : results[i]) {
+        example.candidates.push_back(candidate_of(sample, example, codec_.tokenizer.has_value(), logprobs_));
+      }
+      sink(core::to_line(data::to_json(example)) + "\n");
+      ++written_;
+    }
+    rows.clear();
+  }
+
+  std::uint64_t seed() const { return static_cast<std::uint64_t>(compute_.seed); }
+
+  model::ModelOptions model_options_;
+  data::DataOptions data_options_;
+  generation::SamplingOptions sampling_;
+  ComputeOptions compute_;
+  std::string prompt_, output_;
+  bool logprobs_ = true, has_prompt_ = false;
+
+  std::optional<model::Model> model_;
+  data::TextCodec codec_;
+  std::optional<generation::Generator> generator_;
+  std::map<std::string, std::int64_t> left_out_;
+  std::int64_t written_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> command_generate() { return std::make_unique<Generate>(); }
+
+}  // namespace attune::cli

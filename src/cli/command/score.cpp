@@ -1,0 +1,281 @@
+// attune score: the log-probability of every token of every candidate, and rewards of rules (interface.md
+// §3).
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "cli/command.h"
+#include "cli/compute_options.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/progress.h"
+#include "data/dataset.h"
+#include "data/packing.h"
+#include "feedback/rule.h"
+#include "model/model.h"
+#include "model/signal.h"
+
+namespace attune::cli {
+namespace {
+
+using core::Json;
+
+/// Tokens that are read before their records are written.
+constexpr std::int64_t kTokensAtOnce = 1 << 16;
+
+/// A candidate: its context (prompt) and the tokens to be scored.
+struct ScoredText {
+  std::size_t row = 0;        ///< among the rows of the chunk
+  std::size_t candidate = 0;  ///< in its record
+  std::int64_t record = 0;    ///< for sharing: candidates of one record stand together
+  std::vector<std::int32_t> context, ids;
+};
+
+/// The last token of a sequence is only ever a target, so it is left out of the stream; a sequence may
+/// therefore be one token longer than the model's context, as sampled ones are.
+data::PackItem pack_item(const ScoredText& text, const model::ModelConfig& config) {
+  data::PackItem item;
+  item.ids = text.context;
+  item.ids.insert(item.ids.end(), text.ids.begin(), text.ids.end());
+  item.table = config.table_of(static_cast<std::int64_t>(item.ids.size()));
+  item.ids.pop_back();
+  item.prompt_length = static_cast<std::int32_t>(std::min(text.context.size(), item.ids.size()));
+  item.mask.assign(item.ids.size() - static_cast<std::size_t>(item.prompt_length), 1);
+  item.group = text.record;
+  return item;
+}
+
+/// log π of the tokens of each text; one fewer for a text without context, whose first token has none.
+std::vector<std::vector<double>> token_logps(const model::Model& model, const std::vector<ScoredText>& texts,
+                                             std::int64_t budget) {
+  const c10::NoGradGuard no_gradients;
+  std::vector<data::PackItem> items;
+  std::vector<std::size_t> owners;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].context.size() + texts[i].ids.size() < 2) continue;
+    items.push_back(pack_item(texts[i], model.config()));
+    owners.push_back(i);
+  }
+  std::vector<std::vector<double>> logps(texts.size());
+  for (const data::PackedBatch& batch : data::pack(items, budget)) {
+    std::vector<std::int64_t> rows, targets, places;  // rows of item i, then its last token's
+    for (std::size_t i = 0; i < batch.items.size(); ++i) {
+      const std::size_t owner = owners[static_cast<std::size_t>(batch.items[i])];
+      rows.insert(rows.end(), batch.rows.begin() + batch.offsets[i],
+                  batch.rows.begin() + batch.offsets[i + 1]);
+      targets.insert(targets.end(), batch.targets.begin() + batch.offsets[i],
+                     batch.targets.begin() + batch.offsets[i + 1]);
+      rows.push_back(batch.last_rows[i]);
+      targets.push_back(texts[owner].ids.back());
+      places.resize(rows.size(), static_cast<std::int64_t>(owner));
+    }
+    const model::Readout readout{at::tensor(rows, at::kLong), at::tensor(targets, at::kLong)};
+    const model::SignalModel read{model.hidden(batch.forest), model.head(), 1, {}};
+    const at::Tensor values =
+        model::read_signals(read, readout, {"logps"}).at("logps").to(at::kDouble).contiguous();
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      logps[static_cast<std::size_t>(places[i])].push_back(values.const_data_ptr<double>()[i]);
+    }
+  }
+  return logps;
+}
+
+Json with_null_first(const std::vector<double>& logps, std::size_t tokens) {
+  Json list = Json::array();
+  if (logps.size() < tokens) list.push_back(nullptr);
+  for (const double logp : logps) list.push_back(logp);
+  return list;
+}
+
+class Score : public Command {
+ public:
+  CommandInfo info() const override {
+    return {
+        .name = "score",
+        .summary = "Log-probabilities of given completions, and rewards of rules.",
+        .usage = "model=MODEL data=FILE [key=value …] [--json]",
+        .details =
+            "One JSON object per candidate: id, candidate (index from 0), ids, logps per token, their sum "
+            "and "
+            "mean; with ref_model= also ref_logps, with rule= also reward. The first token of a text "
+            "without prompt has no log-probability (null).",
+        .examples = {{"attune score model=MODEL data=prefs.jsonl", "how likely the model finds each answer"},
+                     {"attune score model=MODEL data=answers.jsonl rule=math_answer",
+                      "which answers are right, as well"}},
+        .flags = {}};
+  }
+
+  void declare(core::Fields& fields) override {
+    fields.section("model", model_options_, "The model.", "path");
+    fields.section("data", data_options_, "Records with candidates.", "path");
+    fields.section("ref_model", reference_options_, "Another model, whose log-probabilities are added.",
+                   "path");
+    fields.add("rule", rule_settings_, "A rule, or a list of rules with weights, whose reward is added.")
+        .short_form("name")
+        .shown_type("rule");
+    fields.add("micro_batch_tokens", budget_, "Tokens that are computed at once.").range(1, 1e9);
+    fields.add("output", output_, "File that gets the lines instead of standard output.");
+    compute_.declare(fields);
+  }
+
+  int run(const Request& request, Output& out) override {
+    if (model_options_.path.empty()) core::fail_request("score needs model=FOLDER");
+    if (!data_options_.given()) core::fail_request("score needs data=FILE");
+    if (!rule_settings_.is_null()) rule_ = feedback::make_rule(rule_settings_);
+    compute_.apply();
+    load(request.settings);
+    if (output_.empty()) {
+      write_scores([&](std::string_view line) { out.text(line); });
+    } else {
+      core::write_file_atomically(output_, [&](const core::Sink& sink) { write_scores(sink); });
+      fmt::print(stderr, "wrote {} scores to {}\n", written_, output_);
+    }
+    return 0;
+  }
+
+ private:
+  struct Row {
+    data::Example example;
+    std::vector<std::int32_t> prompt;
+  };
+
+  void load(const core::Value& settings) {
+    model_.emplace(model::Model::load(model_options_));
+    need_head(*model_, model_options_.path);
+    codec_ = data::TextCodec::load(model_->folder());
+    codec_.vocab_size = model_->config().vocab_size;
+    codec_.max_positions = model_->config().max_positions;
+    if (!reference_options_.path.empty()) {
+      reference_.emplace(model::Model::load(reference_options_));
+      need_head(*reference_, reference_options_.path);
+      codec_.vocab_size = std::min(codec_.vocab_size, reference_->config().vocab_size);
+      codec_.max_positions = std::min(codec_.max_positions, reference_->config().max_positions);
+    }
+    if (codec_.max_positions > 0) ++codec_.max_positions;  // see pack_item
+    const core::Value* data = settings.find("data");
+    const core::Value* asked = data ? data->find("append_eos") : nullptr;
+    append_eos_ = asked && data_options_.append_eos && codec_.eos_id;
+  }
+
+  static void need_head(const model::Model& model, const std::string& path) {
+    if (model.head().weight.defined()) return;
+    core::fail_request(
+        "{}: has no language-model head (a reward model?), so its texts have no log-probability", path);
+  }
+
+  void write_scores(const core::Sink& sink) {
+    data::ExampleReader reader(data_options_);
+    core::Progress progress(
+        "scoring", 0, "record",
+        core::stderr_is_terminal() ? core::ProgressStyle::kBar : core::ProgressStyle::kQuiet);
+    std::int64_t read = 0, tokens = 0;
+    for (data::Example example; reader.next(example); progress.update(++read)) {
+      tokens += take(std::move(example), reader.index());
+      if (tokens >= kTokensAtOnce) {
+        write_chunk(sink);
+        tokens = 0;
+      }
+    }
+    write_chunk(sink);
+    progress.finish();
+    for (const auto& [reason, count] : left_out_) fmt::print(stderr, "left out {} rows: {}\n", count, reason);
+    if (written_ == 0) core::fail_request("{}: no usable candidate", data_options_.name());
+  }
+
+  /// Adds a record to the chunk. Returns its tokens.
+  std::int64_t take(data::Example example, std::int64_t record) {
+    if (example.candidates.empty()) {
+      ++left_out_["no candidates"];
+      return 0;
+    }
+    auto tokenized = data::tokenize_example(example, codec_, data_options_, false);
+    if (!tokenized.ok()) {
+      ++left_out_[tokenized.error().reason];
+      return 0;
+    }
+    std::int64_t tokens = 0;
+    for (std::size_t c = 0; c < tokenized.value().completions.size(); ++c) {
+      const auto& completion = tokenized.value().completions[c];
+      ScoredText text{rows_.size(), c, record, tokenized.value().prompt, {}};
+      const auto tail = completion.ids.begin() + completion.prompt_tail;
+      text.context.insert(text.context.end(), completion.ids.begin(), tail);
+      text.ids.assign(tail, completion.ids.end());
+      const bool ends = !text.ids.empty() && codec_.eos_id && text.ids.back() == *codec_.eos_id;
+      if (append_eos_ && !ends && example.candidates[c].finish_reason != "length")
+        text.ids.push_back(*codec_.eos_id);
+      tokens += static_cast<std::int64_t>(text.context.size() + text.ids.size());
+      texts_.push_back(std::move(text));
+    }
+    rows_.push_back({std::move(example), std::move(tokenized.value().prompt)});
+    return tokens;
+  }
+
+  void write_chunk(const core::Sink& sink) {
+    if (texts_.empty()) return;
+    const auto logps = token_logps(*model_, texts_, budget_);
+    const auto reference = reference_ ? token_logps(*reference_, texts_, budget_) : logps;
+    const auto rewards = rule_ ? rule_->score(rule_inputs()) : std::vector<feedback::RuleScore>();
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      const ScoredText& text = texts_[i];
+      const double sum = std::accumulate(logps[i].begin(), logps[i].end(), 0.0);
+      Json line = {{"id", rows_[text.row].example.id}, {"candidate", text.candidate}, {"ids", text.ids}};
+      line["logps"] = with_null_first(logps[i], text.ids.size());
+      line["sum"] = sum;
+      line["mean"] = logps[i].empty() ? Json() : Json(sum / static_cast<double>(logps[i].size()));
+      if (reference_) line["ref_logps"] = with_null_first(reference[i], text.ids.size());
+      if (rule_) {
+        line["reward"] = rewards[i].reward;
+        if (!rewards[i].metrics.empty()) line["metrics"] = rewards[i].metrics;
+      }
+      sink(core::to_line(line) + "\n");
+      ++written_;
+    }
+    texts_.clear();
+    rows_.clear();
+  }
+
+  std::string decoded(std::span<const std::int32_t> ids) const {
+    return codec_.tokenizer ? codec_.tokenizer->decode(ids, true) : "";
+  }
+
+  std::vector<feedback::RuleInput> rule_inputs() const {
+    std::vector<feedback::RuleInput> inputs;
+    for (const ScoredText& text : texts_) {
+      const Row& row = rows_[text.row];
+      const data::Candidate& candidate = row.example.candidates[text.candidate];
+      feedback::RuleInput input;
+      input.id = row.example.id;
+      input.prompt = row.example.prompt.is_null() ? Json(decoded(row.prompt)) : row.example.prompt;
+      input.completion = candidate.completion.is_null() ? Json(decoded(text.ids)) : candidate.completion;
+      input.reference_answer = row.example.reference_answer;
+      input.meta = row.example.meta;
+      input.finish_reason = candidate.finish_reason;
+      inputs.push_back(std::move(input));
+    }
+    return inputs;
+  }
+
+  model::ModelOptions model_options_, reference_options_;
+  data::DataOptions data_options_;
+  ComputeOptions compute_;
+  core::Value rule_settings_;
+  std::string output_;
+  std::int64_t budget_ = 4096;
+
+  std::optional<model::Model> model_, reference_;
+  std::unique_ptr<feedback::Rule> rule_;
+  data::TextCodec codec_;
+  bool append_eos_ = false;
+  std::vector<Row> rows_;
+  std::vector<ScoredText> texts_;
+  std::map<std::string, std::int64_t> left_out_;
+  std::int64_t written_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> command_score() { return std::make_unique<Score>(); }
+
+}  // namespace attune::cli
