@@ -67,6 +67,9 @@ class Model {
   static Model random(const core::Json& config, std::uint64_t seed, const std::string& dtype = "float32");
 
   const ModelConfig& config() const { return config_; }
+  ModelConfig& mutable_config() {
+    return config_;
+  }  ///< for tests and conversions; shapes must stay as they are
   const TransformerWeights& weights() const { return weights_; }
   TransformerWeights& weights() { return weights_; }
   const std::string& folder() const { return folder_; }  ///< of the base model; tokenizer files are here

@@ -1,4 +1,5 @@
 """Models against transformers and PEFT: logits, log-probabilities, gradients, adapters, saved folders."""
+import functools
 import json
 import os
 import pathlib
@@ -6,6 +7,8 @@ import subprocess
 
 import pytest
 
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 peft = pytest.importorskip("peft")
@@ -20,9 +23,15 @@ TOOL = pathlib.Path(os.environ.get("ATTUNE_HELPERS", ROOT / "build/tests/helpers
 pytestmark = pytest.mark.skipif(not TOOL.exists(), reason=f"{TOOL} is not built")
 
 
+@functools.cache
+def tool():
+    return subprocess.Popen([TOOL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 def ask(**request):
-    done = subprocess.run([TOOL], input=json.dumps(request, default=str) + "\n", capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    tool().stdin.write(json.dumps(request, default=str) + "\n")
+    tool().stdin.flush()
+    return json.loads(tool().stdout.readline())
 
 
 def ask_well(**request):
@@ -46,7 +55,7 @@ def exact_double_norms(monkeypatch):
 
 
 def oracle(folder, dtype="float32", cls=transformers.AutoModelForCausalLM):
-    return cls.from_pretrained(folder, dtype=getattr(torch, dtype), attn_implementation="eager" if False else "sdpa").eval()
+    return cls.from_pretrained(folder, dtype=getattr(torch, dtype), attn_implementation="sdpa").eval()
 
 
 TINY = dict(vocab_size=61, hidden_size=32, intermediate_size=56, num_hidden_layers=3, num_attention_heads=4,
@@ -132,9 +141,14 @@ def expected_logits(model, sequences):
     return out
 
 
+def doubles(rows):
+    return [torch.tensor(row, dtype=torch.float64) for row in rows]
+
+
 def compare(actual, expected, tolerance):
     for got, want in zip(actual, expected, strict=True):
-        assert (torch.tensor(got, dtype=torch.float64) - want.double()).abs().max() < tolerance
+        difference = (torch.tensor(got, dtype=torch.float64) - want.double()).abs().max().item()
+        assert difference < tolerance
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -317,7 +331,7 @@ LORAS = {
 
 
 def peft_logits(folder, adapter, merged=False):
-    model = peft.PeftModel.from_pretrained(oracle(folder, "float64"), adapter, autocast_adapter_dtype=False).double()
+    model = peft.PeftModel.from_pretrained(oracle(folder, "float64"), adapter, autocast_adapter_dtype=False)
     if merged:
         model = model.merge_and_unload()
     inner = model if merged else model.base_model.model
@@ -337,7 +351,7 @@ def test_our_adapter_loads_in_peft(folders, tmp_path, name, lora):
     compare(ours, peft_logits(folders[name], tmp_path / "adapter"), 1e-9)
     # and back, from the adapter's folder alone
     compare(ask_well(op="logits", sequences=SEQUENCES, groups=GROUPS, model=tmp_path / "adapter", dtype="float64")["logits"],
-            [torch.tensor(rows) for rows in ours], 1e-9)
+            doubles(ours), 1e-9)
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
@@ -348,7 +362,7 @@ def test_merge_equals_merge_and_unload(folders, tmp_path, name):
     compare(ask_well(op="logits", merge=True, **request)["logits"], expected, 1e-9)
     compare(ask_well(op="logits", merge=True, unmerge=True, **request)["logits"], expected, 1e-9)
     plain = ask_well(op="logits", model=folders[name], dtype="float64", sequences=SEQUENCES, groups=GROUPS)["logits"]
-    compare(ask_well(op="logits", merge=True, reference=True, **request)["logits"], [torch.tensor(p) for p in plain], 1e-9)
+    compare(ask_well(op="logits", merge=True, reference=True, **request)["logits"], doubles(plain), 1e-9)
     ask_well(op="save", output=tmp_path / "merged", save_dtype="float64", **request)
     with torch.no_grad():
         compare(ask_well(op="logits", **request)["logits"], expected_logits(oracle(tmp_path / "merged", "float64"), SEQUENCES),
@@ -358,17 +372,18 @@ def test_merge_equals_merge_and_unload(folders, tmp_path, name):
 @pytest.mark.parametrize("name,settings", [
     ("llama", dict(target_modules=["q_proj", "down_proj"], r=4, lora_alpha=6, rank_pattern={"down_proj": 2},
                    alpha_pattern={"layers.1.self_attn.q_proj": 32})),
-    ("llama", dict(target_modules="all-linear", use_rslora=True, layers_to_transform=[1])),
+    ("llama", dict(target_modules=["k_proj", "o_proj"], use_rslora=True, layers_to_transform=[1])),
     ("gpt2", dict(target_modules=["c_attn", "c_proj"], fan_in_fan_out=True)),
     ("llama", dict(target_modules=["q_proj"], modules_to_save=["lm_head"])),
 ])
 def test_their_adapter_loads_here(folders, tmp_path, name, settings):
     torch.manual_seed(1)
-    model = peft.get_peft_model(oracle(folders[name], "float64"), peft.LoraConfig(task_type="CAUSAL_LM", **settings))
+    model = peft.get_peft_model(oracle(folders[name], "float64"), peft.LoraConfig(task_type="CAUSAL_LM", **settings),
+                                autocast_adapter_dtype=False)
     for key, parameter in model.named_parameters():
         if "lora_B" in key or "modules_to_save" in key:
             torch.nn.init.normal_(parameter, std=0.3)
-    model.double().save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     (tmp_path / "adapter_config.json").write_text(json.dumps(config | {"unknown_key": 1}))
     answer = ask_well(op="logits", model=tmp_path, dtype="float64", sequences=SEQUENCES, groups=GROUPS)
@@ -384,7 +399,7 @@ def test_adapter_gradients_equal_peft(folders, tmp_path):
     ask_well(op="save_adapter", output=tmp_path / "adapter", **request)
     ask_well(op="gradients", output=tmp_path / "gradients.safetensors", **request)
     model = peft.PeftModel.from_pretrained(oracle(folders["llama"], "float64"), tmp_path / "adapter", is_trainable=True,
-                                           autocast_adapter_dtype=False).double()
+                                           autocast_adapter_dtype=False)
     logps = expected_logps(model.base_model.model, SEQUENCES)
     (logps * torch.cos(torch.arange(len(logps), dtype=logps.dtype))).sum().backward()
     actual = load_file(tmp_path / "gradients.safetensors")
@@ -412,7 +427,7 @@ def test_reward_head(folders, tmp_path, name):
     ours = [rows[-1] for rows in ask_well(op="logits", score=True, **request)["logits"]]
     ask_well(op="save_adapter", output=tmp_path / "adapter", **request)
     base = classifier.from_pretrained(folders[name], num_labels=1, pad_token_id=0, dtype=torch.float64)
-    model = peft.PeftModel.from_pretrained(base, tmp_path / "adapter", autocast_adapter_dtype=False).double().eval()
+    model = peft.PeftModel.from_pretrained(base, tmp_path / "adapter", autocast_adapter_dtype=False).eval()
     with torch.no_grad():
         compare(ours, [model(input_ids=torch.tensor([[i + 0 for i in ids]])).logits[0] for ids in SEQUENCES], 1e-9)
     again = ask_well(op="logits", score=True, model=tmp_path / "adapter", dtype="float64", sequences=SEQUENCES, groups=GROUPS)
