@@ -25,7 +25,7 @@ struct PairTerms {
   } chosen, rejected;
   at::Tensor margin;  ///< by how much the chosen one is preferred, where the data say so; else 0
   PairIndex index;
-  at::Tensor delta() const { return chosen.score - rejected.score; }
+  at::Tensor delta() const;  ///< chosen.score − rejected.score
 };
 
 /// −(1−ε) log σ(u) − ε log σ(−u): the logistic loss with a fraction ε of flipped labels.

@@ -27,6 +27,8 @@ PairIndex pairs_of(const Batch& batch) {
   return {at::tensor(chosen, at::kLong), at::tensor(rejected, at::kLong)};
 }
 
+at::Tensor PairTerms::delta() const { return chosen.score - rejected.score; }
+
 at::Tensor smoothed_logistic(const at::Tensor& u, double label_smoothing) {
   if (label_smoothing == 0) return -at::log_sigmoid(u);
   return -(1 - label_smoothing) * at::log_sigmoid(u) - label_smoothing * at::log_sigmoid(-u);

@@ -154,7 +154,7 @@ std::string compare_text(const std::vector<std::unique_ptr<Method>>& methods) {
         const Json& row = result["candidates"][i];
         const Json& of_tokens = row["coefficients"];
         const Json& shown = of_tokens.empty() ? row["score_coefficients"] : of_tokens;
-        text += padded(t < shown.size() ? number(shown[t]) : "", 14);
+        text += padded(t < shown.size() ? number(shown[t]) : "-", 14);
       }
     }
   }
