@@ -7,7 +7,7 @@
 namespace attune::cli {
 namespace {
 
-constexpr std::uint64_t kMostRecipeBytes = std::uint64_t{16} << 20;
+constexpr std::uint64_t kMostRecipeBytes = std::uint64_t{1} << 20;
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::int64_t kMaxAliasNodes = 10'000;
-constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
+constexpr std::size_t kMaxBytes = std::size_t{4} << 20;  // the scanner needs up to 250 bytes for one
 constexpr std::size_t kMaxPlace = 60;
 
 /// Names the place of a mark. An argument is one place, a file has lines.
