@@ -42,7 +42,7 @@ struct CommandInfo {
   /// How many words that are neither recipe nor key=value may be given (`list methods`: 1, 1).
   std::size_t min_words = 0, max_words = 0;
   /// Flags besides --json and --help, without dashes: {"compare"} for `explain --compare dpo ipo`.
-  std::vector<std::string> flags;
+  std::vector<std::string> flags = {};
 };
 
 /// What a person typed, taken apart.

@@ -111,6 +111,10 @@ class Model {
   std::uint64_t fingerprint() const;
 
  private:
+  struct Place {
+    std::string folder, adapter, name;
+  };
+  static Place locate(const ModelOptions& options);
   Model() = default;
   void read_weights(const WeightFiles& files, at::ScalarType dtype);
   void read_score(const WeightFiles& files, at::ScalarType dtype);

@@ -62,27 +62,38 @@ void ModelOptions::declare(core::Fields& fields) {
              "Base model of an adapter folder, instead of the one that adapter_config.json names.");
 }
 
+/// The folders that a `model` setting means: the base, the adapter ("" for none), and the base's name as given.
+Model::Place Model::locate(const ModelOptions& options) {
+  Place place{resolve_model_folder(options.path), options.adapter, options.path};
+  if (!fs::exists(joined(place.folder, "config.json")) && fs::exists(joined(place.folder, "adapter_config.json"))) {
+    if (!place.adapter.empty())
+      core::fail_request("{}: is an adapter itself; model.adapter={} cannot be put on top of it",
+                         options.path, place.adapter);
+    place.adapter = place.folder;
+    place.name = options.base.empty() ? base_of_adapter(place.folder) : options.base;
+    place.folder = resolve_model_folder(place.name);
+  }
+  if (!fs::exists(joined(place.folder, "config.json")))
+    core::fail_request("{}: no config.json here: this is no Hugging Face model folder", place.folder);
+  return place;
+}
+
+ModelConfig Model::peek_config(const ModelOptions& options) {
+  const std::string path = joined(locate(options).folder, "config.json");
+  return configure(core::read_json_file(path), path);
+}
+
 Model Model::load(const ModelOptions& options) {
   const auto dtype = scalar_type_from_setting(options.dtype);
-  std::string folder = resolve_model_folder(options.path), adapter = options.adapter, name = options.path;
-  if (!fs::exists(joined(folder, "config.json")) && fs::exists(joined(folder, "adapter_config.json"))) {
-    if (!adapter.empty())
-      core::fail_request("{}: is an adapter itself; model.adapter={} cannot be put on top of it",
-                         options.path, adapter);
-    adapter = folder;
-    name = options.base.empty() ? base_of_adapter(folder) : options.base;
-    folder = resolve_model_folder(name);
-  }
-  const std::string path = joined(folder, "config.json");
-  if (!fs::exists(path))
-    core::fail_request("{}: no config.json here: this is no Hugging Face model folder", folder);
+  const Place place = locate(options);
+  const std::string path = joined(place.folder, "config.json");
   Model model;
-  model.folder_ = folder;
-  model.name_ = name;
+  model.folder_ = place.folder;
+  model.name_ = place.name;
   model.config_ = configure(core::read_json_file(path), path);
   model.ties_in_config_ = model.config_.tie_embeddings;
-  model.read_weights(WeightFiles(folder, "model.safetensors"), dtype);
-  if (!adapter.empty()) model.read_adapter(resolve_model_folder(adapter));
+  model.read_weights(WeightFiles(place.folder, "model.safetensors"), dtype);
+  if (!place.adapter.empty()) model.read_adapter(resolve_model_folder(place.adapter));
   return model;
 }
 
