@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two programs whose threads wait for each other are slow
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 torch = pytest.importorskip("torch")
