@@ -195,17 +195,22 @@ def test_random_programs():
     assert count["text"] > PROGRAMS * 0.4 and count["error"] > PROGRAMS * 0.05 and count["address"] < PROGRAMS * 0.02, count
 
 
-@pytest.mark.parametrize("template", [
-    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-    "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
-    "{% set ns = namespace(x=[1]) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
-    "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson|length }}",
-    "{{ 'x' * 10000000000 }}", "{{ [1] * 9999999999 }}", "{{ '%9999999999d' % 1 }}", "{{ 'a'.center(99999999999) }}",
-    "{{ " + "(" * 100000 + "1" + ")" * 100000 + " }}", "{{ " + "1+" * 100000 + "1 }}", "{{ " + "not " * 100000 + "1 }}",
-    "{% if 1 %}" * 100000, "{{ x" + "[0]" * 100000 + " }}", "{{ x" + "|upper" * 100000 + " }}", "{{ " + "[" * 100000,
-])
-def test_runaway_templates_stop(template):
-    done = subprocess.run([TOOL], input=json.dumps({"template": template, "context": {"x": []}}) + "\n", capture_output=True, text=True, timeout=20)
+RUNAWAY = {
+    "loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "macro": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "text": "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+    "deep list": "{% set ns = namespace(x=[1]) %}{% for i in range(99999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}",
+    "shared list": "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x|tojson|length }}",
+    "long text": "{{ 'x' * 10000000000 }}", "long list": "{{ [1] * 9999999999 }}", "wide number": "{{ '%9999999999d' % 1 }}",
+    "wide text": "{{ 'a'.center(99999999999) }}", "parentheses": "{{ " + "(" * 100000 + "1" + ")" * 100000 + " }}",
+    "sum": "{{ " + "1+" * 100000 + "1 }}", "not": "{{ " + "not " * 100000 + "1 }}", "if": "{% if 1 %}" * 100000,
+    "items": "{{ x" + "[0]" * 100000 + " }}", "filters": "{{ x" + "|upper" * 100000 + " }}", "brackets": "{{ " + "[" * 100000,
+}
+
+
+@pytest.mark.parametrize("name", RUNAWAY)
+def test_runaway_templates_stop(name):
+    request = {"template": RUNAWAY[name], "context": {"x": []}}
+    done = subprocess.run([TOOL], input=json.dumps(request) + "\n", capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0
     assert "error" in json.loads(done.stdout)
