@@ -22,6 +22,9 @@ class RegexScratch {
   RegexScratch(RegexScratch&&) noexcept;
   RegexScratch& operator=(RegexScratch&&) noexcept;
 
+  /// Grants patterns their full time again. Call once per text.
+  void renew_time();
+
  private:
   struct Memory;
   std::unique_ptr<Memory> memory_;
@@ -39,7 +42,8 @@ class Regex {
   Regex& operator=(Regex&&) noexcept;
 
   /// First match at or after `from`. `text` must be well-formed UTF-8, `from` the start of a character.
-  /// @throws core::Error{kRequest} when the pattern backtracks beyond all bounds on this text.
+  /// @throws core::Error{kRequest} when the pattern backtracks beyond all bounds on this text, or when searching has
+  /// taken unreasonably long since `renew_time`.
   bool find(std::string_view text, std::size_t from, RegexScratch& scratch, Match& match) const;
 
  private:

@@ -62,7 +62,9 @@ std::vector<std::int32_t> TokenizerCore::encode(std::string_view text, bool add_
     repaired = repair_utf8(text);
     text = repaired;
   }
-  Lease scratch(*this);
+  Lease lease(*this);
+  Scratch& scratch = *lease;
+  scratch.regex.renew_time();
   const SpecialFrame& frame = parts_.frame;
   std::vector<std::int32_t> out;
   out.reserve(text.size() / 3 + 8);
@@ -71,7 +73,7 @@ std::vector<std::int32_t> TokenizerCore::encode(std::string_view text, bool add_
     if (part.id) {
       out.push_back(*part.id);
     } else {
-      encode_segment(text.substr(part.begin, part.end - part.begin), part.begin == 0, *scratch, out);
+      encode_segment(text.substr(part.begin, part.end - part.begin), part.begin == 0, scratch, out);
     }
   }
   if (add_special_tokens) out.insert(out.end(), frame.after.begin(), frame.after.end());

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import subprocess
 import unicodedata
 
@@ -183,6 +184,27 @@ def test_what_is_not_supported_is_refused_by_name(name, word):
     assert word in done.stderr
 
 
+def test_a_pattern_that_fails_at_every_position_is_stopped(tmp_path):
+    """From each of 400,000 letters to the end of the text and back would take many minutes."""
+    split = {"type": "Split", "pattern": {"Regex": "(?:a(?!e))++(?=c|d)"}, "behavior": "Isolated", "invert": False}
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps(byte_tokenizer(pre_tokenizer=split)))
+    done = subprocess.run([TOOL, file], input=json.dumps({"text": "a" * 400_000}) + "\n", capture_output=True, text=True,
+                          check=False, timeout=300)
+    assert done.returncode == 2
+    assert "takes too long" in done.stderr
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_megabyte_without_a_space_is_fast(name):
+    """Processor time of loading and encoding; quadratic merging would take hours."""
+    for text in ("a" * 1_000_000, "abcdefghij" * 100_000, " " * 1_000_000, "你好世界" * 83_000):
+        request = json.dumps({"text": text}) + "\n"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        subprocess.run([TOOL, folder(name)], input=request, stdout=subprocess.DEVNULL, text=True, check=True)
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1.5
+
+
 # Each component over every code point. The model knows nothing but bytes, so that decoding its ids gives back the
 # normalised text; the end-of-word suffix marks where pieces end.
 
@@ -196,6 +218,15 @@ NORMALIZERS = [{"type": name} for name in ("NFC", "NFD", "NFKC", "NFKD", "Lowerc
 REGEXES = [r"\s+", r"\w+", r"\d", r"\p{Han}+", r"(?i:s|k)", r"[^\r\n\p{L}\p{N}]?\p{L}+", r"[\p{L}\p{M}]+", r"\p{N}{1,3}",
            r"\b", r"^.", r".$", r"[[:punct:]]", r"\p{Hiragana}|\p{Katakana}", r"[一-龥぀-ゟ゠-ヿ]+", r"\h+",
            r"[\p{P}\p{S}]", r"[^\s\p{L}\p{N}]++", r"\p{Lu}\p{Ll}*", r"b*", r"\S(?=b)|(?<=a)\W"]
+REGEXES += [  # of published tokenizers: Llama 3, Qwen 2, o200k, DeepSeek-V3
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+    r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|"
+    r"\s*[\r\n]+|\s+(?!\S)|\s+",
+]
 PRE_TOKENIZERS = [
     {"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False} for regex in REGEXES
 ] + [
@@ -253,3 +284,48 @@ def test_components_over_all_of_unicode(part, tmp_path):
         if len(bad) > 40:
             break
     assert not bad, " ".join(bad)
+
+
+# Folder settings. Each case is (files of the folder, settings that replace those of its tokenizer_config.json).
+
+SETTINGS = {
+    "add_bos_token is left to the file": ("tinystories-656k", {"add_bos_token": False}),
+    "add_eos_token is left to the file": ("tinystories-656k", {"add_eos_token": True}),
+    "legacy prepends always": ("tinystories-656k", {"legacy": True}),
+    "no prefix space": ("tinystories-656k", {"add_prefix_space": False}),
+    "generic class": ("tinystories-656k", {"tokenizer_class": "PreTrainedTokenizerFast"}),
+    "fast class name": ("tinystories-656k", {"tokenizer_class": "LlamaTokenizerFast"}),
+    "no added_tokens_decoder": ("tinystories-656k", {"added_tokens_decoder": None}),
+    "no class": ("tinystories-656k", {"tokenizer_class": None}),
+    "extra tokens": ("tinystories-656k", {"additional_special_tokens": ["<one>", "there"], "sep_token": "<sep>"}),
+    "token without flags": ("tinystories-656k", {"added_tokens_decoder": None, "eos_token": "<new_end>"}),
+    "gemma class": ("tinystories-656k", {"tokenizer_class": "GemmaTokenizer"}),
+    "vocabulary with bos": ("qwen3", {"add_bos_token": True, "bos_token": "<|endoftext|>"}),
+    "vocabulary with eos": ("qwen3", {"add_eos_token": True}),
+    "gpt2 class": ("qwen3", {"tokenizer_class": "GPT2Tokenizer"}),
+    "gpt2 class with prefix": ("qwen3", {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": True}),
+    "neox class": ("gpt-neox-20b", {"tokenizer_class": "GPTNeoXTokenizer", "add_bos_token": True}),
+    "neox class, no config": ("gpt-neox-20b", {}),
+    "codegen class": ("phi-2", {"add_prefix_space": True}),
+    "clip class": ("clip", {"bos_token": "<|endoftext|>"}),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_folder_settings_are_applied_like_auto_tokenizer(case, tmp_path):
+    name, changes = SETTINGS[case]
+    for file in folder(name).iterdir():
+        if file.name in ("tokenizer.json", "vocab.json", "merges.txt", "special_tokens_map.json"):
+            (tmp_path / file.name).symlink_to(file)
+    config_file = folder(name) / "tokenizer_config.json"
+    config = json.loads(config_file.read_text(encoding="utf-8")) if config_file.exists() else {}
+    config = {key: value for key, value in (config | changes).items() if value is not None}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / "config.json").write_text("{}")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(tmp_path))
+    except Exception as error:  # noqa: BLE001
+        pytest.skip(f"transformers does not load this folder: {error}")
+    tokenizer.backend_tokenizer.no_truncation()
+    ids = compare_encoding(tokenizer.backend_tokenizer, tmp_path, random_texts(400, seed=5) + ["over there", "<one><sep>"])
+    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), tmp_path, ids, False)
