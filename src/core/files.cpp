@@ -154,16 +154,24 @@ std::uint64_t fingerprint(std::string_view bytes, std::uint64_t hash) {
 }
 
 std::uint64_t fingerprint_file(const std::string& path) {
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  // Blocks keep the chain sequential but the final mix applied often enough to spread long runs of zeros.
+  require_regular_file(path);
+  Descriptor file(path, O_RDONLY);
+  if (!file.ok()) fail_request("{}: {}", path, reason());
+  // Read, not mapped: mapped pages count as this process's memory. Blocks keep the chain sequential but the final mix
+  // applied often enough to spread long runs of zeros.
   std::uint64_t hash = fingerprint({});
-  constexpr std::size_t kBlock = 1 << 20;
-  for (std::size_t at = 0; at < bytes.size(); at += kBlock) {
-    const std::size_t count = std::min(kBlock, bytes.size() - at);
-    hash = fingerprint({reinterpret_cast<const char*>(bytes.data()) + at, count}, hash);
+  std::string block(std::size_t{1} << 20, '\0');
+  for (std::size_t filled = 0;;) {
+    const ssize_t got = ::read(file.get(), block.data() + filled, block.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_request("{}: cannot read: {}", path, reason());
+    filled += static_cast<std::size_t>(got);
+    if (filled > 0 && (got == 0 || filled == block.size())) {
+      hash = fingerprint(std::string_view(block).substr(0, filled), hash);
+      filled = 0;
+    }
+    if (got == 0) return hash;
   }
-  return hash;
 }
 
 }  // namespace attune::core

@@ -11,10 +11,10 @@
 namespace attune::data {
 namespace {
 
-/// After so many bytes the mapped pages are given back. A row counts for no less than the 64 KiB that the
-/// kernel maps around a touched page.
-constexpr std::size_t kResidentBytes = std::size_t{64} << 20;
-constexpr std::size_t kAroundFault = std::size_t{64} << 10;
+/// After so many bytes the mapped pages are given back. The kernel maps up to 64 KiB on either side of what is touched,
+/// which counts as well.
+constexpr std::size_t kResidentBytes = std::size_t{32} << 20;
+constexpr std::size_t kAroundFault = std::size_t{128} << 10;
 
 /// Reads parts of a row and never beyond its end.
 class Cursor {
@@ -110,7 +110,8 @@ bool CacheFile::check(std::uint64_t fingerprint) {
 }
 
 void CacheFile::give_back(std::size_t bytes) const {
-  if (touched_->bytes.fetch_add(std::max(bytes, kAroundFault)) + bytes < kResidentBytes) return;
+  const std::size_t mapped = bytes + kAroundFault;
+  if (touched_->bytes.fetch_add(mapped) + mapped < kResidentBytes) return;
   touched_->bytes = 0;
   // Only a hint: pages that are read again come back from the file, so spans stay valid.
   const auto all = file_.bytes();

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "core/progress.h"
+#include "core/system.h"
 #include "data/cache_file.h"
 #include "data/example_source.h"
 #include "data/needs.h"
@@ -106,9 +107,11 @@ void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds ne
   DatasetSummary summary;
   MalformedRows malformed;
   core::Progress progress("tokenising", 0, "row");
+  const core::Stopwatch clock;
   SourceRow row;
   while (source.next(row)) {
-    progress.update(++summary.rows_read);
+    ++summary.rows_read;
+    if (clock.seconds() > 2) progress.update(summary.rows_read);  // short reads need no words
     if (!row.example.ok()) {
       malformed.add(row);
       ++summary.dropped["malformed: " + row.example.error().reason];
@@ -124,7 +127,7 @@ void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds ne
     count_row(cached.value(), row.copies, summary);
     if (row.copies > 0) writer.add(cached.value(), row.copies);
   }
-  if (summary.rows_read > 5000) progress.finish();
+  if (clock.seconds() > 2) progress.finish();
   if (summary.rows_read == 0) core::fail_request("{}: no rows", options.name());
   if (options.on_error == "fail") malformed.fail_if_any(options.name(), summary.rows_read);
   summary.format = source.format_name();

@@ -1,0 +1,241 @@
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "core/system.h"
+#include "tests/data/support.h"
+
+namespace attune::data {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class DatasetTest : public ::testing::Test {
+ protected:
+  Dataset open(const std::string& content, RowNeeds needs = RowNeeds::kAny) {
+    options_.path = folder_.write("rows.jsonl", content);
+    return Dataset::open(options_, codec_, needs, cache());
+  }
+  std::string cache() const { return folder_.path("cache"); }
+  std::vector<std::string> cache_files() const {
+    std::vector<std::string> files;
+    for (const auto& entry : core::fs::directory_iterator(cache())) files.push_back(entry.path());
+    return files;
+  }
+  testing::TemporaryFolder folder_;
+  TextCodec codec_ = testing::codec(folder_);
+  DataOptions options_;
+};
+
+template <class T>
+std::vector<T> copy(std::span<const T> values) {
+  return {values.begin(), values.end()};
+}
+
+const char* const kPairs =
+    "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"cd\",\"score_chosen\":2,\"margin\":0.5}\n"
+    "{\"prompt\":\"a\",\"chosen\":\"same\",\"rejected\":\"same\"}\n"
+    "{\"prompt\":\"a\",\"chosen\":\"\",\"rejected\":\"x\"}\n"
+    "{\"prompt\":\"x t\",\"chosen\":\"he\",\"rejected\":\"y\"}\n";
+
+TEST_F(DatasetTest, RowsSummaryAndReasons) {
+  const Dataset data = open(kPairs, RowNeeds::kPairs);
+  ASSERT_EQ(data.size(), 2);
+  const TokenizedRow row = data.row(0);
+  EXPECT_EQ(row.index, 0);
+  EXPECT_THAT(copy(row.prompt), ElementsAre(101));
+  EXPECT_THAT(copy(row.candidates[1].completion), ElementsAre(103, 104, 1));
+  EXPECT_THAT(copy(row.candidates[1].mask), ElementsAre(1, 1, 1));
+  EXPECT_EQ(row.candidates[0].rank, 0);
+  EXPECT_EQ(row.candidates[0].reward, 2);
+  EXPECT_EQ(row.candidates[0].margin, 0.5);
+  EXPECT_FALSE(row.candidates[1].reward.has_value());
+  EXPECT_EQ(data.row(1).index, 3);
+  const auto& summary = data.summary();
+  EXPECT_EQ(summary.format, "preference");
+  EXPECT_EQ(summary.rows_read, 4);
+  EXPECT_EQ(summary.rows_kept, 2);
+  EXPECT_EQ(summary.dropped.at("chosen equal to rejected"), 1);
+  EXPECT_EQ(summary.dropped.at("empty completion"), 1);
+  EXPECT_EQ(summary.straddling, 1);
+  // Row 0: a b </s> and a c d </s> = 7; row 3: prompt x twice, " the </s>" 3, " t y </s>" 3 = 8.
+  EXPECT_EQ(summary.tokens, 15);
+  EXPECT_EQ(summary.trained_tokens, 2 + 3 + 3 + 3);
+}
+
+TEST_F(DatasetTest, EveryFieldSurvivesTheCache) {
+  const Dataset data = open(
+      R"({"prompt_ids":[5],"candidates":[{"completion_ids":[6,7],"completion_mask":[0,1],"rank":1.5,"label":false,)"
+      R"("reward":-2,"margin":0.25,"preference":0.75,"weight":3,"steps":["a","b"],"step_scores":[0.5,1],)"
+      R"("sampling_logps":[-1,-2]},{"completion_ids":[8]}]})");
+  const TokenizedRow row = data.row(0);
+  const auto& c = row.candidates[0];
+  EXPECT_EQ(c.rank, 1.5);
+  EXPECT_EQ(c.label, false);
+  EXPECT_EQ(c.reward, -2);
+  EXPECT_EQ(c.margin, 0.25);
+  EXPECT_EQ(c.preference, 0.75);
+  EXPECT_EQ(c.weight, 3);
+  EXPECT_THAT(copy(c.step_scores), ElementsAre(0.5, 1));
+  EXPECT_EQ(c.step_ends.size(), 2U);
+  EXPECT_THAT(copy(c.sampling_logps), ElementsAre(-1, -2));
+  EXPECT_THAT(copy(c.mask), ElementsAre(0, 1));
+  EXPECT_FALSE(row.candidates[1].label.has_value());
+  EXPECT_THAT(copy(row.candidates[1].sampling_logps), IsEmpty());
+}
+
+TEST_F(DatasetTest, SamplingLogProbsAreCutWithTheCompletion) {
+  options_.max_length = 3;
+  const std::string row =
+      R"({"prompt_ids":[5],"candidates":[{"completion_ids":[6,7,8],"sampling_logps":[-1,-2,-3]}]})";
+  EXPECT_THAT(copy(open(row).row(0).candidates[0].sampling_logps), ElementsAre(-1, -2));
+  options_.truncation = "keep_end";
+  EXPECT_THAT(copy(open(row).row(0).candidates[0].sampling_logps), ElementsAre(-1, -2, -3));
+  options_.max_length = 2;
+  EXPECT_THAT(copy(open(row).row(0).candidates[0].sampling_logps), ElementsAre(-2, -3));
+}
+
+TEST_F(DatasetTest, NeedsAreFilledInFromOtherFeedback) {
+  const auto ranked =
+      open(R"({"prompt":"p","responses":["a","b","c"],"scores":[1,3,3]})", RowNeeds::kPairs).row(0);
+  EXPECT_EQ(ranked.candidates[0].rank, 1);
+  EXPECT_EQ(ranked.candidates[1].rank, 0);
+  EXPECT_EQ(ranked.candidates[2].rank, 0);
+  const auto labels = open(kPairs, RowNeeds::kLabels).row(0);
+  EXPECT_EQ(labels.candidates[0].label, true);
+  EXPECT_EQ(labels.candidates[1].label, false);
+  const auto rewards = open(R"({"prompt":"p","completion":"c","label":true})", RowNeeds::kRewards).row(0);
+  EXPECT_EQ(rewards.candidates[0].reward, 1);
+  const auto prompts = open(kPairs, RowNeeds::kPromptsOnly);
+  EXPECT_EQ(prompts.size(), 4);
+  EXPECT_TRUE(prompts.row(0).candidates.empty());
+}
+
+TEST_F(DatasetTest, NeedsThatAreNotMet) {
+  EXPECT_EQ(open(R"({"prompt":"p","completion":"c"})", RowNeeds::kPairs)
+                .summary()
+                .dropped.at("no pair of completions"),
+            1);
+  EXPECT_EQ(open(R"({"prompt":"p","completion":"c"})", RowNeeds::kLabels).summary().dropped.at("no labels"),
+            1);
+  EXPECT_EQ(open(R"({"prompt":"p"})", RowNeeds::kDemonstrations).summary().dropped.at("no completion"), 1);
+  EXPECT_EQ(open(R"({"prompt":"p","response_a":"x","response_b":"y","winner":"tie"})", RowNeeds::kPairs)
+                .summary()
+                .dropped.at("all candidates tie"),
+            1);
+}
+
+TEST_F(DatasetTest, MalformedRowsStopAndLeaveNothingBehind) {
+  const std::string content = "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"prompt\":\"a\"}\n";
+  EXPECT_THAT(testing::request_error([&] { open(content); }), HasSubstr("rows.jsonl:2"));
+  EXPECT_THAT(cache_files(), IsEmpty());
+  options_.on_error = "skip";
+  const auto data = open(content);
+  EXPECT_EQ(data.size(), 1);
+  EXPECT_EQ(data.summary().dropped.at("malformed: column missing"), 1);
+}
+
+TEST_F(DatasetTest, TheCacheIsReusedUntilSomethingChanges) {
+  const auto first = open(kPairs).summary().fingerprint;
+  const std::string file = cache_files().at(0);
+  const auto written = core::fs::last_write_time(file);
+  EXPECT_EQ(open(kPairs).summary().fingerprint, first);
+  EXPECT_EQ(core::fs::last_write_time(file), written);
+  const auto differs = [&](auto change) {
+    change();
+    const bool other = open(kPairs).summary().fingerprint != first;
+    options_ = DataOptions();
+    codec_ = testing::codec(folder_);
+    return other;
+  };
+  EXPECT_TRUE(differs([&] { options_.max_length = 5; }));
+  EXPECT_TRUE(differs([&] { options_.append_eos = false; }));
+  EXPECT_TRUE(differs([&] { options_.limit = 1; }));
+  EXPECT_TRUE(differs([&] { codec_.chat_template.reset(); }));
+  EXPECT_TRUE(differs([&] { codec_ = testing::codec(folder_, true); }));
+  EXPECT_FALSE(differs([] {}));
+  EXPECT_NE(open(R"({"prompt":"a","chosen":"b","rejected":"c"})").summary().fingerprint, first);
+}
+
+TEST_F(DatasetTest, ADamagedOrTruncatedCacheIsMadeAnew) {
+  open(kPairs, RowNeeds::kPairs);
+  const std::string file = cache_files().at(0), whole = core::read_file(file);
+  const auto damaged = [&](const std::string& content) {
+    core::write_file_atomically(file, content);
+    const Dataset data = open(kPairs, RowNeeds::kPairs);
+    EXPECT_EQ(data.row(0).candidates.at(1).completion[0], 103);
+    return core::read_file(file) == whole;
+  };
+  for (std::size_t at = 0; at < whole.size(); at += 3) {  // any byte of the file
+    std::string bytes = whole;
+    bytes[at] = static_cast<char>(bytes[at] ^ 0x40);
+    EXPECT_TRUE(damaged(bytes)) << at;
+  }
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{7}, std::size_t{64}, whole.size() / 2, whole.size() - 8})
+    EXPECT_TRUE(damaged(whole.substr(0, size))) << size;
+  EXPECT_TRUE(damaged(whole + std::string(64, '\0')));
+}
+
+TEST_F(DatasetTest, MixturesRepeatRows) {
+  const auto a = folder_.write("a.jsonl", "{\"text\":\"aaa\"}\n{\"text\":\"bbb\"}\n");
+  options_.path = core::Json::array({core::Json{{"path", a}, {"weight", 2}}});
+  const Dataset data = Dataset::open(options_, codec_, RowNeeds::kAny, cache());
+  ASSERT_EQ(data.size(), 4);
+  EXPECT_EQ(data.row(1).index, 0);
+  EXPECT_EQ(data.row(2).index, 1);
+  EXPECT_EQ(data.summary().rows_read, 2);
+  EXPECT_EQ(data.summary().rows_kept, 4);
+}
+
+/// Peak memory (VmHWM) of a child process that opens a file of `megabytes` and reads every row, in MB; -1 on
+/// failure.
+double peak_of_child(const DataOptions& options, const TextCodec& codec, const std::string& cache) {
+  int pipe_ends[2];
+  if (::pipe(pipe_ends) != 0) return -1;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::ofstream("/proc/self/clear_refs") << "5";  // VmHWM starts again from the present memory
+    const Dataset data = Dataset::open(options, codec, RowNeeds::kAny, cache);
+    std::int64_t sum = 0;
+    for (std::int64_t i = 0; i < data.size(); ++i) {
+      const TokenizedRow row = data.row(i * 7919 % data.size());
+      for (const std::int32_t id : row.candidates[0].completion) sum += id;
+    }
+    const double peak = sum > 0 ? core::peak_rss_mb() : -1;
+    const bool sent = ::write(pipe_ends[1], &peak, sizeof peak) == sizeof peak;
+    ::_exit(sent ? 0 : 1);
+  }
+  double peak = -1;
+  ::close(pipe_ends[1]);
+  if (::read(pipe_ends[0], &peak, sizeof peak) != sizeof peak) peak = -1;
+  ::close(pipe_ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  return peak;
+}
+
+TEST_F(DatasetTest, MemoryDoesNotGrowWithTheFile) {
+  // 30 MB of text become 120 MB of ids and 30 MB of masks, so that the part of the map that is held
+  // between two give-backs (32 MiB) is well below the whole. Set ATTUNE_BIG_DATA_MB for larger files.
+  const char* wanted = std::getenv("ATTUNE_BIG_DATA_MB");
+  const std::int64_t megabytes = wanted != nullptr ? std::atoll(wanted) : 30;
+  const std::string line = "{\"text\":\"" + std::string(10000, 'x') + "\"}\n";
+  options_.path = folder_.path("big.jsonl");
+  {
+    std::ofstream file(folder_.path("big.jsonl"));
+    for (std::int64_t written = 0; written < megabytes * 1000000; written += std::ssize(line)) file << line;
+  }
+  options_.max_length = 0;
+  const double peak = peak_of_child(options_, codec_, cache());
+  ASSERT_GT(peak, 0);
+  EXPECT_LT(peak, 120);
+}
+
+}  // namespace
+}  // namespace attune::data
