@@ -1,0 +1,177 @@
+#include "cli/check_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "data/example_source.h"
+#include "data/needs.h"
+#include "data/row_tokens.h"
+
+namespace attune::cli {
+namespace {
+
+using core::Json;
+
+class Checker {
+ public:
+  Checker(const data::DataOptions& options, const data::TextCodec& codec, data::RowNeeds needs,
+          std::size_t shown)
+      : options_(options), codec_(codec), needs_(needs), shown_(shown), source_(options) {}
+
+  DataCheck run() {
+    data::SourceRow row;
+    data::MalformedRows malformed;
+    while (source_.next(row)) {
+      ++out_.summary.rows_read;
+      if (row.example.ok()) {
+        take(row);
+        continue;
+      }
+      malformed.add(row);
+      drop("malformed: " + row.example.error().reason, row.where, row.example.error().detail);
+    }
+    if (out_.summary.rows_read == 0) core::fail_request("{}: no rows", options_.name());
+    if (options_.on_error == "fail") malformed.fail_if_any(options_.name(), out_.summary.rows_read);
+    out_.summary.format = source_.format_name();
+    add_warnings();
+    return std::move(out_);
+  }
+
+ private:
+  void drop(const std::string& reason, const std::string& where, const std::string& detail) {
+    ++out_.summary.dropped[reason];
+    auto& examples = out_.dropped_examples[reason];
+    if (examples.size() < 3) examples.push_back(detail.empty() ? where : where + ": " + detail);
+  }
+
+  void take(const data::SourceRow& row) {
+    const auto cached = data::tokenize_row(row, codec_, options_, needs_);
+    if (!cached.ok()) return drop(cached.error().reason, row.where, cached.error().detail);
+    data::count_row(cached.value(), row.copies, out_.summary);
+    const auto& prompt = cached.value().prompt;
+    for (const auto& candidate : cached.value().candidates) count_sequence(prompt, candidate.completion);
+    if (cached.value().candidates.empty()) out_.lengths.push_back(std::ssize(prompt));
+    if (out_.rows.size() < shown_) show(row);
+  }
+
+  void count_sequence(const std::vector<std::int32_t>& prompt,
+                      const data::TokenizedExample::Completion& completion) {
+    out_.lengths.push_back(std::ssize(prompt) + std::ssize(completion.ids));
+    ++out_.sequences;
+    const auto& start = prompt.size() >= 2 ? prompt : completion.ids;
+    const auto bos = codec_.tokenizer ? codec_.tokenizer->bos_id() : std::nullopt;
+    if (bos && start.size() >= 2 && start[0] == *bos && start[1] == *bos) ++out_.double_bos;
+    const auto last = std::find(completion.mask.rbegin(), completion.mask.rend(), 1);
+    if (last == completion.mask.rend()) return;
+    // Templates may put a line end behind the end-of-turn token: the last two trained tokens are looked at.
+    const auto at = completion.mask.rend() - last;
+    for (std::ptrdiff_t i = std::max<std::ptrdiff_t>(0, at - 2); i < at; ++i) {
+      const std::int32_t id = completion.ids[static_cast<std::size_t>(i)];
+      if (id != codec_.eos_id.value_or(-1) && !(codec_.tokenizer && codec_.tokenizer->is_special(id)))
+        continue;
+      ++out_.trained_end;
+      return;
+    }
+  }
+
+  void show(const data::SourceRow& row) {
+    data::Example example = row.example.value();
+    data::meet_needs(example, needs_);
+    const auto tokens = data::tokenize_example(example, codec_, options_, true);
+    if (tokens.ok()) out_.rows.push_back({example.id, tokens.value()});
+  }
+
+  void warn(std::string text) { out_.warnings.push_back(std::move(text)); }
+
+  void add_warnings() {
+    const auto& summary = out_.summary;
+    if (summary.rows_kept == 0) warn("no row can be used: training would stop");
+    if (out_.double_bos > 0)
+      warn(fmt::format(
+          "{} sequences begin with two beginning-of-sequence tokens: the text holds one that the tokenizer "
+          "adds as well",
+          out_.double_bos));
+    if (out_.sequences > 0 && out_.trained_end == 0 && needs_ != data::RowNeeds::kPromptsOnly)
+      warn(
+          "no completion ends in a trained end-of-sequence token: the model will not learn to stop "
+          "(data.append_eos)");
+    if (summary.straddling > 0)
+      warn(fmt::format(
+          "in {} of {} rows a token straddles the end of the prompt and counts as completion; end prompts "
+          "where a token ends, usually before the space",
+          summary.straddling, summary.rows_kept));
+    if (summary.truncated * 10 > summary.rows_kept)
+      warn(fmt::format("{} of {} rows are cut to data.max_length={}", summary.truncated, summary.rows_kept,
+                       options_.max_length));
+    const std::int64_t dropped =
+        std::accumulate(summary.dropped.begin(), summary.dropped.end(), std::int64_t{0},
+                        [](auto sum, const auto& d) { return sum + d.second; });
+    if (dropped * 10 > summary.rows_read && summary.rows_kept > 0)
+      warn(fmt::format("{} of {} rows are left out", dropped, summary.rows_read));
+  }
+
+  const data::DataOptions& options_;
+  const data::TextCodec& codec_;
+  data::RowNeeds needs_;
+  std::size_t shown_;
+  data::ExampleSource source_;
+  DataCheck out_;
+};
+
+}  // namespace
+
+DataCheck check_data(const data::DataOptions& options, const data::TextCodec& codec, data::RowNeeds needs,
+                     std::size_t shown) {
+  return Checker(options, codec, needs, shown).run();
+}
+
+Json length_json(std::vector<std::int64_t> lengths) {
+  if (lengths.empty()) return {{"count", 0}, {"histogram", Json::array()}};
+  std::sort(lengths.begin(), lengths.end());
+  const auto at = [&](double part) {
+    return lengths[static_cast<std::size_t>(part * static_cast<double>(lengths.size() - 1))];
+  };
+  const double sum = static_cast<double>(std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0}));
+  std::int64_t width = 1;  // a power of two, at most 16 bars
+  while (lengths.back() / width >= 16) width *= 2;
+  Json histogram = Json::array();
+  auto next = lengths.begin();
+  for (std::int64_t from = lengths.front() / width * width; next != lengths.end(); from += width) {
+    const auto end = std::lower_bound(next, lengths.end(), from + width);
+    histogram.push_back({{"from", from}, {"to", from + width - 1}, {"count", end - next}});
+    next = end;
+  }
+  return {{"count", lengths.size()}, {"min", lengths.front()},
+          {"median", at(0.5)},       {"mean", sum / static_cast<double>(lengths.size())},
+          {"p95", at(0.95)},         {"max", lengths.back()},
+          {"histogram", histogram}};
+}
+
+Json estimate_training(const training::TrainRecipe& recipe, const model::ModelConfig& config,
+                       const data::DatasetSummary& summary) {
+  const auto d = static_cast<double>(config.hidden_size), layers = static_cast<double>(config.layers);
+  const auto vocabulary = static_cast<double>(config.vocab_size),
+             inner = static_cast<double>(config.intermediate_size);
+  const double weights =
+      layers * (4 * d * d + 3 * d * inner) + vocabulary * d * (config.tie_embeddings ? 1 : 2);
+  const bool lora = recipe.adapter.type != "none";
+  // float32: weights, and for what is trained a gradient and AdamW's two moments; a frozen reference as well.
+  const double trained = lora ? layers * 14 * static_cast<double>(recipe.adapter.rank) * d : weights;
+  const auto batch =
+      static_cast<double>(recipe.training.micro_batch_tokens > 0 ? recipe.training.micro_batch_tokens : 2048);
+  const double activations = batch * layers * (12 * d + 6 * inner) * 4;
+  const double memory = 4 * weights * (lora ? 1 : 2) + 12 * trained + activations;
+  const double rows = static_cast<double>(summary.rows_kept) * recipe.training.epochs;
+  double steps = std::ceil(rows / static_cast<double>(std::max<std::int64_t>(1, recipe.training.batch_size)));
+  if (recipe.training.max_steps > 0) steps = std::min(steps, static_cast<double>(recipe.training.max_steps));
+  // Forward, backward and the reference's forward: 8 operations a weight and token, 20e9 a second and core.
+  const double cores = static_cast<double>(std::max<std::int64_t>(1, recipe.threads));
+  const double tokens = static_cast<double>(summary.tokens) * recipe.training.epochs;
+  return {{"parameters", static_cast<std::int64_t>(weights)},
+          {"memory_mb", std::round(memory / 1e6)},
+          {"steps", static_cast<std::int64_t>(steps)},
+          {"seconds", std::round(tokens * weights * 8 / (20e9 * cores) * 10) / 10}};
+}
+
+}  // namespace attune::cli

@@ -1,0 +1,43 @@
+// What training would make of a data set, counted: for `attune check`.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "model/config.h"
+#include "training/options.h"
+
+namespace attune::cli {
+
+/// A row that is shown.
+struct ShownRow {
+  std::string id;
+  data::TokenizedExample tokens;
+};
+
+struct DataCheck {
+  data::DatasetSummary summary;
+  std::map<std::string, std::vector<std::string>>
+      dropped_examples;               ///< reason → the first places with details
+  std::vector<std::int64_t> lengths;  ///< tokens of every sequence: prompt and one completion
+  std::vector<ShownRow> rows;
+  std::int64_t double_bos = 0, trained_end = 0, sequences = 0;
+  std::vector<std::string> warnings;
+};
+
+/// Reads and tokenises everything as `train` would. @param shown how many rows are kept for the picture.
+/// @throws Error{kRequest}: malformed rows under data.on_error=fail, as in training.
+DataCheck check_data(const data::DataOptions& options, const data::TextCodec& codec, data::RowNeeds needs,
+                     std::size_t shown);
+
+/// {"count", "min", "median", "mean", "p95", "max", "histogram": [{"from", "to", "count"}]}
+core::Json length_json(std::vector<std::int64_t> lengths);
+
+/// Rough memory and time of a training run: {"parameters", "memory_mb", "steps", "seconds"}. An order of
+/// magnitude, from sizes alone; nothing is measured.
+core::Json estimate_training(const training::TrainRecipe& recipe, const model::ModelConfig& config,
+                             const data::DatasetSummary& summary);
+
+}  // namespace attune::cli

@@ -1,0 +1,111 @@
+// attune tokenize: a text, ids or data as tokens, with the mask that training would use (interface.md §3).
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/compute_options.h"
+#include "cli/record_tokens.h"
+
+namespace attune::cli {
+namespace {
+
+using core::Json;
+
+class Tokenize : public Command {
+ public:
+  CommandInfo info() const override {
+    return {
+        .name = "tokenize",
+        .summary = "Shows a text, ids or data as tokens, and which of them are trained on.",
+        .usage = "model=MODEL (text=… | ids=[…] | data=FILE) [--json]",
+        .details =
+            "For data, one line a row in file order: the rendered text, ids, tokens, and a mask with 1 where "
+            "a token is trained on. Rows that training would leave out say why under \"unusable\".",
+        .examples = {
+            {"attune tokenize model=MODEL text=\"Once upon a time\"", "a text, special tokens included"},
+            {"attune tokenize tokenizer=MODEL ids=[1,401,407]", "ids back to text"},
+            {"attune tokenize model=MODEL data=prefs.jsonl --json", "a data set as training sees it"}}};
+  }
+
+  void declare(core::Fields& fields) override {
+    fields.section("model", model_, "The model whose tokenizer and chat template are used.", "path");
+    fields.add("tokenizer", tokenizer_, "Folder or tokenizer.json, instead of a model.");
+    fields.add("text", text_, "The text, taken as it is.");
+    fields.add("ids", ids_, "Token ids to decode.");
+    fields.section("data", data_, "Data to show as training sees it.", "path");
+    compute_.declare(fields);
+  }
+
+  int run(const Request& request, Output& out) override {
+    const bool text = request.settings.find("text") != nullptr, ids = request.settings.find("ids") != nullptr;
+    if (int{text} + int{ids} + int{data_.given()} != 1)
+      core::fail_request("give one of text=…, ids=[…] and data=FILE");
+    codec_ = load_codec(model_, tokenizer_);
+    if (data_.given()) {
+      tokenize_data(out);
+    } else {
+      if (!codec_.tokenizer) core::fail_request("{}: no tokenizer here", model_.path);
+      text ? tokenize_text(out) : decode_ids(out);
+    }
+    return 0;
+  }
+
+ private:
+  void show(const std::vector<std::int32_t>& ids, const std::string& text, Output& out) const {
+    if (out.json()) return out.line({{"ids", ids}, {"tokens", token_texts(ids, codec_)}, {"text", text}});
+    for (const std::int32_t id : ids) out.text(fmt::format("{:>8}  {}\n", id, codec_.tokenizer->token(id)));
+    out.text(fmt::format("{} tokens: {}\n", ids.size(), text));
+  }
+
+  void tokenize_text(Output& out) const { show(codec_.tokenizer->encode(text_), text_, out); }
+
+  void decode_ids(Output& out) const {
+    std::vector<std::int32_t> ids;
+    for (const std::int64_t id : ids_) {
+      if (id < 0 || id > INT32_MAX) core::fail_request("ids: {} is not a token id", id);
+      ids.push_back(static_cast<std::int32_t>(id));
+    }
+    show(ids, codec_.tokenizer->decode(ids), out);
+  }
+
+  void tokenize_data(Output& out) const {
+    data::ExampleReader reader(data_);
+    data::Example example;
+    const bool colour = stdout_has_colour();
+    while (reader.next(example)) {
+      const auto tokens = data::tokenize_example(example, codec_, data_, true);
+      if (out.json())
+        out.line(tokens.ok() ? record_json(example.id, tokens.value(), codec_)
+                             : unusable(example.id, tokens.error()));
+      else if (!tokens.ok())
+        out.text(fmt::format("— {} — left out: {} {}\n", example.id, tokens.error().reason,
+                             tokens.error().detail));
+      else
+        for (std::size_t i = 0; i < std::max<std::size_t>(1, tokens.value().completions.size()); ++i)
+          out.text(fmt::format("— {}{} —\n{}\n", example.id, i == 0 ? "" : fmt::format(" candidate {}", i),
+                               token_picture(tokens.value(), i, codec_, colour)));
+    }
+  }
+
+  static Json unusable(const std::string& id, const core::ItemError& error) {
+    return {{"id", id},
+            {"text", ""},
+            {"ids", Json::array()},
+            {"tokens", Json::array()},
+            {"mask", Json::array()},
+            {"unusable", error.reason},
+            {"detail", error.detail}};
+  }
+
+  model::ModelOptions model_;
+  std::string tokenizer_, text_;
+  std::vector<std::int64_t> ids_;
+  data::DataOptions data_;
+  ComputeOptions compute_;
+  data::TextCodec codec_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> command_tokenize() { return std::make_unique<Tokenize>(); }
+
+}  // namespace attune::cli

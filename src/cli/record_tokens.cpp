@@ -1,0 +1,121 @@
+#include "cli/record_tokens.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "core/files.h"
+#include "model/hub.h"
+#include "model/peft.h"
+
+namespace attune::cli {
+namespace {
+
+using core::Json;
+
+/// The folder that holds the tokenizer files of a model setting: of an adapter, its base model's.
+std::string text_folder(const model::ModelOptions& options) {
+  const std::string folder = model::resolve_model_folder(options.path);
+  const core::fs::path path(folder);
+  if (core::fs::exists(path / "config.json") || !core::fs::exists(path / "adapter_config.json"))
+    return folder;
+  return model::resolve_model_folder(options.base.empty() ? model::base_of_adapter(folder) : options.base);
+}
+
+struct Sequence {
+  std::vector<std::int32_t> ids;
+  std::vector<std::uint8_t> mask;
+};
+
+Sequence sequence_of(const data::TokenizedExample& example, std::size_t candidate) {
+  Sequence out{example.prompt, std::vector<std::uint8_t>(example.prompt.size(), 0)};
+  if (candidate >= example.completions.size()) return out;
+  const auto& completion = example.completions[candidate];
+  out.ids.insert(out.ids.end(), completion.ids.begin(), completion.ids.end());
+  out.mask.insert(out.mask.end(), completion.mask.begin(), completion.mask.end());
+  // The first token of a sequence without prompt has no log-probability and is not trained on.
+  if (example.prompt.empty() && !out.mask.empty()) out.mask[0] = 0;
+  return out;
+}
+
+Json sequence_json(const Sequence& sequence, const data::TextCodec& codec) {
+  return {{"ids", sequence.ids}, {"tokens", token_texts(sequence.ids, codec)}, {"mask", sequence.mask}};
+}
+
+/// A token as one visible piece: line ends shown, control bytes and incomplete characters as the vocabulary
+/// writes them.
+std::string shown(std::int32_t id, const data::TextCodec& codec) {
+  if (!codec.tokenizer) return fmt::format(" {}", id);
+  std::string text = codec.tokenizer->decode(std::span(&id, 1));
+  if (text.empty() || text.find("\xEF\xBF\xBD") != std::string::npos) text = codec.tokenizer->token(id);
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n')
+      out += "↵\n";
+    else if (c == '\t')
+      out += "⇥";
+    else if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)
+      out += c;
+  }
+  return out.empty() ? fmt::format("<{}>", id) : out;
+}
+
+}  // namespace
+
+data::TextCodec load_codec(const model::ModelOptions& model, const std::string& tokenizer) {
+  if (!tokenizer.empty()) return data::TextCodec::load(tokenizer);
+  if (model.path.empty())
+    core::fail_request("give model=FOLDER, or tokenizer=FOLDER for the tokenizer alone");
+  return data::TextCodec::load(text_folder(model));
+}
+
+Json token_texts(std::span<const std::int32_t> ids, const data::TextCodec& codec) {
+  Json out = Json::array();
+  if (codec.tokenizer)
+    for (const std::int32_t id : ids) out.push_back(codec.tokenizer->token(id));
+  return out;
+}
+
+Json record_json(const std::string& id, const data::TokenizedExample& example, const data::TextCodec& codec) {
+  Json out = {{"id", id}, {"text", example.rendered}};
+  out.update(sequence_json(sequence_of(example, 0), codec));
+  if (example.completions.size() < 2) return out;
+  Json all = Json::array();
+  for (std::size_t i = 0; i < example.completions.size(); ++i)
+    all.push_back(sequence_json(sequence_of(example, i), codec));
+  out["candidates"] = std::move(all);
+  return out;
+}
+
+std::string token_picture(const data::TokenizedExample& example, std::size_t candidate,
+                          const data::TextCodec& codec, bool colour, std::size_t budget) {
+  const Sequence sequence = sequence_of(example, candidate);
+  const std::size_t size = sequence.ids.size(), half = budget / 2;
+  const std::string_view on = colour ? "\x1b[1;32m" : "⟦", off = colour ? "\x1b[0m" : "⟧";
+  std::string out;
+  bool marked = false;
+  const auto mark = [&](bool wanted) {
+    if (wanted != marked) out += wanted ? on : off;
+    marked = wanted;
+  };
+  // What is cut away is the middle of the prompt, or of a long completion.
+  for (std::size_t i = 0; i < size; ++i) {
+    if (size > budget && i == half) {
+      mark(false);
+      const std::size_t skipped = size - 2 * half;
+      out += fmt::format(" … {} tokens … ", skipped);
+      i += skipped;
+      if (i >= size) break;
+    }
+    mark(sequence.mask[i] != 0);
+    out += shown(sequence.ids[i], codec);
+    if (colour) out += "\x1b[2m·\x1b[22m", out += marked ? std::string(on) : "";
+  }
+  mark(false);
+  return out;
+}
+
+bool stdout_has_colour() { return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr; }
+
+}  // namespace attune::cli

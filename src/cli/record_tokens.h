@@ -1,0 +1,32 @@
+// Records as tokens, for people and programs: the codec of a model setting, the JSON of a record's tokens,
+// and a picture of what is trained on. Shared by `tokenize` and `check`.
+#pragma once
+
+#include <string>
+
+#include "data/dataset.h"
+#include "model/model.h"
+
+namespace attune::cli {
+
+/// Tokenizer, chat template and limits of `model=`, or of `tokenizer=` where that is given.
+/// @throws Error{kRequest} when neither is given, or what is given cannot be read.
+data::TextCodec load_codec(const model::ModelOptions& model, const std::string& tokenizer);
+
+/// ["▁Once", "▁upon"]; [] without a tokenizer.
+core::Json token_texts(std::span<const std::int32_t> ids, const data::TextCodec& codec);
+
+/// {"id", "text", "ids", "tokens", "mask"} of the first candidate; records with several have all of them
+/// under "candidates". The mask covers prompt and completion.
+core::Json record_json(const std::string& id, const data::TokenizedExample& example,
+                       const data::TextCodec& codec);
+
+/// Prompt and completion with the trained tokens marked: bright green on a terminal, in ⟦ ⟧ where colours are
+/// off. Cut in the middle to about `budget` tokens.
+std::string token_picture(const data::TokenizedExample& example, std::size_t candidate,
+                          const data::TextCodec& codec, bool colour, std::size_t budget = 160);
+
+/// Whether standard output is a terminal that shows colours (NO_COLOR unset).
+bool stdout_has_colour();
+
+}  // namespace attune::cli
