@@ -52,15 +52,10 @@ Measured measure_side(const Stories& stories, const std::vector<Likelihood>& ord
           logp_per_token(ordinary)};
 }
 
-double mean_log_ratio(const Stories& stories, const std::vector<Likelihood>& under_start) {
+double mean_log_ratio(const std::vector<Likelihood>& itself, const std::vector<Likelihood>& start) {
   double sum = 0;
-  std::size_t next = 0;
-  for (const auto& group : stories)
-    for (const Story& story : group) {
-      const auto& logps = story.sample.logps;
-      sum += std::accumulate(logps.begin(), logps.end(), 0.0) - under_start[next++].logp;
-    }
-  return sum / static_cast<double>(next);
+  for (std::size_t i = 0; i < itself.size(); ++i) sum += itself[i].logp - start[i].logp;
+  return sum / static_cast<double>(itself.size());
 }
 
 std::size_t upper_quartile(const std::vector<double>& before, const std::vector<double>& after) {
@@ -92,7 +87,7 @@ Outcome measure(const OutcomeInput& input) {
   outcome.win_rate = wins.value;
   outcome.win_low = wins.low;
   outcome.win_high = wins.high;
-  outcome.kl = mean_log_ratio(input.after, input.after_under_start);
+  outcome.kl = mean_log_ratio(input.after_under_itself, input.after_under_start);
   outcome.likelihood_change = std::expm1(outcome.after.ordinary_logp - outcome.before.ordinary_logp);
   outcome.shown = upper_quartile(before, after);
   return outcome;
@@ -113,7 +108,8 @@ std::vector<evaluation::HeadlineRow> Outcome::headline() const {
           {"Win rate", none, win_rate, none, win_low, win_high, "", Better::kHigher,
            "Share of stories that are judged better than the starting model's; ties count half."},
           {"KL to the start", none, kl, none, none, none, "nats", Better::kLower,
-           "How far the model moved: mean of log π(story) − log π_start(story) over its own stories."},
+           "How far the model moved: mean of log π(story) − log π_start(story) over its own stories, "
+           "both at the temperature that stories are written with."},
           {"Length", before.length, after.length, none, none, none, "tokens", Better::kNeither, "Mean story length."},
           {"Finished", before.finished, after.finished, none, none, none, "", Better::kHigher,
            "Share of stories that the model ended itself."},

@@ -21,7 +21,7 @@ struct Outcome {
   Measured before, after;
   double gain = 0, gain_stderr = 0, gain_low = 0, gain_high = 0;
   double win_rate = 0, win_low = 0, win_high = 0;
-  double kl = 0;                 ///< nats a story: mean of log π − log π_start over stories of the aligned model
+  double kl = 0;                 ///< nats a story, at the sampling temperature: mean of log π − log π_start over own stories
   double likelihood_change = 0;  ///< of a token of ordinary stories, relative: exp(Δ mean log p) − 1
   std::size_t shown = 0;         ///< the opening whose stories are shown: the upper quartile of improvements
 
@@ -34,7 +34,8 @@ struct Outcome {
 struct OutcomeInput {
   const Stories& before;
   const Stories& after;
-  std::vector<Likelihood> after_under_start, ordinary_before, ordinary_after;
+  std::vector<Likelihood> after_under_itself, after_under_start;  ///< at the sampling temperature
+  std::vector<Likelihood> ordinary_before, ordinary_after;       ///< at temperature 1
 };
 Outcome measure(const OutcomeInput& input);
 

@@ -41,6 +41,7 @@ Stories write_stories(const model::Model& model, const text::Tokenizer& tokenize
   sampling.n = writing.per_opening;
   sampling.max_new_tokens = writing.max_new_tokens;
   sampling.temperature = writing.temperature;
+  sampling.stop = {"<|end_story|>"};  // this model spells its end token out before it gives the token itself
   const generation::Generator generator(model, &tokenizer);
   auto samples = generator.generate(prompts, sampling, writing.seed, 0, {}, on_progress);
   Stories stories(samples.size());
@@ -78,7 +79,7 @@ std::vector<core::Json> preference_records(const std::vector<Opening>& openings,
 }
 
 std::vector<Likelihood> story_likelihoods(model::Model& model, const std::vector<Opening>& openings,
-                                          const Stories& stories) {
+                                          const Stories& stories, double temperature) {
   training::Step step;
   for (std::size_t p = 0; p < stories.size(); ++p)
     for (const Story& story : stories[p]) {
@@ -92,7 +93,7 @@ std::vector<Likelihood> story_likelihoods(model::Model& model, const std::vector
       step.items.push_back(std::move(item));
       step.candidates.emplace_back();
     }
-  training::Engine engine(model, {}, {.micro_batch_tokens = kScoringTokens});
+  training::Engine engine(model, {}, {.micro_batch_tokens = kScoringTokens, .temperature = temperature});
   std::vector<Likelihood> likelihoods;
   for (const auto& logps : engine.read(step, "logps", algorithm::Source::kPolicy)) {
     Likelihood one{0, static_cast<std::int64_t>(logps.size())};

@@ -46,12 +46,12 @@ void judge_stories(const std::vector<Opening>& openings, Stories& stories, feedb
 std::vector<core::Json> preference_records(const std::vector<Opening>& openings, const Stories& stories,
                                            double least_gap);
 
-/// Natural log-probability of every story under a model, and its tokens: {sum of log p, tokens} per story.
+/// Natural log-probability of every story under a model that samples at `temperature`, and its tokens.
 struct Likelihood {
   double logp = 0;
   std::int64_t tokens = 0;
 };
 std::vector<Likelihood> story_likelihoods(model::Model& model, const std::vector<Opening>& openings,
-                                          const Stories& stories);
+                                          const Stories& stories, double temperature);
 
 }  // namespace attune::cli

@@ -88,7 +88,7 @@ class Quickstart : public Command {
     ordinary.per_opening = 1;
     ordinary_.openings = read_openings(openings_, "ordinary");
     ordinary_.stories = write_stories(*model_, *tokenizer_, ordinary_.openings, ordinary, {});
-    ordinary_before_ = story_likelihoods(*model_, ordinary_.openings, ordinary_.stories);
+    ordinary_before_ = story_likelihoods(*model_, ordinary_.openings, ordinary_.stories, 1);
   }
 
   /// Lets the present model write and the feedback judge. `draw` keeps the random numbers of the parts apart.
@@ -151,13 +151,15 @@ class Quickstart : public Command {
 
   void finish(const training::RunResult& result, Output& out) {
     model_after_.emplace(load_model(result.model_folder));
-    const auto under_start = [&](const Stories& stories) { return story_likelihoods(*model_, held_out_.openings, stories); };
     std::swap(model_, model_after_);
     const Written after = write("writing held-out stories", held_out_.openings, 1);
-    auto ordinary_after = story_likelihoods(*model_, ordinary_.openings, ordinary_.stories);
+    auto ordinary_after = story_likelihoods(*model_, ordinary_.openings, ordinary_.stories, 1);
+    const auto likelihoods = [&](model::Model& model) {
+      return story_likelihoods(model, after.openings, after.stories, options_.writing.temperature);
+    };
+    const Outcome outcome = measure({held_out_.stories, after.stories, likelihoods(*model_), likelihoods(*model_after_),
+                                     ordinary_before_, std::move(ordinary_after)});
     std::swap(model_, model_after_);
-    const Outcome outcome = measure({held_out_.stories, after.stories, under_start(after.stories), ordinary_before_,
-                                     std::move(ordinary_after)});
     seconds_["total"] = watch_.seconds();
     const auto results = outcome.to_json(seconds_);
     core::write_file_atomically(options_.output + "/results.json", results.dump(2) + "\n");

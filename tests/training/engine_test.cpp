@@ -1,0 +1,222 @@
+// The same loss and gradients however a step is computed: for every method there is.
+#include "training/engine.h"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "tests/training/step_fixture.h"
+#include "training/options.h"
+
+namespace attune::training {
+namespace {
+
+using testing::distance;
+using testing::Gradients;
+
+constexpr double kRounding = 1e-9;  // float64 throughout
+
+struct Computed {
+  double loss;
+  Gradients gradients;
+  algorithm::Metrics metrics;
+};
+
+Computed compute(model::Model& model, Reference reference, const Step& step, const algorithm::Method& method,
+                 EngineOptions options) {
+  Engine engine(model, reference, options);
+  algorithm::State state;
+  const auto result = engine.run(step, method, state);
+  return {result.loss, testing::take_gradients(model), result.metrics};
+}
+
+void expect_same(const Computed& a, const Computed& b, const std::string& what) {
+  EXPECT_NEAR(a.loss, b.loss, kRounding * std::max(1.0, std::abs(a.loss))) << what;
+  EXPECT_LT(distance(a.gradients, b.gradients), kRounding) << what;
+  for (const auto& [name, metric] : a.metrics) {
+    const double x = metric.value(), y = b.metrics.at(name).value();
+    if (!std::isnan(x) || !std::isnan(y)) EXPECT_NEAR(x, y, 1e-8 * std::max(1.0, std::abs(x))) << what << " " << name;
+  }
+}
+
+/// A policy that has moved away from its reference, so that ratios and KLs are not trivial.
+void disturb(model::Model& model, std::uint64_t seed) {
+  std::uint64_t n = 0;
+  for (auto& parameter : model.trainable()) {
+    at::Tensor values = parameter.tensor.detach();
+    double* data = values.data_ptr<double>();
+    for (std::int64_t i = 0; i < values.numel(); ++i) data[i] += 0.02 * core::normal({.seed = seed, .token = n++});
+  }
+}
+
+class EveryMethod : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    for (const auto& [name, make] : algorithm::method_entries())
+      if (name == GetParam()) method_ = make();
+    const auto rows = testing::random_rows(5, testing::candidates_for(*method_), 7);
+    const auto views = testing::views(rows);
+    model_.emplace(testing::tiny_model());
+    if (scored()) model_->add_score_head(3);
+    start_.emplace(testing::tiny_model());
+    step_ = assemble_step(views, *method_, model_->config(), {});
+  }
+  bool scored() const {
+    for (const auto& need : method_->needs())
+      if (need.signal == "score") return true;
+    return false;
+  }
+  std::unique_ptr<algorithm::Method> method_;
+  std::optional<model::Model> model_, start_;
+  Step step_;
+};
+
+TEST_P(EveryMethod, SplitSharingAndThreadsChangeNothing) {
+  disturb(*model_, 11);
+  const Reference reference{&*start_};
+  const auto whole = compute(*model_, reference, step_, *method_, {.micro_batch_tokens = 1 << 20});
+  EXPECT_TRUE(std::isfinite(whole.loss));
+  for (const std::int64_t budget : {1, 17, 40})
+    expect_same(whole, compute(*model_, reference, step_, *method_, {.micro_batch_tokens = budget}),
+                "budget " + std::to_string(budget));
+  expect_same(whole, compute(*model_, reference, step_, *method_, {.micro_batch_tokens = 30, .share_prefixes = false}),
+              "unshared");
+  const int threads = at::get_num_threads();
+  at::set_num_threads(threads == 1 ? 2 : 1);
+  expect_same(whole, compute(*model_, reference, step_, *method_, {.micro_batch_tokens = 40}), "threads");
+  at::set_num_threads(threads);
+}
+
+TEST_P(EveryMethod, AdapterOffIsTheSeparateReference) {
+  model_->add_adapter({.type = "lora", .rank = 2, .alpha = 4, .dropout = 0, .target_modules = {"all-linear"}}, 5);
+  disturb(*model_, 13);
+  const auto own = compute(*model_, {}, step_, *method_, {.micro_batch_tokens = 40});
+  expect_same(own, compute(*model_, {&*start_}, step_, *method_, {.micro_batch_tokens = 40}), "separate reference");
+}
+
+TEST_P(EveryMethod, CachedReferenceIsTheReference) {
+  disturb(*model_, 17);
+  bool reads_logps = false;
+  for (const auto& need : method_->needs())
+    reads_logps |= need.source == algorithm::Source::kReference && need.signal == "logps";
+  if (!reads_logps) GTEST_SKIP() << GetParam() << " reads no log-probabilities of a reference";
+  const auto live = compute(*model_, {&*start_}, step_, *method_, {});
+  Engine reader(*start_, {}, {});
+  step_.known["ref_logps"] = reader.read(step_, "logps", algorithm::Source::kPolicy);
+  expect_same(live, compute(*model_, {&*start_}, step_, *method_, {}), "cached");
+}
+
+TEST_P(EveryMethod, GradientsAreThoseOfTheLoss) {
+  // Central differences of the whole chain — weights, hidden states, signals, method — along one random direction.
+  disturb(*model_, 19);
+  const auto at_point = compute(*model_, {&*start_}, step_, *method_, {});
+  // Without an older sampler `old` is the policy itself, detached: freeze it, or the differences would see it move.
+  Engine reader(*model_, {}, {});
+  step_.known["old_logps"] = reader.read(step_, "logps", algorithm::Source::kPolicy);
+  const double h = 1e-5;
+  double expected = 0;
+  std::vector<double> losses;
+  for (const double side : {h, -2 * h}) {
+    std::uint64_t n = 0;
+    for (auto& parameter : model_->trainable()) {
+      at::Tensor values = parameter.tensor.detach();
+      const at::Tensor gradient = at_point.gradients.at(parameter.name).contiguous();
+      for (std::int64_t i = 0; i < values.numel(); ++i) {
+        const double direction = core::normal({.seed = 23, .token = n++});
+        values.data_ptr<double>()[i] += side * direction;
+        if (side == h) expected += direction * gradient.data_ptr<double>()[i];
+      }
+    }
+    Engine engine(*model_, {&*start_}, {});
+    algorithm::State state;
+    losses.push_back(engine.run(step_, *method_, state, 1, /*train=*/false).loss);
+  }
+  if (GetParam() == "kto" || GetParam() == "dft")
+    GTEST_SKIP() << GetParam() << " detaches part of its loss: the derivative of its value is not its gradient";
+  EXPECT_NEAR((losses[0] - losses[1]) / (2 * h), expected, 1e-5 * std::max(1.0, std::abs(expected)));
+}
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, make] : algorithm::method_entries()) names.emplace_back(name);
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(Methods, EveryMethod, ::testing::ValuesIn(method_names()),
+                         [](const auto& info) { return info.param; });
+
+/// A method for the parts of the interface that the shipped ones do not need together: a running mean in the state,
+/// fixed by prepare() before the loss.
+class RunningBaseline : public algorithm::Method {
+ public:
+  algorithm::MethodInfo info() const override { return {.name = "running_baseline"}; }
+  core::Fields fields() override { return {}; }
+  std::vector<algorithm::Need> needs() const override { return {{"logps", algorithm::Source::kPolicy, algorithm::Positions::kTokens, true}}; }
+  algorithm::Scope scope() const override { return algorithm::Scope::kCandidate; }
+  algorithm::Feedback feedback() const override { return algorithm::Feedback::kGroups; }
+  void prepare(algorithm::Batch& step, algorithm::State& state, algorithm::Metrics&) const override {
+    double sum = 0;
+    std::vector<double> advantages;
+    auto& mean = state["mean"];
+    if (mean.empty()) mean = {0};
+    for (const auto& candidate : step.candidates) advantages.push_back(candidate.reward - mean[0]), sum += candidate.reward;
+    mean[0] = 0.5 * mean[0] + 0.5 * sum / static_cast<double>(step.size());
+    step.prepared["advantages"] = at::tensor(advantages, at::kDouble);
+  }
+  algorithm::Loss loss(const algorithm::Batch& batch, const algorithm::State&) const override {
+    at::Tensor loss = at::zeros({}, at::kDouble);
+    for (std::int64_t i = 0; i < batch.size(); ++i) {
+      const auto k = static_cast<std::size_t>(i);
+      const auto sum = batch.signal("logps").narrow(0, batch.offsets[k], batch.offsets[k + 1] - batch.offsets[k]).sum();
+      loss = loss - batch.prepared.at("advantages")[i] * sum / batch.totals.candidates;
+    }
+    return {loss, {}};
+  }
+};
+
+TEST(Engine, StateAndPrepareRunOncePerStepHoweverItIsSplit) {
+  RunningBaseline method;
+  const auto rows = testing::random_rows(3, 4, 3);
+  const auto views = testing::views(rows);
+  auto model = testing::tiny_model();
+  const Step step = assemble_step(views, method, model.config(), {});
+  std::vector<Computed> results;
+  std::vector<algorithm::State> states;
+  for (const std::int64_t budget : {1, 1 << 20}) {
+    Engine engine(model, {}, {.micro_batch_tokens = budget});
+    algorithm::State state;
+    engine.run(step, method, state);
+    testing::take_gradients(model);
+    const auto second = engine.run(step, method, state);  // the baseline has moved
+    results.push_back({second.loss, testing::take_gradients(model), {}});
+    states.push_back(state);
+  }
+  EXPECT_EQ(states[0].at("mean"), states[1].at("mean"));
+  // Rewards of rows 0, 2: 1, 1/2, 1/3, 1/4 (mean 25/48); row 1: 1/2, 1/3, 1/4, 1/5 (mean 77/240).
+  const double mean = (25.0 / 48 + 77.0 / 240 + 25.0 / 48) / 3;
+  EXPECT_NEAR(states[0].at("mean")[0], 0.75 * mean, 1e-12);  // (0 + m) / 2, then (m/2 + m) / 2
+  expect_same(results[0], results[1], "state");
+}
+
+TEST(Engine, WeightsOfAMixtureScaleGradients) {
+  auto model = testing::tiny_model();
+  const auto pairs = testing::random_rows(3, 2, 5), texts = testing::random_rows(4, 1, 6);
+  const auto dpo = algorithm::make_method(core::Value::scalar("dpo", false, "test"));
+  const auto sft = algorithm::make_method(core::Value::scalar("sft", false, "test"));
+  const auto pair_views = testing::views(pairs), text_views = testing::views(texts);
+  const Step first = assemble_step(pair_views, *dpo, model.config(), {});
+  const Step second = assemble_step(text_views, *sft, model.config(), {});
+  Engine engine(model, {&model}, {});
+  algorithm::State state;
+  engine.run(first, *dpo, state);
+  const auto a = testing::take_gradients(model);
+  engine.run(second, *sft, state);
+  const auto b = testing::take_gradients(model);
+  engine.run(first, *dpo, state, 0.25);
+  engine.run(second, *sft, state, 2);
+  const auto both = testing::take_gradients(model);
+  Gradients expected;
+  for (const auto& [name, gradient] : a) expected[name] = 0.25 * gradient + 2 * b.at(name);
+  EXPECT_LT(distance(expected, both), kRounding);
+}
+
+}  // namespace
+}  // namespace attune::training
