@@ -1,6 +1,7 @@
 #include "model/decode.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -9,11 +10,14 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/threads.h"
 #include "model/fused.h"
 
 namespace attune::model {
 namespace {
 
+/// Multiply-adds of attention for which starting another thread pays.
+constexpr std::int64_t kWorkPerThread = std::int64_t{1} << 21;
 /// Prompt tokens computed at once: bounds the memory of activations.
 constexpr std::size_t kRowsPerPass = 1024;
 
@@ -61,8 +65,47 @@ std::span<const KvBlockRef> KvSequence::extend(std::int32_t position) {
 
 struct Decoder::Step {
   std::span<const DecodeRow> rows;
-  RopeTables rope;  ///< [R, dims/2] float32, undefined without rotation
+  RopeTables rope;             ///< [R, dims/2] float32, undefined without rotation
+  std::int64_t keys_seen = 0;  ///< keys that all rows look at
 };
+
+/// Rotates [R, heads, head_dim] in place.
+void Decoder::rotate_rows(at::Tensor& heads, const RopeTables& rope) {
+  const std::int64_t count = heads.size(1), width = heads.size(2), half = rope.cos.size(1);
+  auto* data = heads.mutable_data_ptr<float>();
+  const auto* cos = rope.cos.const_data_ptr<float>();
+  const auto* sin = rope.sin.const_data_ptr<float>();
+  for (std::int64_t r = 0; r < heads.size(0); ++r) {
+    rotate_heads(data + r * count * width, count, width, cos + r * half, sin + r * half, half);
+  }
+}
+
+void Decoder::store_rows(const AttentionShape& shape, const Step& step, const at::Tensor& k,
+                         const at::Tensor& v) {
+  const std::int64_t size = k.size(1) * k.size(2);
+  const auto* keys = k.const_data_ptr<float>();
+  const auto* values = v.const_data_ptr<float>();
+  for (std::size_t r = 0; r < step.rows.size(); ++r) {
+    const auto offset = static_cast<std::int64_t>(r) * size;
+    store_key_value(shape, {step.rows[r].blocks, step.rows[r].position}, keys + offset, values + offset);
+  }
+}
+
+void Decoder::attend_rows(const AttentionShape& shape, const Step& step, const at::Tensor& q,
+                          at::Tensor& mixed) {
+  const std::int64_t kv_heads = shape.kv.kv_heads, size = q.size(1) * q.size(2);
+  const auto* queries = q.const_data_ptr<float>();
+  auto* out = mixed.mutable_data_ptr<float>();
+  const auto part = [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const DecodeRow& row = step.rows[static_cast<std::size_t>(i / kv_heads)];
+      const std::int64_t offset = i / kv_heads * size;
+      attend(shape, {row.blocks, row.position}, i % kv_heads, queries + offset, out + offset);
+    }
+  };
+  const std::int64_t workers = step.keys_seen * size / kWorkPerThread;
+  core::parallel_for(q.size(0) * kv_heads, std::clamp<std::int64_t>(workers, 1, at::get_num_threads()), part);
+}
 
 at::Tensor Decoder::DecodeLinear::operator()(const at::Tensor& x) const {
   return bias.defined() ? at::addmm(bias, x, weight.t()) : at::mm(x, weight.t());
@@ -106,9 +149,15 @@ std::array<at::Tensor, 3> Decoder::split_heads(std::size_t layer, const at::Tens
   return {parts[0], parts[1], parts[2]};
 }
 
+AttentionShape Decoder::attention_shape(std::size_t layer) const {
+  AttentionShape shape{shape_, static_cast<std::int64_t>(layer), config_.heads, config_.windows[layer], 1};
+  double scale = config_.attention_scale;
+  if (scale == 0) scale = 1 / std::sqrt(static_cast<double>(config_.head_dim));
+  shape.scale = static_cast<float>(config_.scale_by_layer ? scale / static_cast<double>(layer + 1) : scale);
+  return shape;
+}
+
 at::Tensor Decoder::attention(const Step& step, std::size_t layer, const at::Tensor& x) const {
-  const auto rows = static_cast<std::int64_t>(step.rows.size());
-  const std::int64_t heads = config_.heads, kv_heads = config_.kv_heads, width = config_.head_dim;
   auto [q, k, v] = split_heads(layer, x);
   if (config_.qk_norm) {
     q = weights_.layers[layer].q_norm.forward(q, config_);
@@ -117,38 +166,13 @@ at::Tensor Decoder::attention(const Step& step, std::size_t layer, const at::Ten
   q = q.to(at::kFloat).contiguous();
   k = k.to(at::kFloat).contiguous();
   v = v.to(at::kFloat).contiguous();
-  at::Tensor mixed = at::empty({rows, heads * width}, at::kFloat);
-
-  AttentionShape shape{shape_, static_cast<std::int64_t>(layer), heads, 0, 1};
-  if (layer < config_.windows.size()) shape.window = config_.windows[layer];
-  const double scale =
-      config_.attention_scale != 0 ? config_.attention_scale : 1 / std::sqrt(static_cast<double>(width));
-  shape.scale = static_cast<float>(config_.scale_by_layer ? scale / static_cast<double>(layer + 1) : scale);
-  const bool rotated =
-      step.rope.cos.defined() && (layer >= config_.rope_layers.size() || config_.rope_layers[layer]);
-  const std::int64_t half = rotated ? step.rope.cos.size(1) : 0;
-  const auto* cos = rotated ? step.rope.cos.const_data_ptr<float>() : nullptr;
-  const auto* sin = rotated ? step.rope.sin.const_data_ptr<float>() : nullptr;
-  auto* queries = q.mutable_data_ptr<float>();
-  auto* keys = k.mutable_data_ptr<float>();
-  const auto* values = v.const_data_ptr<float>();
-  auto* out = mixed.mutable_data_ptr<float>();
-
-  for (std::int64_t r = 0; r < rows; ++r) {
-    if (rotated) {
-      rotate_heads(queries + r * heads * width, heads, width, cos + r * half, sin + r * half, half);
-      rotate_heads(keys + r * kv_heads * width, kv_heads, width, cos + r * half, sin + r * half, half);
-    }
-    const DecodeRow& row = step.rows[static_cast<std::size_t>(r)];
-    store_key_value(shape, {row.blocks, row.position}, keys + r * kv_heads * width,
-                    values + r * kv_heads * width);
+  if (step.rope.cos.defined() && config_.rope_layers[layer]) {
+    rotate_rows(q, step.rope);
+    rotate_rows(k, step.rope);
   }
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const DecodeRow& row = step.rows[static_cast<std::size_t>(r)];
-    for (std::int64_t h = 0; h < kv_heads; ++h) {
-      attend(shape, {row.blocks, row.position}, h, queries + r * heads * width, out + r * heads * width);
-    }
-  }
+  at::Tensor mixed = at::empty({q.size(0), q.size(1) * q.size(2)}, at::kFloat);
+  store_rows(attention_shape(layer), step, k, v);
+  attend_rows(attention_shape(layer), step, q, mixed);
   return layers_[layer].output(mixed.to(x.scalar_type()));
 }
 
@@ -172,7 +196,8 @@ at::Tensor Decoder::step(std::span<const DecodeRow> rows) const {
     x = x + weights_.positions.index_select(
                 0, row_numbers(rows, [](const DecodeRow& row) { return row.position; }));
   }
-  Step step{rows, {}};
+  Step step{rows, {}, 0};
+  for (const DecodeRow& row : rows) step.keys_seen += row.position + 1;
   if (config_.rope.kind != RopeKind::kNone && config_.rope.dims > 0) {
     step.rope = rope_tables(config_, positions_of(rows), at::empty({0}, at::kFloat));
     step.rope.cos = step.rope.cos.to(at::kFloat).contiguous();

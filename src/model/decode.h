@@ -89,6 +89,12 @@ class Decoder {
   struct Step;
 
   std::array<at::Tensor, 3> split_heads(std::size_t layer, const at::Tensor& x) const;
+  AttentionShape attention_shape(std::size_t layer) const;
+  static void rotate_rows(at::Tensor& heads, const RopeTables& rope);
+  static void store_rows(const AttentionShape& shape, const Step& step, const at::Tensor& k,
+                         const at::Tensor& v);
+  static void attend_rows(const AttentionShape& shape, const Step& step, const at::Tensor& q,
+                          at::Tensor& mixed);
   at::Tensor attention(const Step& step, std::size_t layer, const at::Tensor& x) const;
   at::Tensor mlp(std::size_t layer, const at::Tensor& x) const;
 

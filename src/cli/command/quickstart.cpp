@@ -18,7 +18,7 @@ namespace {
 struct QuickstartOptions {
   std::string output = "runs/quickstart", method = "dpo";
   Writing writing;
-  double beta = 0.1, learning_rate = 1e-4, least_gap = 0.15;
+  double beta = 0.1, learning_rate = 3e-4, least_gap = 0.15;
   std::int64_t batch_size = 16;
   double epochs = 1;
   ComputeOptions compute;
