@@ -71,7 +71,7 @@ void ReferenceOptions::declare(core::Fields& fields) {
 }
 
 void EvalOptions::declare(core::Fields& fields) {
-  fields.add("data", data, "Held-out data: a path or the long form of data.");
+  fields.add("data", data, "Held-out data: a path or the long form of data.").short_form("path");
   fields.add("metric", metric, "What save_best and early stopping look at (without eval_).");
 }
 
@@ -83,8 +83,9 @@ void SamplesOptions::declare(core::Fields& fields) {
 
 void TrainRecipe::declare(core::Fields& fields) {
   fields.section("model", model, "What is trained: a Hugging Face folder or a PEFT adapter folder.", "path");
-  fields.add("data", data, "What it learns from: a file, a folder, a list with weights, or the long form.");
-  fields.add("method", method, "How: a name, {name, options…}, or a list of {name, weight, data, …}.");
+  fields.add("data", data, "What it learns from: a file, a folder, a list with weights, or the long form.")
+      .short_form("path");
+  fields.add("method", method, "How: a name, {name, options…}, or a list of {name, weight, data, …}.").short_form("name");
   fields.section("adapter", adapter, "LoRA instead of all weights.", "type");
   fields.section("training", training, "The run.");
   fields.section("reference", reference, "The frozen model that methods compare with.", "path");
