@@ -80,7 +80,7 @@ def prepare(trainer, tokenizer, rows, **settings):
 
     cls = {"dpo": DPOTrainer, "kto": KTOTrainer, "sft": SFTTrainer}[trainer]
     me = types.SimpleNamespace(
-        _tokenizer=tokenizer, chat_template=None, calculate_KL=False,
+        _tokenizer=tokenizer, chat_template=None, calculate_KL=False, desirable_weight=1.0, undesirable_weight=1.0,
         completion_only_loss=settings.pop("completion_only_loss", False))
     args = types.SimpleNamespace(**{
         "dataset_num_proc": None, "max_length": None, "truncation_mode": "keep_start", "dataset_text_field": "text",

@@ -7,6 +7,7 @@ import resource
 import subprocess
 
 import pytest
+import transformers
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -51,7 +52,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return tokenizers.Tokenizer.from_file(str(STORIES / "tokenizer.json"))
+    return transformers.AutoTokenizer.from_pretrained(str(STORIES)).backend_tokenizer
 
 
 @torch.no_grad()

@@ -1,0 +1,84 @@
+"""Ten updates equal TRL's trainers on the same texts: losses and weights to 1e-4."""
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ATTUNE = os.environ.get("ATTUNE_BIN", str(ROOT / "build/attune"))
+MODEL = str(ROOT / "assets/tinystories-656k")
+UPDATES, BATCH, RATE = 10, 4, 1e-3
+
+STORIES = [f"Once upon a time, there was a {a} {b}. The {b} liked to {c}." for a, b, c in
+           [("little", "dog", "run"), ("kind", "cat", "sleep"), ("big", "bear", "eat honey"), ("shy", "mouse", "hide"),
+            ("happy", "frog", "jump"), ("brave", "fox", "look for food in the forest"), ("small", "bird", "sing")]]
+ENDINGS = [" It was very happy.", " One day it met a friend and they played all day.", " It lost its ball and was sad.",
+           " They shared a cake.", " The end."]
+
+
+def preference_rows():
+    return [{"prompt": STORIES[i % 7], "chosen": ENDINGS[i % 5], "rejected": ENDINGS[(i + 1 + i // 5) % 5]}
+            for i in range(UPDATES * BATCH) if ENDINGS[i % 5] != ENDINGS[(i + 1 + i // 5) % 5]][:UPDATES * BATCH]
+
+
+def completion_rows():
+    return [{"prompt": STORIES[i % 7], "completion": ENDINGS[i % 5]} for i in range(UPDATES * BATCH)]
+
+
+def arguments(folder):
+    return dict(output_dir=str(folder), per_device_train_batch_size=BATCH, max_steps=UPDATES, learning_rate=RATE,
+                lr_scheduler_type="linear", logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, bf16=False,
+                gradient_checkpointing=False, disable_tqdm=True, train_sampling_strategy="sequential", seed=0)
+
+
+def theirs(trainer):
+    trainer.train()
+    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    return losses, {name: tensor.detach() for name, tensor in trainer.model.named_parameters()}
+
+
+def ours(folder, rows, method):
+    data = folder / "rows.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = subprocess.run([ATTUNE, "train", f"model={MODEL}", f"data={data}", f"method={method}", f"output={folder}/run",
+                           f"training.learning_rate={RATE}", f"training.batch_size={BATCH}", "training.shuffle=false",
+                           f"training.max_steps={UPDATES}", "samples.prompts=0"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    losses = [json.loads(line)["loss"] for line in (folder / "run/metrics.jsonl").open()]
+    return losses, load_file(folder / "run/model/model.safetensors")
+
+
+def compare(mine, oracle):
+    assert len(mine[0]) == len(oracle[0]) == UPDATES
+    assert mine[0] == pytest.approx(oracle[0], abs=1e-4)
+    for name, tensor in oracle[1].items():
+        stored = mine[1].get(name, mine[1].get("lm_head.weight"))  # tied weights are stored once
+        assert torch.allclose(stored, tensor, atol=1e-4), (name, (stored - tensor).abs().max())
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+
+
+def test_sft(tmp_path, model):
+    from trl import SFTConfig, SFTTrainer
+    trainer = SFTTrainer(model, SFTConfig(**arguments(tmp_path / "trl")), train_dataset=Dataset.from_list(completion_rows()),
+                         processing_class=AutoTokenizer.from_pretrained(MODEL))
+    compare(ours(tmp_path, completion_rows(), "sft"), theirs(trainer))
+
+
+def test_dpo(tmp_path, model):
+    from trl import DPOConfig, DPOTrainer
+    reference = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
+    trainer = DPOTrainer(model, reference, DPOConfig(**arguments(tmp_path / "trl")),
+                         train_dataset=Dataset.from_list(preference_rows()),
+                         processing_class=AutoTokenizer.from_pretrained(MODEL))
+    compare(ours(tmp_path, preference_rows(), "dpo"), theirs(trainer))
