@@ -64,7 +64,11 @@ std::string shown(std::int32_t id, const data::TextCodec& codec) {
 }  // namespace
 
 data::TextCodec load_codec(const model::ModelOptions& model, const std::string& tokenizer) {
-  if (!tokenizer.empty()) return data::TextCodec::load(tokenizer);
+  if (!tokenizer.empty()) {
+    data::TextCodec codec = data::TextCodec::load(tokenizer);
+    codec.max_positions = codec.vocab_size = 0;  // no model, no limits of one
+    return codec;
+  }
   if (model.path.empty())
     core::fail_request("give model=FOLDER, or tokenizer=FOLDER for the tokenizer alone");
   return data::TextCodec::load(text_folder(model));

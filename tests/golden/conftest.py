@@ -3,10 +3,6 @@ pass; one that disappears shows up as XPASS and its line goes."""
 import pytest
 
 KNOWN = {
-    "test_data.py::test_transcripts[tinystories-656k]": "texts longer than the model's context are cut elsewhere than TRL cuts",
-    "test_data.py::test_implicit_prompts_of_texts[tinystories-656k]": "as test_transcripts",
-    "test_data.py::test_plain_demonstrations[tinystories-656k]": "as test_transcripts",
-    "test_data.py::test_texts[tinystories-656k]": "as test_transcripts",
     "test_generate.py::test_greedy_equals_transformers": "a space behind a special token that is left out of the text",
     "test_generate.py::test_filters_equal_logits_processors": "ties and zero temperatures in combined filters",
     "test_jinja.py::test_random_programs": "one program in 2,000: a tuple in loop.nextitem prints as a list",

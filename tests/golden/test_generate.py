@@ -7,7 +7,6 @@ import resource
 import subprocess
 
 import pytest
-import transformers
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
