@@ -35,6 +35,6 @@ def test_it_shows_the_table_the_stories_and_what_to_do_next(outcome):
                  "before (reward", "after (reward", "report.html", "attune generate", "attune explain", "attune train"):
         assert part in printed, part
     page = (output / "report.html").read_text()
-    assert "Mean reward" in page and "<|end_story|>" not in page.split("preferences")[0]
+    assert "Mean reward" in page and "|end_story|" not in printed
     assert set(results) == {"gain", "gain_stderr", "win_rate", "likelihood_change", "kl", "before", "after", "seconds"}
     assert results["kl"] > 0
