@@ -22,8 +22,9 @@ std::string asset_path(const std::string& name) {
     if (fs::exists(place / name, ignored)) return fs::weakly_canonical(place / name).string();
     looked += "\n  " + place.string();
   }
-  core::fail_request("the bundled {} was not found; set ATTUNE_ASSETS to the folder assets of the source. Looked in:{}",
-                     name, looked);
+  core::fail_request(
+      "the bundled {} was not found; set ATTUNE_ASSETS to the folder assets of the source. Looked in:{}",
+      name, looked);
 }
 
 }  // namespace attune::cli

@@ -69,7 +69,10 @@ std::size_t upper_quartile(const std::vector<double>& before, const std::vector<
 }  // namespace
 
 core::Json Measured::to_json() const {
-  return {{"reward", reward}, {"length", length}, {"distinct_2", distinct_2}, {"finished", finished},
+  return {{"reward", reward},
+          {"length", length},
+          {"distinct_2", distinct_2},
+          {"finished", finished},
           {"ordinary_logp", ordinary_logp}};
 }
 
@@ -94,29 +97,35 @@ Outcome measure(const OutcomeInput& input) {
 }
 
 core::Json Outcome::to_json(const core::Json& seconds) const {
-  return {{"gain", gain},           {"gain_stderr", gain_stderr},
-          {"win_rate", win_rate},   {"likelihood_change", likelihood_change},
-          {"kl", kl},               {"before", before.to_json()},
-          {"after", after.to_json()}, {"seconds", seconds}};
+  return {{"gain", gain},
+          {"gain_stderr", gain_stderr},
+          {"win_rate", win_rate},
+          {"likelihood_change", likelihood_change},
+          {"kl", kl},
+          {"before", before.to_json()},
+          {"after", after.to_json()},
+          {"seconds", seconds}};
 }
 
 std::vector<evaluation::HeadlineRow> Outcome::headline() const {
   using evaluation::Better;
   constexpr double none = evaluation::HeadlineRow::kNone;
   return {{"Mean reward", before.reward, after.reward, gain, gain_low, gain_high, "", Better::kHigher,
-           "What the feedback gives for stories on openings that were not trained on; the interval is over openings."},
+           "What the feedback gives for stories on openings that were not trained on; the interval is over "
+           "openings."},
           {"Win rate", none, win_rate, none, win_low, win_high, "", Better::kHigher,
            "Share of stories that are judged better than the starting model's; ties count half."},
           {"KL to the start", none, kl, none, none, none, "nats", Better::kLower,
            "How far the model moved: mean of log π(story) − log π_start(story) over its own stories, "
            "both at the temperature that stories are written with."},
-          {"Length", before.length, after.length, none, none, none, "tokens", Better::kNeither, "Mean story length."},
+          {"Length", before.length, after.length, none, none, none, "tokens", Better::kNeither,
+           "Mean story length."},
           {"Finished", before.finished, after.finished, none, none, none, "", Better::kHigher,
            "Share of stories that the model ended itself."},
           {"Distinct-2", before.distinct_2, after.distinct_2, none, none, none, "", Better::kHigher,
            "Different pairs of neighbouring tokens over all pairs: variety."},
-          {"Ordinary stories, log p", before.ordinary_logp, after.ordinary_logp, none, none, none, "nats per token",
-           Better::kHigher,
+          {"Ordinary stories, log p", before.ordinary_logp, after.ordinary_logp, none, none, none,
+           "nats per token", Better::kHigher,
            "The tax: how likely the starting model's own stories on other openings still are, per token."}};
 }
 

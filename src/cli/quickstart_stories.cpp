@@ -27,14 +27,16 @@ std::vector<Opening> read_openings(const std::string& path, const std::string& u
   for (std::string line; lines.next(line);) {
     const auto row = core::parse_json(line, fmt::format("{}:{}", path, lines.line_number()));
     if (row.at("meta").at("use") != use) continue;
-    openings.push_back({row.at("id"), row.at("meta").at("text"), row.at("prompt_ids").get<std::vector<std::int32_t>>()});
+    openings.push_back(
+        {row.at("id"), row.at("meta").at("text"), row.at("prompt_ids").get<std::vector<std::int32_t>>()});
   }
   if (openings.empty()) core::fail_request("{}: no openings for {}", path, use);
   return openings;
 }
 
-Stories write_stories(const model::Model& model, const text::Tokenizer& tokenizer, const std::vector<Opening>& openings,
-                      const Writing& writing, const std::function<void(std::int64_t)>& on_progress) {
+Stories write_stories(const model::Model& model, const text::Tokenizer& tokenizer,
+                      const std::vector<Opening>& openings, const Writing& writing,
+                      const std::function<void(std::int64_t)>& on_progress) {
   std::vector<generation::Prompt> prompts;
   for (std::size_t i = 0; i < openings.size(); ++i) prompts.push_back({openings[i].ids, i});
   auto sampling = generation::SamplingOptions::from_folder(model.folder());
@@ -54,7 +56,8 @@ void judge_stories(const std::vector<Opening>& openings, Stories& stories, feedb
   std::vector<feedback::RuleInput> inputs;
   for (std::size_t p = 0; p < stories.size(); ++p)
     for (const Story& story : stories[p])
-      inputs.push_back({openings[p].id, openings[p].text, story.sample.text, "", {}, story.sample.finish_reason});
+      inputs.push_back(
+          {openings[p].id, openings[p].text, story.sample.text, "", {}, story.sample.finish_reason});
   const auto scores = feedback.score(inputs);
   std::size_t next = 0;
   for (auto& group : stories)
@@ -65,8 +68,9 @@ std::vector<core::Json> preference_records(const std::vector<Opening>& openings,
                                            double least_gap) {
   std::vector<core::Json> records;
   for (std::size_t p = 0; p < stories.size(); ++p) {
-    const auto [worst, best] = std::minmax_element(stories[p].begin(), stories[p].end(),
-                                                   [](const Story& a, const Story& b) { return a.reward < b.reward; });
+    const auto [worst, best] =
+        std::minmax_element(stories[p].begin(), stories[p].end(),
+                            [](const Story& a, const Story& b) { return a.reward < b.reward; });
     if (best->reward - worst->reward < least_gap) continue;
     core::Json candidates = core::Json::array();
     for (const Story& story : stories[p]) candidates.push_back(candidate_record(story));

@@ -1,4 +1,5 @@
-// The stories of `attune quickstart`: openings, what the model writes for them, and what the feedback says of that.
+// The stories of `attune quickstart`: openings, what the model writes for them, and what the feedback says of
+// that.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,9 @@ struct Writing {
 };
 
 /// Lets the model write.
-Stories write_stories(const model::Model& model, const text::Tokenizer& tokenizer, const std::vector<Opening>& openings,
-                      const Writing& writing, const std::function<void(std::int64_t tokens)>& on_progress);
+Stories write_stories(const model::Model& model, const text::Tokenizer& tokenizer,
+                      const std::vector<Opening>& openings, const Writing& writing,
+                      const std::function<void(std::int64_t tokens)>& on_progress);
 /// Lets the feedback judge; sets Story::reward.
 void judge_stories(const std::vector<Opening>& openings, Stories& stories, feedback::Rule& feedback);
 

@@ -1,5 +1,5 @@
-// What a person sees while a run trains: a bar or lines on standard error, metrics on standard output with --json, and
-// the report at the end, also of a run that was interrupted or failed.
+// What a person sees while a run trains: a bar or lines on standard error, metrics on standard output with
+// --json, and the report at the end, also of a run that was interrupted or failed.
 #pragma once
 
 #include "cli/command.h"
@@ -8,7 +8,8 @@
 
 namespace attune::cli {
 
-/// Trains with progress. @throws core::Error as run_training does, after the report of what there is was written.
+/// Trains with progress. @throws core::Error as run_training does, after the report of what there is was
+/// written.
 training::RunResult train_with_progress(const training::TrainRecipe& recipe, const Output& out,
                                         const evaluation::ReportExtras& extras = {});
 

@@ -59,8 +59,8 @@ struct ItemError {
 template <class T>
 class Result {
  public:
-  Result(T value) : content_(std::move(value)) {}              // NOLINT: implicit by design
-  Result(ItemError error) : content_(std::move(error)) {}      // NOLINT
+  Result(T value) : content_(std::move(value)) {}          // NOLINT: implicit by design
+  Result(ItemError error) : content_(std::move(error)) {}  // NOLINT
   bool ok() const { return std::holds_alternative<T>(content_); }
   explicit operator bool() const { return ok(); }
   T& value() {

@@ -32,7 +32,7 @@ class Descriptor {
 std::string reason() { return std::strerror(errno); }
 
 void require_regular_file(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) fail_request("{}: {}", path, reason());
   if (S_ISDIR(info.st_mode)) fail_request("{}: is a folder, a file is needed", path);
 }
@@ -60,7 +60,8 @@ std::string read_file(const std::string& path, std::uint64_t max_bytes) {
     if (got < 0) fail_request("{}: cannot read: {}", path, reason());
     if (got == 0) return bytes;
     bytes.append(block, static_cast<std::size_t>(got));
-    if (bytes.size() > max_bytes) fail_request("{}: larger than the {} bytes that are accepted here", path, max_bytes);
+    if (bytes.size() > max_bytes)
+      fail_request("{}: larger than the {} bytes that are accepted here", path, max_bytes);
   }
 }
 
@@ -113,7 +114,7 @@ MappedFile::MappedFile(const std::string& path) {
   require_regular_file(path);
   Descriptor file(path, O_RDONLY);
   if (!file.ok()) fail_request("{}: {}", path, reason());
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file.get(), &info) != 0) fail_request("{}: {}", path, reason());
   size_ = static_cast<std::size_t>(info.st_size);
   if (size_ == 0) return;
@@ -157,8 +158,8 @@ std::uint64_t fingerprint_file(const std::string& path) {
   require_regular_file(path);
   Descriptor file(path, O_RDONLY);
   if (!file.ok()) fail_request("{}: {}", path, reason());
-  // Read, not mapped: mapped pages count as this process's memory. Blocks keep the chain sequential but the final mix
-  // applied often enough to spread long runs of zeros.
+  // Read, not mapped: mapped pages count as this process's memory. Blocks keep the chain sequential but the
+  // final mix applied often enough to spread long runs of zeros.
   std::uint64_t hash = fingerprint({});
   std::string block(std::size_t{1} << 20, '\0');
   for (std::size_t filled = 0;;) {

@@ -16,8 +16,9 @@ namespace fs = std::filesystem;
 /// The whole file as bytes. @throws Error{kRequest} if it is missing or unreadable, or over `max_bytes`.
 std::string read_file(const std::string& path, std::uint64_t max_bytes = std::uint64_t{4} << 30);
 
-/// Writes to `path` through a temporary name in the same folder, fsync and rename: readers see the old file or the
-/// whole new one, never a part. @throws Error{kRun} naming the path (disk full, not writable); leaves no temporary.
+/// Writes to `path` through a temporary name in the same folder, fsync and rename: readers see the old file
+/// or the whole new one, never a part. @throws Error{kRun} naming the path (disk full, not writable); leaves
+/// no temporary.
 void write_file_atomically(const std::string& path, std::string_view bytes);
 
 /// The same for content that is produced in pieces: `produce` is called once with a sink.
@@ -25,7 +26,8 @@ using Sink = std::function<void(std::string_view)>;
 void write_file_atomically(const std::string& path, const std::function<void(const Sink&)>& produce);
 
 /// Makes a folder that becomes visible under its name by one rename after everything in it is on disk.
-/// Usage: `StagedFolder stage(path); write into stage.path(); stage.publish();`. An unpublished stage is removed.
+/// Usage: `StagedFolder stage(path); write into stage.path(); stage.publish();`. An unpublished stage is
+/// removed.
 class StagedFolder {
  public:
   explicit StagedFolder(std::string final_path);
@@ -33,7 +35,8 @@ class StagedFolder {
   StagedFolder(const StagedFolder&) = delete;
   StagedFolder& operator=(const StagedFolder&) = delete;
   const std::string& path() const { return staged_; }
-  /// fsyncs every file and folder in the stage, then renames it into place (replacing an older folder of that name).
+  /// fsyncs every file and folder in the stage, then renames it into place (replacing an older folder of that
+  /// name).
   void publish();
 
  private:

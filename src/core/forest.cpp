@@ -46,7 +46,8 @@ struct Tree {
     while (share && at < sequence.ids.size()) {
       const auto& branches = siblings(parent);
       const auto match = std::find_if(branches.begin(), branches.end(), [&](std::size_t i) {
-        return nodes[i].source->table == sequence.table && nodes[i].source->ids[nodes[i].from] == sequence.ids[at];
+        return nodes[i].source->table == sequence.table &&
+               nodes[i].source->ids[nodes[i].from] == sequence.ids[at];
       });
       if (match == branches.end()) break;
       const std::size_t index = *match, count = common(nodes[index], sequence);
@@ -81,7 +82,8 @@ void append(const Tree& tree, Forest& forest) {
     bool leaving;
   };
   std::vector<Visit> stack;
-  for (auto root = tree.roots.rbegin(); root != tree.roots.rend(); ++root) stack.push_back({*root, -1, false});
+  for (auto root = tree.roots.rbegin(); root != tree.roots.rend(); ++root)
+    stack.push_back({*root, -1, false});
   while (!stack.empty()) {
     const Visit visit = stack.back();
     stack.pop_back();

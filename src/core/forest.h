@@ -1,8 +1,8 @@
 // The packed stream: a forest of token segments in which a shared prefix is stored, and later computed, once.
 //
-// Sequences of one group (a prompt with its candidates) are cut where they diverge: the common prefix becomes a parent
-// segment, the rest its children, and so on (a radix tree). Segments are laid out depth first, so all descendants of a
-// segment stand directly behind it in the stream:
+// Sequences of one group (a prompt with its candidates) are cut where they diverge: the common prefix becomes
+// a parent segment, the rest its children, and so on (a radix tree). Segments are laid out depth first, so
+// all descendants of a segment stand directly behind it in the stream:
 //
 //      stream:   [ prompt ][ answer A ][ answer B ][ next prompt ][ … ]
 //      parent:      -1          0           0            -1
@@ -18,9 +18,10 @@ namespace attune::core {
 
 /// One sequence to be packed.
 struct TokenSequence {
-  std::span<const std::int32_t> ids;  ///< final token ids (after template, truncation, end-of-sequence); not empty
-  std::int64_t group = 0;             ///< only sequences of the same group share; groups must be contiguous
-  std::int32_t table = 0;             ///< position table; only sequences of equal tables share (length-dependent RoPE)
+  std::span<const std::int32_t>
+      ids;                 ///< final token ids (after template, truncation, end-of-sequence); not empty
+  std::int64_t group = 0;  ///< only sequences of the same group share; groups must be contiguous
+  std::int32_t table = 0;  ///< position table; only sequences of equal tables share (length-dependent RoPE)
 };
 
 struct Segment {
@@ -45,7 +46,8 @@ struct Forest {
 };
 
 /// Packs sequences. With `share` off every sequence is its own root (the oracle, and the rule under dropout).
-/// Two equal sequences end in the same segment. Linear in the number of tokens up to the radix tree's branching.
+/// Two equal sequences end in the same segment. Linear in the number of tokens up to the radix tree's
+/// branching.
 Forest build_forest(std::span<const TokenSequence> sequences, bool share = true);
 
 /// Tokens that build_forest would put into the stream, without building it.

@@ -40,7 +40,8 @@ class StrictBuilder : public nlohmann::detail::json_sax_dom_parser<Json> {
 
  private:
   void deepen() {
-    if (++depth_ > kMaxJsonDepth) throw std::runtime_error(fmt::format("nested deeper than {} levels", kMaxJsonDepth));
+    if (++depth_ > kMaxJsonDepth)
+      throw std::runtime_error(fmt::format("nested deeper than {} levels", kMaxJsonDepth));
   }
   int depth_ = 0;
   std::vector<std::set<std::string>> keys_;
@@ -69,9 +70,7 @@ Json parse_json(std::string_view text, std::string_view where) {
   return out;
 }
 
-std::string to_line(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string to_line(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 Json read_json_file(const std::string& path) { return parse_json(read_file(path), path); }
 

@@ -7,8 +7,8 @@
 
 namespace attune::core {
 
-/// Keeps the order of keys, as every file that we write or re-save must. Lookup is linear in the number of keys:
-/// not for vocabularies.
+/// Keeps the order of keys, as every file that we write or re-save must. Lookup is linear in the number of
+/// keys: not for vocabularies.
 using Json = nlohmann::ordered_json;
 
 /// Deepest nesting accepted from outside.
@@ -23,8 +23,8 @@ Json parse_json(std::string_view text, std::string_view where);
 /// (Declared in terms of optional to keep error.h out of hot paths: empty means bad, `why` says why.)
 bool try_parse_json(std::string_view text, Json& out, std::string& why);
 
-/// One line of JSON: doubles with 17 significant digits at most (shortest that reads back), NaN and infinities as
-/// null, invalid UTF-8 replaced.
+/// One line of JSON: doubles with 17 significant digits at most (shortest that reads back), NaN and
+/// infinities as null, invalid UTF-8 replaced.
 std::string to_line(const Json& value);
 
 /// Reads and parses a whole file. @throws Error{kRequest}: missing, empty, or not JSON.

@@ -1,6 +1,6 @@
-// Random numbers without state: every number is a function of (seed, purpose, step, record, sample, token), so a
-// resumed, re-batched or re-threaded run draws the same ones. Philox4x32-10 (Salmon et al. 2011, "Parallel random
-// numbers: as easy as 1, 2, 3").
+// Random numbers without state: every number is a function of (seed, purpose, step, record, sample, token),
+// so a resumed, re-batched or re-threaded run draws the same ones. Philox4x32-10 (Salmon et al. 2011,
+// "Parallel random numbers: as easy as 1, 2, 3").
 #pragma once
 
 #include <array>

@@ -11,8 +11,8 @@
 namespace attune::data {
 namespace {
 
-/// After so many bytes the mapped pages are given back. The kernel maps up to 64 KiB on either side of what is touched,
-/// which counts as well.
+/// After so many bytes the mapped pages are given back. The kernel maps up to 64 KiB on either side of what
+/// is touched, which counts as well.
 constexpr std::size_t kResidentBytes = std::size_t{32} << 20;
 constexpr std::size_t kAroundFault = std::size_t{128} << 10;
 

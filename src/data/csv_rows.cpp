@@ -54,6 +54,7 @@ class CsvRows final : public RowReader {
     if (!read_cells()) return false;
     out.where = fmt::format("{}:{}", path_, first_line_);
     out.problem = problem_;
+    out.cells = true;
     out.row = core::Json::object();
     if (out.problem) return true;
     if (cells_.size() != names_.size()) {
@@ -61,7 +62,7 @@ class CsvRows final : public RowReader {
                                     fmt::format("{} cells for {} columns", cells_.size(), names_.size())};
       return true;
     }
-    for (std::size_t i = 0; i < names_.size(); ++i) out.row[names_[i]] = typed_cell(names_[i], cells_[i]);
+    for (std::size_t i = 0; i < names_.size(); ++i) out.row[names_[i]] = cells_[i];
     return true;
   }
 
@@ -125,6 +126,11 @@ class CsvRows final : public RowReader {
 };
 
 }  // namespace
+
+void read_cells(core::Json& row) {
+  for (auto& [name, value] : row.items())
+    if (value.is_string()) value = typed_cell(name, value.get<std::string>());
+}
 
 std::unique_ptr<RowReader> open_csv_rows(const std::string& path, char separator) {
   return std::make_unique<CsvRows>(path, separator);

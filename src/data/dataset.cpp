@@ -122,6 +122,9 @@ void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds ne
     auto cached = tokenize_row(row, codec, options, needs);
     if (!cached.ok()) {
       ++summary.dropped[cached.error().reason];
+      if (summary.rows_kept == 0 && clock.seconds() > 10 && cached.error().reason == kTemplateRefused)
+        core::fail_request("{}: the chat template refused every conversation so far: {}", row.where,
+                           cached.error().detail);
       continue;
     }
     count_row(cached.value(), row.copies, summary);

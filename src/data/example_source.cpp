@@ -79,8 +79,10 @@ bool ExampleSource::next_raw(RawRow& out) {
       if (file_ == entries_[entry_].files.size()) return false;
       reader_ = open_rows(entries_[entry_].files[file_++]);
     }
+    out.cells = false;
     if (reader_->next(out)) {
       if (!out.problem) map_columns(out.row);
+      if (!out.problem && out.cells) read_cells(out.row);
       return true;
     }
     reader_.reset();

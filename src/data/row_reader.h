@@ -17,6 +17,7 @@ struct RawRow {
   core::Json row;                          ///< an object; a bare text becomes {"text": …}
   std::optional<core::ItemError> problem;  ///< why there is no row
   std::string where;                       ///< "prefs.jsonl:17"
+  bool cells = false;                      ///< all values are texts, as CSV has them
 };
 
 class RowReader {
@@ -32,8 +33,11 @@ class RowReader {
 std::unique_ptr<RowReader> open_rows(const SourceFile& file);
 
 /// Comma- or tab-separated values with a header line: quotes, doubled quotes and line ends inside them as RFC
-/// 4180. Cells are texts, but for columns that the formats read as numbers, booleans or JSON.
+/// 4180.
 std::unique_ptr<RowReader> open_csv_rows(const std::string& path, char separator);
+/// Turns the cells of columns that formats read as numbers, booleans, lists or messages into these ("label",
+/// "messages" …). Done after columns are renamed.
+void read_cells(core::Json& row);
 
 /// The row that a text of JSON holds.
 void parse_row(std::string_view text, RawRow& out);

@@ -9,6 +9,9 @@ namespace attune::data {
 /// Goes up when tokenisation or the rules of what is used change, so that older caches are made anew.
 inline constexpr int kTokenRules = 1;
 
+/// The reason of rows that the template would not render.
+inline constexpr const char* kTemplateRefused = "the chat template refused the messages";
+
 /// Tokens, masks and feedback of a row, or why it is unusable.
 core::Result<CachedRow> tokenize_row(const SourceRow& row, const TextCodec& codec, const DataOptions& options,
                                      RowNeeds needs);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "data/columns.h"
+#include "data/row_tokens.h"
 #include "data/token_spans.h"
 #include "data/tokenize_text.h"
 
@@ -30,7 +31,7 @@ auto rendered(const Render& render) -> core::Result<decltype(render())> {
     return render();
   } catch (const core::Error& error) {
     if (error.code() != core::ErrorCode::kRequest) throw;
-    return core::ItemError{"the chat template refused the messages", error.what()};
+    return core::ItemError{kTemplateRefused, error.what()};
   }
 }
 

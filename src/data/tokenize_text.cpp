@@ -63,32 +63,32 @@ core::Result<std::vector<std::int32_t>> check_ids(std::vector<std::int32_t> ids,
 }
 
 core::Result<Encoded> encode_given_ids(const Example& example, const Candidate& candidate,
-                                       const TextCodec& codec) {
+                                       const TextCodec& codec, bool append_eos) {
   Encoded out;
-  const auto prompt = tokenize_prompt(example, codec);
   if (!example.language_modelling) {
+    auto prompt = tokenize_prompt(example, codec);
     if (!prompt.ok()) return prompt.error();
-    out.prompt = prompt.value();
+    out.prompt = std::move(prompt.value());
   }
   std::vector<std::int32_t> completion;
-  if (candidate.completion_ids)
+  if (candidate.completion_ids) {
     completion = *candidate.completion_ids;
-  else if (candidate.completion.is_string())
-    completion = need_tokenizer(codec).encode(candidate.completion.get<std::string>(), false);
-  else
+  } else if (candidate.completion.is_string()) {
+    const auto& tokenizer = need_tokenizer(codec);
+    const EndedText text = ended(candidate.completion.get<std::string>(), candidate, codec, append_eos);
+    completion = tokenizer.encode(text.text, false);
+    settle_end(completion, text, codec);
+  } else {
     return core::ItemError{"messages cannot follow prompt_ids", ""};
+  }
   auto checked = check_ids(std::move(completion), codec);
   if (!checked.ok()) return checked.error();
   out.completion = std::move(checked.value());
   out.mask = candidate.completion_mask;
-  out.step_ends =
-      find_step_ends(candidate, codec, out,
-                     codec.tokenizer && !candidate.steps.empty() ? codec.tokenizer->decode(out.prompt) : "");
-  if (codec.tokenizer) {
-    std::vector<std::int32_t> ids = out.prompt;
-    ids.insert(ids.end(), out.completion.begin(), out.completion.end());
-    out.rendered = codec.tokenizer->decode(ids);
-  }
+  if (!codec.tokenizer) return out;
+  const std::string prompt_text = codec.tokenizer->decode(out.prompt);
+  out.step_ends = find_step_ends(candidate, codec, out, prompt_text);
+  out.rendered = prompt_text + codec.tokenizer->decode(out.completion);
   return out;
 }
 
@@ -131,7 +131,8 @@ core::Result<Encoded> encode_candidate(const Example& example, const Candidate& 
                                        const TextCodec& codec, const DataOptions& options, bool training) {
   if (candidate.completion_ids ? candidate.completion_ids->empty() : is_blank(candidate.completion))
     return core::ItemError{"empty completion", ""};
-  if (example.prompt_ids || candidate.completion_ids) return encode_given_ids(example, candidate, codec);
+  if (example.prompt_ids || candidate.completion_ids)
+    return encode_given_ids(example, candidate, codec, training && options.append_eos);
   if (example.prompt.is_array() || candidate.completion.is_array())
     return encode_conversation(example, candidate, codec, training && options.assistant_only);
   return encode_plain(example, candidate, codec, training && options.append_eos);

@@ -1,6 +1,7 @@
 #include "generation/session.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -19,6 +20,29 @@ std::int64_t in_whole_blocks(std::int64_t tokens) {
   return (tokens + model::kBlockTokens - 1) / model::kBlockTokens * model::kBlockTokens;
 }
 
+/// Multiply-adds for which another thread pays: waking one costs some tens of microseconds, and far more on a
+/// busy machine.
+constexpr std::int64_t kWorkPerThread = std::int64_t{1} << 22;
+
+/// Lets libtorch use only as many threads as a step's work deserves. Depends on counts alone, so runs repeat.
+class ThreadLimit {
+ public:
+  ThreadLimit() : all_(at::get_num_threads()) {}
+  ~ThreadLimit() { set(all_); }
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+  void for_any_work() { set(all_); }
+  void for_work(std::int64_t work) {
+    set(static_cast<int>(std::clamp<std::int64_t>(work / kWorkPerThread, 1, all_)));
+  }
+
+ private:
+  static void set(int threads) {
+    if (threads != at::get_num_threads()) at::set_num_threads(threads);
+  }
+  int all_;
+};
+
 void add_distinct(std::vector<std::int32_t>& seen, std::int32_t token) {
   const auto at = std::lower_bound(seen.begin(), seen.end(), token);
   if (at == seen.end() || *at != token) seen.insert(at, token);
@@ -34,7 +58,12 @@ Session::Session(const SessionInput& input) : in_(input) {
 }
 
 std::vector<std::vector<Sample>> Session::run() {
-  while (admit()) {
+  ThreadLimit threads;
+  while (true) {
+    // Reading prompts is work enough for all threads.
+    if (next_prompt_ < in_.prompts.size()) threads.for_any_work();
+    if (!admit()) break;
+    threads.for_work(static_cast<std::int64_t>(active_.size()) * in_.decoder.work_per_row());
     draw();
     retire();
     advance();

@@ -114,7 +114,8 @@ at::Tensor Decoder::DecodeLinear::operator()(const at::Tensor& x) const {
 Decoder::Decoder(const TransformerWeights& weights, const ModelConfig& config, Weights which)
     : weights_(weights), config_(config), shape_{config.layers, config.kv_heads, config.head_dim} {
   const c10::InferenceMode no_gradients;
-  const auto taken = [which](const Linear& linear) {
+  const auto taken = [this, which](const Linear& linear) {
+    work_per_row_ += linear.weight.numel();
     return DecodeLinear{linear.merged(which), linear.bias};
   };
   const auto all_taken = [&taken](const std::vector<Linear>& linears) {

@@ -74,6 +74,9 @@ class Decoder {
   /// @return hidden states after the final norm [R, D]
   at::Tensor step(std::span<const DecodeRow> rows) const;
 
+  /// Multiply-adds that one row of step() and logits() costs, attention aside.
+  std::int64_t work_per_row() const { return work_per_row_; }
+
   /// Logits of hidden states [R, D]: [R, V] in float32.
   at::Tensor logits(const at::Tensor& hidden) const;
 
@@ -101,6 +104,7 @@ class Decoder {
   const TransformerWeights& weights_;
   const ModelConfig& config_;
   KvShape shape_;
+  std::int64_t work_per_row_ = 0;
   std::vector<DecodeLayer> layers_;
   DecodeLinear head_;
 };

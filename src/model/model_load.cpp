@@ -62,10 +62,12 @@ void ModelOptions::declare(core::Fields& fields) {
              "Base model of an adapter folder, instead of the one that adapter_config.json names.");
 }
 
-/// The folders that a `model` setting means: the base, the adapter ("" for none), and the base's name as given.
+/// The folders that a `model` setting means: the base, the adapter ("" for none), and the base's name as
+/// given.
 Model::Place Model::locate(const ModelOptions& options) {
   Place place{resolve_model_folder(options.path), options.adapter, options.path};
-  if (!fs::exists(joined(place.folder, "config.json")) && fs::exists(joined(place.folder, "adapter_config.json"))) {
+  if (!fs::exists(joined(place.folder, "config.json")) &&
+      fs::exists(joined(place.folder, "adapter_config.json"))) {
     if (!place.adapter.empty())
       core::fail_request("{}: is an adapter itself; model.adapter={} cannot be put on top of it",
                          options.path, place.adapter);

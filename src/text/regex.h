@@ -42,8 +42,8 @@ class Regex {
   Regex& operator=(Regex&&) noexcept;
 
   /// First match at or after `from`. `text` must be well-formed UTF-8, `from` the start of a character.
-  /// @throws core::Error{kRequest} when the pattern backtracks beyond all bounds on this text, or when searching has
-  /// taken unreasonably long since `renew_time`.
+  /// @throws core::Error{kRequest} when the pattern backtracks beyond all bounds on this text, or when
+  /// searching has taken unreasonably long since `renew_time`.
   bool find(std::string_view text, std::size_t from, RegexScratch& scratch, Match& match) const;
 
  private:

@@ -21,8 +21,10 @@ void save_checkpoint(const std::string& folder, const model::Model& model, const
   core::StagedFolder stage(folder);
   model.save_result(stage.path());
   auto tensors = optimizer.moments();
-  // The model's own files may hold another precision than training computes in: exact copies make resuming exact.
-  for (const auto& parameter : optimizer.parameters()) tensors[kExact + parameter.name] = parameter.tensor.detach();
+  // The model's own files may hold another precision than training computes in: exact copies make resuming
+  // exact.
+  for (const auto& parameter : optimizer.parameters())
+    tensors[kExact + parameter.name] = parameter.tensor.detach();
   save_tensors(stage.path() + "/" + kTensorFile, tensors);
   core::write_file_atomically(stage.path() + "/" + kStateFile, state.dump(1) + "\n");
   stage.publish();

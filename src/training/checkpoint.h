@@ -1,12 +1,12 @@
-// Checkpoints: a folder that transformers or PEFT loads, with the rest of the training state beside it. It becomes
-// visible by one rename after everything is on disk.
+// Checkpoints: a folder that transformers or PEFT loads, with the rest of the training state beside it. It
+// becomes visible by one rename after everything is on disk.
 #pragma once
 
 #include <map>
 #include <string>
 
-#include "core/json.h"
 #include "algorithm/method.h"
+#include "core/json.h"
 #include "model/model.h"
 #include "training/optimizer.h"
 
@@ -17,7 +17,8 @@ namespace attune::training {
 void save_checkpoint(const std::string& folder, const model::Model& model, const AdamW& optimizer,
                      const core::Json& state);
 
-/// Puts weights and moments back exactly and returns the state. @throws Error{kRequest} naming what is damaged.
+/// Puts weights and moments back exactly and returns the state. @throws Error{kRequest} naming what is
+/// damaged.
 core::Json load_checkpoint(const std::string& folder, model::Model& model, AdamW& optimizer);
 
 /// metrics as JSON and back: {"name": [fold, sum, count]}.

@@ -18,7 +18,8 @@ std::int64_t tokens_of(const data::TokenizedRow& row) {
 
 }  // namespace
 
-DataStream::DataStream(data::Dataset data, StreamOptions options) : data_(std::move(data)), options_(options) {
+DataStream::DataStream(data::Dataset data, StreamOptions options)
+    : data_(std::move(data)), options_(options) {
   ATTUNE_ASSERT(data_.size() > 0);
   order_ = order_of(0);
 }
@@ -72,7 +73,8 @@ void DataStream::seek(const core::Json& cursor, const std::string& where) {
   epoch_ = cursor.value("epoch", std::int64_t{-1});
   position_ = cursor.value("position", std::int64_t{-1});
   if (epoch_ < 0 || position_ < 0 || position_ > data_.size())
-    core::fail_request("{}: the place in the data is damaged (epoch {}, position {})", where, epoch_, position_);
+    core::fail_request("{}: the place in the data is damaged (epoch {}, position {})", where, epoch_,
+                       position_);
   order_ = order_of(epoch_);
 }
 

@@ -1,5 +1,5 @@
-// The order in which a dataset is read: a permutation of (seed, epoch), cut into batches. A cursor says where a run is,
-// so a resumed run reads on exactly there.
+// The order in which a dataset is read: a permutation of (seed, epoch), cut into batches. A cursor says where
+// a run is, so a resumed run reads on exactly there.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 namespace attune::training {
 
 struct StreamOptions {
-  std::int64_t batch_size = 8;       ///< records a batch
-  std::int64_t tokens_per_batch = 0; ///< ends a batch before it would exceed so many tokens; 0: off
+  std::int64_t batch_size = 8;        ///< records a batch
+  std::int64_t tokens_per_batch = 0;  ///< ends a batch before it would exceed so many tokens; 0: off
   bool shuffle = true;
   std::uint64_t seed = 0;
 };

@@ -26,7 +26,8 @@ model::Readout readout_of(const data::PackedBatch& batch, Positions at, at::Devi
                                                         at::TensorOptions(at::kLong).device(device))};
 }
 
-/// Whether the engine can go micro-batch by micro-batch, or needs all signals of the step before any coefficient.
+/// Whether the engine can go micro-batch by micro-batch, or needs all signals of the step before any
+/// coefficient.
 bool needs_whole_step(const algorithm::Method& method, const std::vector<data::PackedBatch>& batches) {
   const auto split = [](const data::PackedBatch& batch) { return batch.splits_group; };
   return method.scope() == algorithm::Scope::kStep ||
@@ -35,7 +36,8 @@ bool needs_whole_step(const algorithm::Method& method, const std::vector<data::P
 
 std::vector<Need> needs_from(const std::vector<Need>& needs, Source source) {
   std::vector<Need> chosen;
-  std::copy_if(needs.begin(), needs.end(), std::back_inserter(chosen), [&](const Need& n) { return n.source == source; });
+  std::copy_if(needs.begin(), needs.end(), std::back_inserter(chosen),
+               [&](const Need& n) { return n.source == source; });
   return chosen;
 }
 
@@ -70,9 +72,15 @@ std::vector<std::string> names_at(const std::vector<Need>& needs, Positions at) 
 class Engine::Pass {
  public:
   Pass(const Engine& engine, const Step& step, const std::vector<Need>& needs, bool train)
-      : engine_(engine), step_(step), needs_(needs), train_(train), offsets_(step.offsets()), totals_(step.totals()) {
+      : engine_(engine),
+        step_(step),
+        needs_(needs),
+        train_(train),
+        offsets_(step.offsets()),
+        totals_(step.totals()) {
     const bool dropout = train && engine.options_.adapter_dropout > 0;
-    batches_ = data::pack(step.items, engine.options_.micro_batch_tokens, engine.options_.share_prefixes && !dropout);
+    batches_ = data::pack(step.items, engine.options_.micro_batch_tokens,
+                          engine.options_.share_prefixes && !dropout);
     for (std::size_t i = 0; i < step.items.size(); ++i) all_.push_back(static_cast<std::int64_t>(i));
     for (const auto& [key, rows] : step.known) add_known(key, rows);
   }
@@ -84,11 +92,14 @@ class Engine::Pass {
   model::SignalModel forward(std::size_t batch, Source source) const {
     const bool own = source != Source::kReference || engine_.reference_.model == nullptr;
     const model::Model& which = own ? engine_.policy_ : *engine_.reference_.model;
-    const auto weights = source == Source::kReference && own ? model::Weights::kReference : model::Weights::kPolicy;
+    const auto weights =
+        source == Source::kReference && own ? model::Weights::kReference : model::Weights::kPolicy;
     std::optional<std::uint64_t> dropout;
     if (source == Source::kPolicy && train_ && engine_.options_.adapter_dropout > 0)
-      dropout = core::random_bits({.seed = engine_.options_.seed, .purpose = core::Purpose::kDropout,
-                                   .step = step_.number, .record = batch});
+      dropout = core::random_bits({.seed = engine_.options_.seed,
+                                   .purpose = core::Purpose::kDropout,
+                                   .step = step_.number,
+                                   .record = batch});
     model::SignalModel forwarded;
     forwarded.hidden = which.hidden(batches_[batch].forest, weights, dropout);
     forwarded.head = which.head();
@@ -118,7 +129,8 @@ class Engine::Pass {
     for (const Source source : {Source::kReference, Source::kTeacher}) {
       auto wanted = needs_from(needs_, source);
       std::erase_if(wanted, [&](const Need& need) { return knows(need.key()); });
-      for (std::size_t b = 0; !wanted.empty() && b < batches_.size(); ++b) read(b, forward(b, source), wanted);
+      for (std::size_t b = 0; !wanted.empty() && b < batches_.size(); ++b)
+        read(b, forward(b, source), wanted);
     }
   }
 
@@ -158,7 +170,8 @@ class Engine::Pass {
     for (const auto& need : needs_) {
       const auto found = part.by_signal.find(need.key());
       if (found == part.by_signal.end()) continue;
-      auto& all = coefficients_.try_emplace(need.key(), at::zeros({length(need.at)}, at::kDouble)).first->second;
+      auto& all =
+          coefficients_.try_emplace(need.key(), at::zeros({length(need.at)}, at::kDouble)).first->second;
       std::int64_t from = 0;
       for (const std::int64_t item : items) {
         const auto [begin, count] = range(item, need.at);
@@ -177,15 +190,18 @@ class Engine::Pass {
     for (const Positions at : {Positions::kTokens, Positions::kLast}) {
       const auto upstream = upstream_of(batch, needs, at, weight, policy.hidden.device());
       if (upstream.empty()) continue;
-      const auto part = model::backward_signals(detached(policy), readout_of(batches_[batch], at, policy.hidden.device()),
-                                                upstream, reference ? &*reference : nullptr);
+      const auto part =
+          model::backward_signals(detached(policy), readout_of(batches_[batch], at, policy.hidden.device()),
+                                  upstream, reference ? &*reference : nullptr);
       gradient = gradient.defined() ? gradient + part : part;
     }
     if (gradient.defined() && policy.hidden.requires_grad()) policy.hidden.backward(gradient);
   }
 
  private:
-  std::int64_t length(Positions at) const { return at == Positions::kTokens ? offsets_.back() : step_.size(); }
+  std::int64_t length(Positions at) const {
+    return at == Positions::kTokens ? offsets_.back() : step_.size();
+  }
 
   /// Where an item's numbers stand in the step: {begin, count}.
   std::pair<std::int64_t, std::int64_t> range(std::int64_t item, Positions at) const {
@@ -198,8 +214,8 @@ class Engine::Pass {
     std::vector<double> flat;
     for (const auto& row : rows) flat.insert(flat.end(), row.begin(), row.end());
     if (static_cast<std::int64_t>(flat.size()) != offsets_.back())
-      core::fail_request("{}: {} numbers for {} trained tokens; records must carry one for each", key, flat.size(),
-                         offsets_.back());
+      core::fail_request("{}: {} numbers for {} trained tokens; records must carry one for each", key,
+                         flat.size(), offsets_.back());
     values_[key] = at::tensor(flat, at::kDouble);
   }
 
@@ -221,8 +237,8 @@ class Engine::Pass {
     }
   }
 
-  std::map<std::string, at::Tensor> upstream_of(std::size_t batch, const std::vector<Need>& needs, Positions at,
-                                                double weight, at::Device device) const {
+  std::map<std::string, at::Tensor> upstream_of(std::size_t batch, const std::vector<Need>& needs,
+                                                Positions at, double weight, at::Device device) const {
     std::map<std::string, at::Tensor> upstream;
     for (const auto& need : needs) {
       const auto found = coefficients_.find(need.key());
@@ -245,14 +261,15 @@ class Engine::Pass {
   algorithm::Totals totals_;
   std::vector<std::int64_t> all_;
   std::vector<data::PackedBatch> batches_;
-  std::map<std::string, at::Tensor> values_, coefficients_, prepared_;  ///< float64, [tokens of the step] or [N]
+  std::map<std::string, at::Tensor> values_, coefficients_,
+      prepared_;  ///< float64, [tokens of the step] or [N]
 };
 
 Engine::Engine(model::Model& policy, Reference reference, EngineOptions options)
     : policy_(policy), reference_(reference), options_(options) {}
 
-StepResult Engine::run(const Step& step, const algorithm::Method& method, algorithm::State& state, double weight,
-                       bool train) {
+StepResult Engine::run(const Step& step, const algorithm::Method& method, algorithm::State& state,
+                       double weight, bool train) {
   const auto needs = method.needs(), policy_needs = needs_from(needs, Source::kPolicy);
   Pass pass(*this, step, needs, train);
   const bool whole = needs_whole_step(method, pass.batches());
@@ -297,10 +314,12 @@ std::vector<std::vector<double>> Engine::read(const Step& step, const std::strin
     const auto& batch = pass.batches()[b];
     const auto forwarded = pass.forward(b, source);
     const auto readout = readout_of(batch, Positions::kTokens, forwarded.hidden.device());
-    const auto values = model::read_signals(forwarded, readout, {signal}).at(signal).to(at::kCPU, at::kDouble).contiguous();
+    const auto values =
+        model::read_signals(forwarded, readout, {signal}).at(signal).to(at::kCPU, at::kDouble).contiguous();
     const double* numbers = values.data_ptr<double>();
     for (std::size_t k = 0; k < batch.items.size(); ++k)
-      result[static_cast<std::size_t>(batch.items[k])].assign(numbers + batch.offsets[k], numbers + batch.offsets[k + 1]);
+      result[static_cast<std::size_t>(batch.items[k])].assign(numbers + batch.offsets[k],
+                                                              numbers + batch.offsets[k + 1]);
   }
   return result;
 }

@@ -1,6 +1,6 @@
-// The engine: one optimiser step of any method on any model. It reads the signals that the method asks for over packed
-// micro-batches, gets the coefficients, and pushes them through the model. How a step is split into micro-batches
-// changes the result by rounding only.
+// The engine: one optimiser step of any method on any model. It reads the signals that the method asks for
+// over packed micro-batches, gets the coefficients, and pushes them through the model. How a step is split
+// into micro-batches changes the result by rounding only.
 #pragma once
 
 #include <cstdint>
@@ -20,15 +20,16 @@ namespace attune::training {
 
 /// Where the reference's numbers come from.
 struct Reference {
-  /// A second model, or null: the policy's own frozen weights (adapter off, or the frozen copy of a continued one).
+  /// A second model, or null: the policy's own frozen weights (adapter off, or the frozen copy of a continued
+  /// one).
   const model::Model* model = nullptr;
 };
 
 struct EngineOptions {
   std::int64_t micro_batch_tokens = 2048;  ///< stream tokens computed at a time
   bool share_prefixes = true;
-  double temperature = 1;   ///< logits are divided by it (rollouts that sample at another temperature)
-  std::uint64_t seed = 0;   ///< keys dropout
+  double temperature = 1;  ///< logits are divided by it (rollouts that sample at another temperature)
+  std::uint64_t seed = 0;  ///< keys dropout
   double adapter_dropout = 0;
 };
 
@@ -44,11 +45,13 @@ class Engine {
 
   /// Loss and metrics of the step; adds weight × gradients to the .grad of the policy's trained parameters.
   /// Gradients are left out with `train` false (evaluation).
-  StepResult run(const Step& step, const algorithm::Method& method, algorithm::State& state, double weight = 1,
-                 bool train = true);
+  StepResult run(const Step& step, const algorithm::Method& method, algorithm::State& state,
+                 double weight = 1, bool train = true);
 
-  /// Reads one vocabulary signal for every trained token of the step: per candidate (scoring, reference caches).
-  std::vector<std::vector<double>> read(const Step& step, const std::string& signal, algorithm::Source source);
+  /// Reads one vocabulary signal for every trained token of the step: per candidate (scoring, reference
+  /// caches).
+  std::vector<std::vector<double>> read(const Step& step, const std::string& signal,
+                                        algorithm::Source source);
 
  private:
   class Pass;  ///< one step while it is computed

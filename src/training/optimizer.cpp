@@ -39,7 +39,8 @@ void AdamW::update(const std::vector<std::size_t>& indices, double learning_rate
     grads.push_back(parameter.tensor.grad().to(parameter.tensor.scalar_type()).contiguous());
     averages.push_back(exp_avg_[i]);
     squares.push_back(exp_avg_sq_[i]);
-    counts.push_back(at::full({}, static_cast<double>(steps_), at::TensorOptions(at::kFloat).device(parameter.tensor.device())));
+    counts.push_back(at::full({}, static_cast<double>(steps_),
+                              at::TensorOptions(at::kFloat).device(parameter.tensor.device())));
   }
   if (tensors.empty()) return;
   at::_fused_adamw_(tensors, grads, averages, squares, none, counts, learning_rate, options_.adam_beta1,
@@ -70,11 +71,13 @@ std::map<std::string, at::Tensor> AdamW::moments() const {
   return result;
 }
 
-void AdamW::restore(const std::map<std::string, at::Tensor>& moments, std::int64_t steps, const std::string& where) {
+void AdamW::restore(const std::map<std::string, at::Tensor>& moments, std::int64_t steps,
+                    const std::string& where) {
   const auto take = [&](const std::string& name, at::Tensor& into) {
     const auto found = moments.find(name);
     if (found == moments.end() || found->second.sizes() != into.sizes())
-      core::fail_request("{}: {} is missing or has another shape; the checkpoint belongs to another run", where, name);
+      core::fail_request("{}: {} is missing or has another shape; the checkpoint belongs to another run",
+                         where, name);
     into.copy_(found->second);
   };
   for (std::size_t i = 0; i < parameters_.size(); ++i) {

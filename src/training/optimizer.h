@@ -1,5 +1,5 @@
-// AdamW with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101) and gradient clipping, with torch's
-// arithmetic: the same numbers as torch.optim.AdamW(fused=True) and clip_grad_norm_.
+// AdamW with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101) and gradient clipping, with
+// torch's arithmetic: the same numbers as torch.optim.AdamW(fused=True) and clip_grad_norm_.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -31,7 +31,8 @@ class AdamW {
   /// Moments by parameter name ("<name>.exp_avg", "<name>.exp_avg_sq"), for checkpoints.
   std::map<std::string, at::Tensor> moments() const;
   /// Puts moments back. @throws Error{kRequest} if one is missing or has another shape.
-  void restore(const std::map<std::string, at::Tensor>& moments, std::int64_t steps, const std::string& where);
+  void restore(const std::map<std::string, at::Tensor>& moments, std::int64_t steps,
+               const std::string& where);
   const std::vector<model::Parameter>& parameters() const { return parameters_; }
   std::int64_t steps() const { return steps_; }
 

@@ -13,22 +13,30 @@ std::vector<std::string> schedule_names() {
 }
 
 void declare_schedule(TrainingOptions& o, core::Fields& fields) {
-  fields.add("learning_rate", o.learning_rate, "Peak learning rate; 0 takes the method's default.").non_negative();
-  fields.add("schedule", o.schedule, "How the learning rate falls.").one_of(schedule_names()).alias("lr_scheduler_type");
+  fields.add("learning_rate", o.learning_rate, "Peak learning rate; 0 takes the method's default.")
+      .non_negative();
+  fields.add("schedule", o.schedule, "How the learning rate falls.")
+      .one_of(schedule_names())
+      .alias("lr_scheduler_type");
   fields.add("warmup_steps", o.warmup_steps, "Updates over which the rate rises from 0.").non_negative();
   fields.add("warmup_ratio", o.warmup_ratio, "The same as a share of all updates.").range(0, 1);
-  fields.add("decay_steps", o.decay_steps, "Length of warmup_stable_decay's fall.").non_negative().alias("num_decay_steps");
-  fields.add("min_lr_ratio", o.min_lr_ratio, "Floor of cosine_with_min_lr, as a share of the peak.").range(0, 1);
+  fields.add("decay_steps", o.decay_steps, "Length of warmup_stable_decay's fall.")
+      .non_negative()
+      .alias("num_decay_steps");
+  fields.add("min_lr_ratio", o.min_lr_ratio, "Floor of cosine_with_min_lr, as a share of the peak.")
+      .range(0, 1);
   fields.add("num_cycles", o.num_cycles, "Cycles of the cosine schedules.").positive();
   fields.add("power", o.power, "Exponent of the polynomial schedule.").positive();
 }
 
 void declare_optimizer(TrainingOptions& o, core::Fields& fields) {
-  fields.add("weight_decay", o.weight_decay, "AdamW's decay; norms and biases are never decayed.").non_negative();
+  fields.add("weight_decay", o.weight_decay, "AdamW's decay; norms and biases are never decayed.")
+      .non_negative();
   fields.add("adam_beta1", o.adam_beta1, "AdamW's momentum.").range(0, 1);
   fields.add("adam_beta2", o.adam_beta2, "AdamW's averaging of squares.").range(0, 1);
   fields.add("adam_epsilon", o.adam_epsilon, "AdamW's epsilon.").positive();
-  fields.add("max_grad_norm", o.max_grad_norm, "Gradients are clipped to this norm; 0 never clips.").non_negative();
+  fields.add("max_grad_norm", o.max_grad_norm, "Gradients are clipped to this norm; 0 never clips.")
+      .non_negative();
 }
 
 }  // namespace
@@ -37,12 +45,15 @@ void TrainingOptions::declare(core::Fields& fields) {
   fields.add("batch_size", batch_size, "Records per update: a pair, a list or a group is one record.")
       .range(1, 1e9)
       .alias("per_device_train_batch_size");
-  fields.add("gradient_accumulation_steps", gradient_accumulation,
-             "Accepted for transformers' sake: multiplies batch_size. Micro-batches are chosen by tokens.")
+  fields
+      .add("gradient_accumulation_steps", gradient_accumulation,
+           "Accepted for transformers' sake: multiplies batch_size. Micro-batches are chosen by tokens.")
       .range(1, 1e6);
-  fields.add("tokens_per_batch", tokens_per_batch, "Ends a batch earlier, at so many tokens; 0 off.").non_negative();
-  fields.add("micro_batch_tokens", micro_batch_tokens,
-             "Tokens computed at a time; changes memory, not results. 0: chosen from the machine.")
+  fields.add("tokens_per_batch", tokens_per_batch, "Ends a batch earlier, at so many tokens; 0 off.")
+      .non_negative();
+  fields
+      .add("micro_batch_tokens", micro_batch_tokens,
+           "Tokens computed at a time; changes memory, not results. 0: chosen from the machine.")
       .non_negative();
   fields.add("epochs", epochs, "Passes over the data.").positive().alias("num_train_epochs");
   fields.add("max_steps", max_steps, "Stops after so many updates; 0: epochs decide.").non_negative();
@@ -51,22 +62,27 @@ void TrainingOptions::declare(core::Fields& fields) {
   fields.add("shuffle", shuffle, "A new order every epoch.");
   fields.add("dtype", dtype, "Arithmetic.").one_of({"float32", "bfloat16", "float16", "float64"});
   fields.add("logging_steps", logging_steps, "Updates per line of metrics.jsonl.").range(1, 1e9);
-  fields.add("save_steps", save_steps, "Updates between checkpoints; 0: only at the end of an epoch.").non_negative();
+  fields.add("save_steps", save_steps, "Updates between checkpoints; 0: only at the end of an epoch.")
+      .non_negative();
   fields.add("save_total_limit", save_total_limit, "Checkpoints that are kept; 0: all.").non_negative();
   fields.add("eval_steps", eval_steps, "Updates between evaluations; 0: at every checkpoint.").non_negative();
   fields.add("save_best", save_best, "The result is the checkpoint with the best eval.metric, not the last.")
       .alias("load_best_model_at_end");
-  fields.add("early_stopping_patience", early_stopping_patience,
-             "Stops after so many evaluations without improvement; 0: never.")
+  fields
+      .add("early_stopping_patience", early_stopping_patience,
+           "Stops after so many evaluations without improvement; 0: never.")
       .non_negative();
-  fields.add("pairs", pairs, "Which pairs of a rated group are trained on.").one_of({"best_worst", "all", "adjacent"});
-  fields.add("share_prefixes", share_prefixes, "Computes a prompt once for all its candidates; off for comparison.");
+  fields.add("pairs", pairs, "Which pairs of a rated group are trained on.")
+      .one_of({"best_worst", "all", "adjacent"});
+  fields.add("share_prefixes", share_prefixes,
+             "Computes a prompt once for all its candidates; off for comparison.");
 }
 
 void ReferenceOptions::declare(core::Fields& fields) {
   fields.add("path", path, "Folder of the reference model; empty: the model as it starts.");
-  fields.add("cache", cache,
-             "Computes the reference's log-probabilities once, before training, instead of keeping the model.")
+  fields
+      .add("cache", cache,
+           "Computes the reference's log-probabilities once, before training, instead of keeping the model.")
       .alias("precompute_ref_log_probs");
 }
 
@@ -76,7 +92,8 @@ void EvalOptions::declare(core::Fields& fields) {
 }
 
 void SamplesOptions::declare(core::Fields& fields) {
-  fields.add("prompts", prompts, "Prompts that are sampled before and after, for the report; 0: none.").range(0, 1000);
+  fields.add("prompts", prompts, "Prompts that are sampled before and after, for the report; 0: none.")
+      .range(0, 1000);
   fields.add("max_new_tokens", max_new_tokens, "Longest sample.").range(1, 1e6);
   fields.add("temperature", temperature, "Temperature of the samples; 0 is greedy.").non_negative();
 }
@@ -85,7 +102,8 @@ void TrainRecipe::declare(core::Fields& fields) {
   fields.section("model", model, "What is trained: a Hugging Face folder or a PEFT adapter folder.", "path");
   fields.add("data", data, "What it learns from: a file, a folder, a list with weights, or the long form.")
       .short_form("path");
-  fields.add("method", method, "How: a name, {name, options…}, or a list of {name, weight, data, …}.").short_form("name");
+  fields.add("method", method, "How: a name, {name, options…}, or a list of {name, weight, data, …}.")
+      .short_form("name");
   fields.section("adapter", adapter, "LoRA instead of all weights.", "type");
   fields.section("training", training, "The run.");
   fields.section("reference", reference, "The frozen model that methods compare with.", "path");

@@ -1,5 +1,5 @@
-// The settings of a training run, as recipes and arguments write them (names as in TRL and transformers where those
-// have one).
+// The settings of a training run, as recipes and arguments write them (names as in TRL and transformers where
+// those have one).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ struct TrainingOptions {
   double weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, max_grad_norm = 1;
   bool shuffle = true;
   std::string dtype = "float32";
-  std::int64_t logging_steps = 1, save_steps = 0, save_total_limit = 2, eval_steps = 0, gradient_accumulation = 1;
+  std::int64_t logging_steps = 1, save_steps = 0, save_total_limit = 2, eval_steps = 0,
+               gradient_accumulation = 1;
   bool save_best = false;
   std::int64_t early_stopping_patience = 0;
   std::string pairs = "best_worst";

@@ -55,7 +55,8 @@ void ReferenceCache::compute(const data::Dataset& data, Engine& engine, algorith
 }
 
 void ReferenceCache::save(const std::string& path) const {
-  save_tensors(path, {{"offsets", at::tensor(offsets_, at::kLong)}, {"values", at::tensor(values_, at::kDouble)}});
+  save_tensors(path,
+               {{"offsets", at::tensor(offsets_, at::kLong)}, {"values", at::tensor(values_, at::kDouble)}});
 }
 
 bool ReferenceCache::load(const std::string& path, const data::Dataset& data) {
@@ -76,7 +77,8 @@ void ReferenceCache::fill(Step& step) const {
   auto& known = step.known["ref_logps"];
   for (std::size_t i = 0; i < step.items.size(); ++i) {
     ATTUNE_ASSERT(step.row_candidates[i] >= 0);
-    const std::size_t candidate = first_of_row_.at(step.rows[i]) + static_cast<std::size_t>(step.row_candidates[i]);
+    const std::size_t candidate =
+        first_of_row_.at(step.rows[i]) + static_cast<std::size_t>(step.row_candidates[i]);
     known.emplace_back(values_.begin() + offsets_[candidate], values_.begin() + offsets_[candidate + 1]);
   }
 }

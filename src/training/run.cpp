@@ -36,7 +36,8 @@ TermSetting term_of(const core::Value& setting, const core::Value& data, const s
       fields.all();
       fields.find("weight")->assign(*weight, key + ".weight");
     }
-    std::erase_if(options.entries(), [](const auto& entry) { return entry.first == "data" || entry.first == "weight"; });
+    std::erase_if(options.entries(),
+                  [](const auto& entry) { return entry.first == "data" || entry.first == "weight"; });
   }
   term.method = algorithm::make_method(options, key);
   term.name = term.method->info().name;
@@ -57,11 +58,16 @@ std::vector<TermSetting> terms_of(const TrainRecipe& recipe) {
 
 data::RowNeeds row_needs(Feedback feedback) {
   switch (feedback) {
-    case Feedback::kDemonstrations: return data::RowNeeds::kDemonstrations;
-    case Feedback::kPairs: return data::RowNeeds::kPairs;
-    case Feedback::kLabels: return data::RowNeeds::kLabels;
-    case Feedback::kGroups: return data::RowNeeds::kRewards;
-    case Feedback::kLists: return data::RowNeeds::kRewards;
+    case Feedback::kDemonstrations:
+      return data::RowNeeds::kDemonstrations;
+    case Feedback::kPairs:
+      return data::RowNeeds::kPairs;
+    case Feedback::kLabels:
+      return data::RowNeeds::kLabels;
+    case Feedback::kGroups:
+      return data::RowNeeds::kRewards;
+    case Feedback::kLists:
+      return data::RowNeeds::kRewards;
   }
   return data::RowNeeds::kAny;
 }
@@ -80,11 +86,13 @@ bool compares_distributions(const algorithm::Method& method) {
 
 bool scores(const algorithm::Method& method) {
   const auto needs = method.needs();
-  return std::any_of(needs.begin(), needs.end(),
-                     [](const auto& need) { return model::signal_named(need.signal).kind() == model::SignalKind::kHead; });
+  return std::any_of(needs.begin(), needs.end(), [](const auto& need) {
+    return model::signal_named(need.signal).kind() == model::SignalKind::kHead;
+  });
 }
 
-/// Tokens a micro-batch, so that activations take about an eighth of the memory; more than a few thousand buys nothing.
+/// Tokens a micro-batch, so that activations take about an eighth of the memory; more than a few thousand
+/// buys nothing.
 std::int64_t choose_micro_batch(const model::ModelConfig& config) {
   const double bytes_per_token =
       4.0 * static_cast<double>(config.layers * (12 * config.hidden_size + 6 * config.intermediate_size));
@@ -101,7 +109,8 @@ std::int64_t recorded_micro_batch(const std::string& output) {
   if (!core::fs::exists(path)) return 0;
   const auto recipe = core::parse_yaml(core::read_file(path), path).to_json();
   return recipe.is_object() && recipe.contains("training")
-             ? recipe["training"].value("micro_batch_tokens", std::int64_t{0}) : 0;
+             ? recipe["training"].value("micro_batch_tokens", std::int64_t{0})
+             : 0;
 }
 
 std::string cache_folder() {
@@ -161,10 +170,16 @@ class Run {
       auto data = open(setting.data, needs, setting.name);
       std::optional<data::Dataset> eval;
       if (!recipe_.eval.data.is_null()) eval = open(recipe_.eval.data, needs, "eval");
-      terms_.push_back({setting.name, std::move(setting.method), setting.weight,
-                        DataStream(std::move(data), {recipe_.training.batch_size, recipe_.training.tokens_per_batch,
-                                                     recipe_.training.shuffle, seed()}),
-                        std::move(eval), {}, nullptr, nullptr});
+      terms_.push_back(
+          {setting.name,
+           std::move(setting.method),
+           setting.weight,
+           DataStream(std::move(data), {recipe_.training.batch_size, recipe_.training.tokens_per_batch,
+                                        recipe_.training.shuffle, seed()}),
+           std::move(eval),
+           {},
+           nullptr,
+           nullptr});
     }
   }
 
@@ -175,28 +190,32 @@ class Run {
     if (data.size() == 0)
       core::fail_request("{}: no row of {} can be used by {}{}", what == "eval" ? "eval.data" : "data",
                          summary.rows_read, settings_.front().name, dropped_text(summary));
-    say(fmt::format("{}: {} rows of {} ({}), {} tokens, {} trained on{}", what, core::human_count(data.size()),
-                    options.name(), summary.format, core::human_count(summary.tokens),
-                    core::human_count(summary.trained_tokens), dropped_text(summary)));
+    say(fmt::format("{}: {} rows of {} ({}), {} tokens, {} trained on{}", what,
+                    core::human_count(data.size()), options.name(), summary.format,
+                    core::human_count(summary.tokens), core::human_count(summary.trained_tokens),
+                    dropped_text(summary)));
     return data;
   }
 
   static std::string dropped_text(const data::DatasetSummary& summary) {
     std::string text;
     for (const auto& [reason, count] : summary.dropped)
-      text += fmt::format("{}{} rows: {}", text.empty() ? "; left out: " : ", ", core::human_count(count), reason);
+      text += fmt::format("{}{} rows: {}", text.empty() ? "; left out: " : ", ", core::human_count(count),
+                          reason);
     return text;
   }
 
   /// The frozen model that the reference's signals are read from, when the policy does not carry it itself.
   Reference reference() {
     const bool wanted = std::any_of(terms_.begin(), terms_.end(), [](const MethodTerm& term) {
-      return needs_source(*term.method, algorithm::Source::kReference) || compares_distributions(*term.method);
+      return needs_source(*term.method, algorithm::Source::kReference) ||
+             compares_distributions(*term.method);
     });
     if (!wanted || (recipe_.reference.path.empty() && model_->has_adapter())) return {};
-    const bool cached = recipe_.reference.cache && std::none_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) {
-      return compares_distributions(*t.method) || t.method->derived() != algorithm::Derived::kNone;
-    });
+    const bool cached =
+        recipe_.reference.cache && std::none_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) {
+          return compares_distributions(*t.method) || t.method->derived() != algorithm::Derived::kNone;
+        });
     if (cached && recipe_.reference.path.empty()) return {};
     model::ModelOptions options = recipe_.model;
     if (!recipe_.reference.path.empty()) options = {recipe_.reference.path, recipe_.model.dtype, "", ""};
@@ -213,28 +232,34 @@ class Run {
     for (auto& term : terms_) {
       if (!needs_source(*term.method, algorithm::Source::kReference)) continue;
       if (term.method->derived() != algorithm::Derived::kNone || compares_distributions(*term.method))
-        core::fail_request("reference.cache: {} reads more of the reference than cached log-probabilities; "
-                           "leave reference.cache out", term.name);
+        core::fail_request(
+            "reference.cache: {} reads more of the reference than cached log-probabilities; "
+            "leave reference.cache out",
+            term.name);
       say("reference: computing its log-probabilities once");
-      term.cache = std::make_shared<ReferenceCache>(term.stream.data(), engine, source, start, cache_folder());
+      term.cache =
+          std::make_shared<ReferenceCache>(term.stream.data(), engine, source, start, cache_folder());
       if (term.eval)
         term.eval_cache = std::make_shared<ReferenceCache>(*term.eval, engine, source, start, cache_folder());
     }
   }
 
   EngineOptions engine_options() const {
-    return {recipe_.training.micro_batch_tokens, recipe_.training.share_prefixes, 1, seed(), recipe_.adapter.dropout};
+    return {recipe_.training.micro_batch_tokens, recipe_.training.share_prefixes, 1, seed(),
+            recipe_.adapter.dropout};
   }
 
   void train(RunFolder& folder) {
     const Reference frozen = reference();
     fill_caches(frozen);
     const auto eval = terms_.front().eval;
-    SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().stream.data(), recipe_.samples, seed(), folder);
+    SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().stream.data(), recipe_.samples,
+                         seed(), folder);
     Observer observer{observer_.on_row, observer_.on_update, {}, observer_.interrupted};
     if (std::none_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) { return scores(*t.method); }))
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
-    TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate, recipe_.eval.metric};
+    TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
+                           recipe_.eval.metric};
     Trainer trainer(*model_, frozen, std::move(terms_), options, folder, observer);
     if (const auto checkpoint = folder.checkpoint()) {
       trainer.restore(*checkpoint);
@@ -245,7 +270,8 @@ class Run {
     }
     trainer.run();
     updates_ = trainer.total_updates();
-    if (recipe_.training.save_best && !trainer.best_checkpoint().empty()) trainer.restore_weights(trainer.best_checkpoint());
+    if (recipe_.training.save_best && !trainer.best_checkpoint().empty())
+      trainer.restore_weights(trainer.best_checkpoint());
   }
 
   void publish(RunFolder& folder) {
@@ -260,8 +286,12 @@ class Run {
     core::Json data = core::Json::array();
     for (const auto& term : terms_) {
       const auto& summary = term.stream.data().summary();
-      data.push_back({{"format", summary.format}, {"rows", summary.rows_kept}, {"rows_read", summary.rows_read},
-                      {"dropped", summary.dropped}, {"tokens", summary.tokens}, {"truncated", summary.truncated},
+      data.push_back({{"format", summary.format},
+                      {"rows", summary.rows_kept},
+                      {"rows_read", summary.rows_read},
+                      {"dropped", summary.dropped},
+                      {"tokens", summary.tokens},
+                      {"truncated", summary.truncated},
                       {"fingerprint", fmt::format("{:016x}", summary.fingerprint)}});
     }
     core::Json versions = core::library_versions();

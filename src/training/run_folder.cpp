@@ -14,8 +14,8 @@ namespace {
 
 namespace fs = core::fs;
 
-/// The first key in which two recipes differ, dotted; "" when they say the same. What may differ between the parts
-/// of one run does not count.
+/// The first key in which two recipes differ, dotted; "" when they say the same. What may differ between the
+/// parts of one run does not count.
 std::string difference(const core::Json& a, const core::Json& b, const std::string& prefix = "") {
   static const std::vector<std::string> ignored = {"output", "resume", "overwrite"};
   if (!a.is_object() || !b.is_object()) return a == b ? "" : prefix;
@@ -62,17 +62,22 @@ RunFolder::RunFolder(std::string path, core::Json recipe, bool may_resume, bool 
   const auto entries = std::distance(fs::directory_iterator(path_), fs::directory_iterator());
   if (entries == (fs::exists(fs::path(path_) / "data") ? 1 : 0)) return;
   if (!fs::exists(run_file) || !fs::exists(recipe_file))
-    core::fail_request("output: {} holds something that is not a run of this program; choose another folder", path_);
+    core::fail_request("output: {} holds something that is not a run of this program; choose another folder",
+                       path_);
   const core::Json info = core::read_json_file(run_file.string());
   if (info.value("state", "") == "finished")
-    core::fail_request("output: {} holds a finished run; choose another folder, or say overwrite=true", path_);
-  const core::Json old = core::parse_yaml(core::read_file(recipe_file.string()), recipe_file.string()).to_json();
+    core::fail_request("output: {} holds a finished run; choose another folder, or say overwrite=true",
+                       path_);
+  const core::Json old =
+      core::parse_yaml(core::read_file(recipe_file.string()), recipe_file.string()).to_json();
   // Both sides through YAML, so that 1 and 1.0 do not count as a change.
   const core::Json now = core::parse_yaml(core::to_yaml(recipe_), "recipe").to_json();
   const std::string changed = difference(now, old);
   if (!changed.empty())
-    core::fail_request("output: {} holds an unfinished run of another recipe ({} differs); choose another folder, or "
-                       "say overwrite=true", path_, changed);
+    core::fail_request(
+        "output: {} holds an unfinished run of another recipe ({} differs); choose another folder, or "
+        "say overwrite=true",
+        path_, changed);
   if (!may_resume) return;
   fresh_ = false;
   info_ = info;
@@ -97,7 +102,8 @@ std::string RunFolder::checkpoint_path(std::int64_t step) const {
 void RunFolder::begin(core::Json run_info) {
   core::ensure_folder(path_);
   if (fresh_) {
-    for (const char* name : {"checkpoints", "model", "metrics.jsonl", "samples.jsonl", "report.html", "run.json"})
+    for (const char* name :
+         {"checkpoints", "model", "metrics.jsonl", "samples.jsonl", "report.html", "run.json"})
       fs::remove_all(fs::path(path_) / name);
     for (const auto& entry : fs::directory_iterator(path_))
       if (entry.path().filename().string().find("tfevents") != std::string::npos) fs::remove(entry.path());
@@ -118,7 +124,8 @@ void RunFolder::append_line(const std::string& file, const core::Json& row) {
   const std::string path = (fs::path(path_) / file).string(), line = core::to_line(row) + "\n";
   std::FILE* out = std::fopen(path.c_str(), "ab");
   const bool written = out != nullptr && std::fwrite(line.data(), 1, line.size(), out) == line.size();
-  if ((out != nullptr && std::fclose(out) != 0) || !written) core::fail_run("{}: cannot write (disk full?)", path);
+  if ((out != nullptr && std::fclose(out) != 0) || !written)
+    core::fail_run("{}: cannot write (disk full?)", path);
 }
 
 void RunFolder::append_metrics(const core::Json& row) { append_line("metrics.jsonl", row); }
@@ -129,7 +136,8 @@ void RunFolder::prune_checkpoints(std::int64_t keep, const std::string& spared) 
   std::erase(all, spared);
   for (std::size_t i = 0; keep > 0 && i + static_cast<std::size_t>(keep) < all.size(); ++i) {
     // Renamed first: a kill in the middle of the removal must not leave half a checkpoint under its name.
-    const fs::path doomed = fs::path(all[i]).parent_path() / (".removed-" + fs::path(all[i]).filename().string());
+    const fs::path doomed =
+        fs::path(all[i]).parent_path() / (".removed-" + fs::path(all[i]).filename().string());
     fs::rename(all[i], doomed);
     fs::remove_all(doomed);
   }

@@ -1,4 +1,5 @@
-// The run folder: recipe.yaml, run.json, metrics.jsonl, samples.jsonl, checkpoints/, model/ (interface.md §4).
+// The run folder: recipe.yaml, run.json, metrics.jsonl, samples.jsonl, checkpoints/, model/ (interface.md
+// §4).
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace attune::training {
 
 class RunFolder {
  public:
-  /// Decides what OUTPUT is: absent or empty (fresh), an unfinished run of the same recipe (continue), or something
-  /// that must not be touched. Creates nothing yet.
+  /// Decides what OUTPUT is: absent or empty (fresh), an unfinished run of the same recipe (continue), or
+  /// something that must not be touched. Creates nothing yet.
   /// @throws Error{kRequest}: a finished run, or another recipe, without `overwrite`.
   RunFolder(std::string path, core::Json recipe, bool may_resume, bool overwrite);
 
@@ -21,8 +22,8 @@ class RunFolder {
   /// The newest checkpoint to continue from, or none.
   std::optional<std::string> checkpoint() const { return checkpoint_; }
 
-  /// Creates the folder (or cleans what a run left that will not be continued), writes recipe.yaml and run.json with
-  /// state "running".
+  /// Creates the folder (or cleans what a run left that will not be continued), writes recipe.yaml and
+  /// run.json with state "running".
   void begin(core::Json run_info);
   /// Keeps of metrics.jsonl and samples.jsonl what belongs to steps up to `step`.
   void rewind(std::int64_t step);

@@ -10,7 +10,8 @@ constexpr std::size_t kBeginning = 8;  // tokens of a text that stand in for a p
 std::vector<std::int32_t> prompt_of(const data::TokenizedRow& row) {
   if (!row.prompt.empty()) return {row.prompt.begin(), row.prompt.end()};
   const auto text = row.candidates.front().completion;
-  return {text.begin(), text.begin() + static_cast<std::ptrdiff_t>(std::min(kBeginning, (text.size() + 1) / 2))};
+  return {text.begin(),
+          text.begin() + static_cast<std::ptrdiff_t>(std::min(kBeginning, (text.size() + 1) / 2))};
 }
 
 }  // namespace
@@ -37,9 +38,12 @@ void SampleWriter::write(std::int64_t step) const {
   const auto samples = generator.generate(prompts_, sampling, seed_);
   for (std::size_t i = 0; i < prompts_.size(); ++i) {
     const auto& sample = samples[i].front();
-    core::Json candidate = {{"completion_ids", sample.ids}, {"logps", sample.logps},
-                            {"finish_reason", sample.finish_reason}, {"source", "policy"}};
-    core::Json record = {{"id", fmt::format("sample-{}", i)}, {"step", step}, {"prompt_ids", prompts_[i].ids}};
+    core::Json candidate = {{"completion_ids", sample.ids},
+                            {"logps", sample.logps},
+                            {"finish_reason", sample.finish_reason},
+                            {"source", "policy"}};
+    core::Json record = {
+        {"id", fmt::format("sample-{}", i)}, {"step", step}, {"prompt_ids", prompts_[i].ids}};
     if (tokenizer != nullptr) {
       record["prompt"] = tokenizer->decode(prompts_[i].ids);
       candidate["completion"] = sample.text;

@@ -16,8 +16,8 @@ class SampleWriter {
   /// Takes the first prompts of the data. Rows without a prompt lend the beginning of their text.
   SampleWriter(const model::Model& model, const data::TextCodec& codec, const data::Dataset& data,
                const SamplesOptions& options, std::uint64_t seed, RunFolder& folder);
-  /// Samples every prompt once with the present weights (the same random numbers at every step, so that differences
-  /// come from the weights) and appends native records with "step".
+  /// Samples every prompt once with the present weights (the same random numbers at every step, so that
+  /// differences come from the weights) and appends native records with "step".
   void write(std::int64_t step) const;
 
  private:

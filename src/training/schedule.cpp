@@ -40,7 +40,8 @@ double inverse_sqrt(const ScheduleOptions& options, After at) {
   return 1 / std::sqrt((at.x + scale) / scale);
 }
 double warmup_stable_decay(const ScheduleOptions& options, After at) {
-  const double decay = options.decay_steps > 0 ? static_cast<double>(options.decay_steps) : std::ceil(at.length / 10);
+  const double decay =
+      options.decay_steps > 0 ? static_cast<double>(options.decay_steps) : std::ceil(at.length / 10);
   const double into = at.x - (at.length - decay);
   return into <= 0 ? 1 : std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, into / decay))));
 }
@@ -59,7 +60,8 @@ constexpr Entry kEntries[] = {
     {"constant", constant, "Stays at the peak after the warm-up."},
     {"constant_with_warmup", constant, "Another name of constant, as in transformers."},
     {"inverse_sqrt", inverse_sqrt, "Falls with the square root of the steps."},
-    {"warmup_stable_decay", warmup_stable_decay, "Stays at the peak, then falls along a cosine in the last part."},
+    {"warmup_stable_decay", warmup_stable_decay,
+     "Stays at the peak, then falls along a cosine in the last part."},
 };
 
 }  // namespace
@@ -74,7 +76,8 @@ double schedule_factor(const ScheduleOptions& options, std::int64_t step) {
   const auto entry = std::find_if(std::begin(kEntries), std::end(kEntries),
                                   [&](const Entry& e) { return options.name == e.name; });
   ATTUNE_ASSERT(entry != std::end(kEntries));
-  if (step < options.warmup_steps) return static_cast<double>(step) / static_cast<double>(options.warmup_steps);
+  if (step < options.warmup_steps)
+    return static_cast<double>(step) / static_cast<double>(options.warmup_steps);
   return entry->shape(options, {static_cast<double>(step - options.warmup_steps),
                                 static_cast<double>(options.total_steps - options.warmup_steps)});
 }

@@ -47,7 +47,8 @@ class Assembler {
   }
 
   /// The row's prompt with another row's completion (KTO's estimate of the KL).
-  void add_mismatched(const data::TokenizedRow& row, const data::TokenizedCandidate& other, std::int64_t group) {
+  void add_mismatched(const data::TokenizedRow& row, const data::TokenizedCandidate& other,
+                      std::int64_t group) {
     add_sequence(row, other, feedback_of(other, Role::kDerived, group), -1);
   }
 
@@ -90,15 +91,18 @@ std::vector<std::size_t> by_rank(const data::TokenizedRow& row) {
 }
 
 /// The pairs (better, worse) of a ranked row; ties give none.
-std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const data::TokenizedRow& row, const std::string& kind) {
+std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const data::TokenizedRow& row,
+                                                          const std::string& kind) {
   const auto order = by_rank(row);
   std::vector<std::pair<std::size_t, std::size_t>> pairs;
   const auto add = [&](std::size_t a, std::size_t b) {
-    if (rank_of(row.candidates[order[a]]) < rank_of(row.candidates[order[b]])) pairs.emplace_back(order[a], order[b]);
+    if (rank_of(row.candidates[order[a]]) < rank_of(row.candidates[order[b]]))
+      pairs.emplace_back(order[a], order[b]);
   };
   if (kind == "best_worst" && order.size() >= 2) add(0, order.size() - 1);
   for (std::size_t a = 0; kind != "best_worst" && a < order.size(); ++a)
-    for (std::size_t b = a + 1; b < (kind == "all" ? order.size() : std::min(a + 2, order.size())); ++b) add(a, b);
+    for (std::size_t b = a + 1; b < (kind == "all" ? order.size() : std::min(a + 2, order.size())); ++b)
+      add(a, b);
   return pairs;
 }
 
@@ -109,7 +113,8 @@ bool accepted(const data::TokenizedCandidate& candidate) {
 }  // namespace
 
 void PairingOptions::declare(core::Fields& fields) {
-  fields.add("pairs", pairs, "Which pairs of a rated group are trained on.").one_of({"best_worst", "all", "adjacent"});
+  fields.add("pairs", pairs, "Which pairs of a rated group are trained on.")
+      .one_of({"best_worst", "all", "adjacent"});
 }
 
 std::int64_t Step::tokens() const {

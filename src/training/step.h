@@ -21,7 +21,7 @@ struct Step {
   /// Signals known beforehand, per candidate one number per trained token: "old_logps" of sampled candidates,
   /// "ref_logps" from a cache. A key is present for all candidates or absent.
   std::map<std::string, std::vector<std::vector<double>>> known;
-  std::vector<std::int64_t> rows;  ///< dataset row of every candidate (messages, reference cache)
+  std::vector<std::int64_t> rows;            ///< dataset row of every candidate (messages, reference cache)
   std::vector<std::int64_t> row_candidates;  ///< its index among the row's candidates; -1 for derived ones
 
   std::int64_t size() const { return static_cast<std::int64_t>(items.size()); }
@@ -38,8 +38,8 @@ struct PairingOptions {
   void declare(core::Fields& fields);
 };
 
-/// Builds a step from dataset rows: chosen and rejected, labels, groups or lists, as the method wants, with the extra
-/// candidates it asks for. Deterministic: derived candidates depend on the order of rows only.
+/// Builds a step from dataset rows: chosen and rejected, labels, groups or lists, as the method wants, with
+/// the extra candidates it asks for. Deterministic: derived candidates depend on the order of rows only.
 Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Method& method,
                    const model::ModelConfig& config, const PairingOptions& pairing);
 

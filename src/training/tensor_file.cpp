@@ -19,7 +19,8 @@ NamedTensors load_tensors(const std::string& path) {
   const model::SafetensorsFile file(path);
   for (const auto& stored : file.tensors()) {
     const auto dtype = model::scalar_type_of(stored.dtype);
-    if (!dtype) core::fail_request("{}: tensor {} has type {}, which is not known", path, stored.name, stored.dtype);
+    if (!dtype)
+      core::fail_request("{}: tensor {} has type {}, which is not known", path, stored.name, stored.dtype);
     tensors[stored.name] = stored.load(*dtype);
   }
   return tensors;

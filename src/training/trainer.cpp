@@ -16,7 +16,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// Metric names get the method's name in front when several methods train together.
 std::string named(const std::vector<MethodTerm>& terms, const MethodTerm& term, const std::string& metric) {
@@ -42,23 +44,28 @@ std::int64_t total_updates(const std::vector<MethodTerm>& terms, const TrainingO
 
 ScheduleOptions schedule_of(const TrainingOptions& options, std::int64_t total) {
   const std::int64_t by_ratio = std::llround(std::ceil(options.warmup_ratio * static_cast<double>(total)));
-  return {options.schedule,     options.warmup_steps > 0 ? options.warmup_steps : by_ratio, total, options.min_lr_ratio,
-          options.num_cycles,   options.power, options.decay_steps};
+  return {options.schedule,
+          options.warmup_steps > 0 ? options.warmup_steps : by_ratio,
+          total,
+          options.min_lr_ratio,
+          options.num_cycles,
+          options.power,
+          options.decay_steps};
 }
 
 }  // namespace
 
-Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms, TrainerOptions options,
-                 RunFolder& folder, Observer observer)
+Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms,
+                 TrainerOptions options, RunFolder& folder, Observer observer)
     : model_(model),
       terms_(std::move(terms)),
       options_(std::move(options)),
       folder_(folder),
       observer_(std::move(observer)),
       engine_(model, reference, options_.engine),
-      optimizer_(trainable(model), {options_.training.weight_decay, options_.training.adam_beta1,
-                                    options_.training.adam_beta2, options_.training.adam_epsilon,
-                                    options_.training.max_grad_norm}) {
+      optimizer_(trainable(model),
+                 {options_.training.weight_decay, options_.training.adam_beta1, options_.training.adam_beta2,
+                  options_.training.adam_epsilon, options_.training.max_grad_norm}) {
   total_ = attune::training::total_updates(terms_, options_.training);
   schedule_ = schedule_of(options_.training, total_);
 }
@@ -98,14 +105,17 @@ void Trainer::guard(const Update& update, const std::vector<Step>& steps) {
         const auto middle = item.ids.begin() + item.prompt_length;
         sink(core::to_line({{"id", fmt::format("row-{}", step.rows[i])},
                             {"prompt_ids", std::vector<std::int32_t>(item.ids.begin(), middle)},
-                            {"candidates", {{{"completion_ids", std::vector<std::int32_t>(middle, item.ids.end())},
-                                             {"completion_mask", item.mask},
-                                             {"reward", step.candidates[i].reward}}}}}) + "\n");
+                            {"candidates",
+                             {{{"completion_ids", std::vector<std::int32_t>(middle, item.ids.end())},
+                               {"completion_mask", item.mask},
+                               {"reward", step.candidates[i].reward}}}}}) +
+             "\n");
       }
   });
-  core::fail_run("update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
-                 "last checkpoint. A smaller training.learning_rate, or a look at these rows, is what helps most often",
-                 done_ + 1, update.loss, update.grad_norm, path);
+  core::fail_run(
+      "update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
+      "last checkpoint. A smaller training.learning_rate, or a look at these rows, is what helps most often",
+      done_ + 1, update.loss, update.grad_norm, path);
 }
 
 core::Json Trainer::evaluate() {
@@ -142,7 +152,8 @@ bool Trainer::out_of_patience(const core::Json& evaluation) {
   const std::string key = "eval_" + options_.metric;
   if (!evaluation.contains(key) || !evaluation[key].is_number())
     core::fail_request("eval.metric: there is no metric {} in the evaluation", options_.metric);
-  const double sign = better_when_higher(options_.metric) ? 1 : -1, score = sign * evaluation[key].get<double>();
+  const double sign = better_when_higher(options_.metric) ? 1 : -1,
+               score = sign * evaluation[key].get<double>();
   if (best_checkpoint_.empty() || score > best_) {
     best_ = score;
     best_checkpoint_ = folder_.checkpoint_path(done_);
@@ -150,7 +161,8 @@ bool Trainer::out_of_patience(const core::Json& evaluation) {
     return false;
   }
   ++bad_evaluations_;
-  return options_.training.early_stopping_patience > 0 && bad_evaluations_ >= options_.training.early_stopping_patience;
+  return options_.training.early_stopping_patience > 0 &&
+         bad_evaluations_ >= options_.training.early_stopping_patience;
 }
 
 void Trainer::write_row(const core::Json& row) {
@@ -167,16 +179,17 @@ void Trainer::write_row(const core::Json& row) {
 
 void Trainer::log(const Update& update, const core::Json& evaluation) {
   const double updates = static_cast<double>(window_updates_);
-  core::Json row = {{"step", done_},
-                    {"epoch", terms_.front().stream.epoch()},
-                    {"loss", window_loss_ / updates},
-                    {"grad_norm", window_norm_ / updates},
-                    {"learning_rate", update.learning_rate},
-                    {"num_tokens", num_tokens_},
-                    {"computed_tokens", computed_tokens_},
-                    {"tokens_per_second", static_cast<double>(window_tokens_) / std::max(window_seconds_, 1e-9)},
-                    {"step_seconds", window_seconds_ / updates},
-                    {"peak_rss_mb", core::peak_rss_mb()}};
+  core::Json row = {
+      {"step", done_},
+      {"epoch", terms_.front().stream.epoch()},
+      {"loss", window_loss_ / updates},
+      {"grad_norm", window_norm_ / updates},
+      {"learning_rate", update.learning_rate},
+      {"num_tokens", num_tokens_},
+      {"computed_tokens", computed_tokens_},
+      {"tokens_per_second", static_cast<double>(window_tokens_) / std::max(window_seconds_, 1e-9)},
+      {"step_seconds", window_seconds_ / updates},
+      {"peak_rss_mb", core::peak_rss_mb()}};
   for (const auto& [name, metric] : window_) row[name] = metric.value();
   row.update(evaluation);
   window_.clear();
@@ -188,7 +201,8 @@ void Trainer::log(const Update& update, const core::Json& evaluation) {
 void Trainer::run() {
   if (done_ > 0) EventFile::drop_after(folder_.path(), done_);
   events_ = std::make_unique<EventFile>(folder_.path());
-  const bool has_eval = std::any_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) { return t.eval.has_value(); });
+  const bool has_eval =
+      std::any_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) { return t.eval.has_value(); });
   if (done_ == 0 && observer_.on_samples) observer_.on_samples(0);
   if (done_ == 0 && has_eval) {
     core::Json row = {{"step", 0}, {"epoch", 0.0}};
@@ -214,8 +228,9 @@ void Trainer::run() {
     if (done_ == total_ && observer_.on_samples) observer_.on_samples(done_);
     if (save || (judge && options_.training.save_best && bad_evaluations_ == 0)) save_checkpoint();
     if (stop_asked)
-      throw core::Error(core::ErrorCode::kInterrupted,
-                        fmt::format("interrupted; saved after update {} of {}. The same command continues", done_, total_));
+      throw core::Error(
+          core::ErrorCode::kInterrupted,
+          fmt::format("interrupted; saved after update {} of {}. The same command continues", done_, total_));
     if (give_up) {
       if (done_ < total_ && observer_.on_samples) observer_.on_samples(done_);
       break;
@@ -240,8 +255,13 @@ core::Json Trainer::state() const {
           {"best_checkpoint", best_checkpoint_},
           {"bad_evaluations", bad_evaluations_},
           {"terms", terms},
-          {"window", {{"metrics", metrics_to_json(window_)}, {"loss", window_loss_}, {"norm", window_norm_},
-                      {"seconds", window_seconds_}, {"updates", window_updates_}, {"tokens", window_tokens_}}}};
+          {"window",
+           {{"metrics", metrics_to_json(window_)},
+            {"loss", window_loss_},
+            {"norm", window_norm_},
+            {"seconds", window_seconds_},
+            {"updates", window_updates_},
+            {"tokens", window_tokens_}}}};
 }
 
 void Trainer::restore(const std::string& checkpoint) {
@@ -254,7 +274,9 @@ void Trainer::restore(const std::string& checkpoint) {
   folder_.rewind(done_);
 }
 
-void Trainer::restore_weights(const std::string& checkpoint) { load_checkpoint(checkpoint, model_, optimizer_); }
+void Trainer::restore_weights(const std::string& checkpoint) {
+  load_checkpoint(checkpoint, model_, optimizer_);
+}
 
 void Trainer::restore_state(const core::Json& state, const std::string& where) {
   if (state.at("terms").size() != terms_.size()) core::fail_request("{}: made by another recipe", where);

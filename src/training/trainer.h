@@ -32,10 +32,10 @@ struct MethodTerm {
 
 /// What the outside wants to see while a run goes on.
 struct Observer {
-  std::function<void(const core::Json& row)> on_row;                     ///< every line of metrics.jsonl
+  std::function<void(const core::Json& row)> on_row;  ///< every line of metrics.jsonl
   std::function<void(std::int64_t update, std::int64_t total, const std::string& text)> on_update;
-  std::function<void(std::int64_t update)> on_samples;                   ///< before the first update and after the last
-  std::function<bool()> interrupted;                                     ///< polled between updates
+  std::function<void(std::int64_t update)> on_samples;  ///< before the first update and after the last
+  std::function<bool()> interrupted;                    ///< polled between updates
 };
 
 struct TrainerOptions {
@@ -50,8 +50,8 @@ class Trainer {
   Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms, TrainerOptions options,
           RunFolder& folder, Observer observer);
 
-  /// Trains to the end from wherever the run stands. @throws Error{kRun} on a loss that is not finite (the batch is
-  /// saved), Error{kInterrupted} after the checkpoint that an interrupt asks for.
+  /// Trains to the end from wherever the run stands. @throws Error{kRun} on a loss that is not finite (the
+  /// batch is saved), Error{kInterrupted} after the checkpoint that an interrupt asks for.
   void run();
   /// Continues from a checkpoint folder. @throws Error{kRequest} if it is damaged or of another run.
   void restore(const std::string& checkpoint);

@@ -149,6 +149,13 @@ TEST(Reader, ColumnsAreRenamed) {
   EXPECT_EQ(rows[0].candidates[0].completion, "a");
 }
 
+TEST(Reader, RenamedCellsAreReadAsTheirNewColumns) {
+  TemporaryFolder folder;
+  auto options = options_for(folder.write("c.csv", "q,a,good\nwhy,because,true\n"));
+  options.columns = testing::json(R"({"prompt":"q","completion":"a","label":"good"})");
+  EXPECT_EQ(read_all(options)[0].candidates[0].label, true);
+}
+
 TEST(Reader, LimitAndIds) {
   TemporaryFolder folder;
   auto options =

@@ -109,6 +109,9 @@ TEST_F(Tokenize, GivenIdsAreUsedAsTheyAre) {
                   .completions[0]
                   .ids,
               ElementsAre(120, 260));
+  // A text after prompt ids is a plain completion.
+  EXPECT_EQ(of(R"({"prompt_ids":[7],"candidates":[{"completion":"ab"}]})").completions[0].ids,
+            bytes("ab") + Ids{1});
   codec_.vocab_size = 10;
   EXPECT_EQ(reason(R"({"prompt_ids":[7],"candidates":[{"completion_ids":[10]}]})"),
             "token id outside the vocabulary");

@@ -1,5 +1,5 @@
-// Filters distributions for the golden tests. One JSON object a line in: {"logits", "temperature", "top_k", "top_p",
-// "min_p", "repetition_penalty", "seen"}; one line out: the probability of every token.
+// Filters distributions for the golden tests. One JSON object a line in: {"logits", "temperature", "top_k",
+// "top_p", "min_p", "repetition_penalty", "seen"}; one line out: the probability of every token.
 #include <iostream>
 #include <string>
 

@@ -45,7 +45,8 @@ void disturb(model::Model& model, std::uint64_t seed) {
   for (auto& parameter : model.trainable()) {
     at::Tensor values = parameter.tensor.detach();
     double* data = values.data_ptr<double>();
-    for (std::int64_t i = 0; i < values.numel(); ++i) data[i] += 0.02 * core::normal({.seed = seed, .token = n++});
+    for (std::int64_t i = 0; i < values.numel(); ++i)
+      data[i] += 0.02 * core::normal({.seed = seed, .token = n++});
   }
 }
 
@@ -79,8 +80,10 @@ TEST_P(EveryMethod, SplitSharingAndThreadsChangeNothing) {
   for (const std::int64_t budget : {1, 17, 40})
     expect_same(whole, compute(*model_, reference, step_, *method_, {.micro_batch_tokens = budget}),
                 "budget " + std::to_string(budget));
-  expect_same(whole, compute(*model_, reference, step_, *method_, {.micro_batch_tokens = 30, .share_prefixes = false}),
-              "unshared");
+  expect_same(
+      whole,
+      compute(*model_, reference, step_, *method_, {.micro_batch_tokens = 30, .share_prefixes = false}),
+      "unshared");
   const int threads = at::get_num_threads();
   at::set_num_threads(threads == 1 ? 2 : 1);
   expect_same(whole, compute(*model_, reference, step_, *method_, {.micro_batch_tokens = 40}), "threads");
@@ -88,10 +91,12 @@ TEST_P(EveryMethod, SplitSharingAndThreadsChangeNothing) {
 }
 
 TEST_P(EveryMethod, AdapterOffIsTheSeparateReference) {
-  model_->add_adapter({.type = "lora", .rank = 2, .alpha = 4, .dropout = 0, .target_modules = {"all-linear"}}, 5);
+  model_->add_adapter({.type = "lora", .rank = 2, .alpha = 4, .dropout = 0, .target_modules = {"all-linear"}},
+                      5);
   disturb(*model_, 13);
   const auto own = compute(*model_, {}, step_, *method_, {.micro_batch_tokens = 40});
-  expect_same(own, compute(*model_, {&*start_}, step_, *method_, {.micro_batch_tokens = 40}), "separate reference");
+  expect_same(own, compute(*model_, {&*start_}, step_, *method_, {.micro_batch_tokens = 40}),
+              "separate reference");
 }
 
 TEST_P(EveryMethod, CachedReferenceIsTheReference) {
@@ -107,10 +112,12 @@ TEST_P(EveryMethod, CachedReferenceIsTheReference) {
 }
 
 TEST_P(EveryMethod, GradientsAreThoseOfTheLoss) {
-  // Central differences of the whole chain — weights, hidden states, signals, method — along one random direction.
+  // Central differences of the whole chain — weights, hidden states, signals, method — along one random
+  // direction.
   disturb(*model_, 19);
   const auto at_point = compute(*model_, {&*start_}, step_, *method_, {});
-  // Without an older sampler `old` is the policy itself, detached: freeze it, or the differences would see it move.
+  // Without an older sampler `old` is the policy itself, detached: freeze it, or the differences would see it
+  // move.
   Engine reader(*model_, {}, {});
   step_.known["old_logps"] = reader.read(step_, "logps", algorithm::Source::kPolicy);
   const double h = 1e-5;
@@ -132,7 +139,8 @@ TEST_P(EveryMethod, GradientsAreThoseOfTheLoss) {
     losses.push_back(engine.run(step_, *method_, state, 1, /*train=*/false).loss);
   }
   if (GetParam() == "kto" || GetParam() == "dft" || GetParam() == "tdpo")
-    GTEST_SKIP() << GetParam() << " detaches part of its loss: the derivative of its value is not its gradient";
+    GTEST_SKIP() << GetParam()
+                 << " detaches part of its loss: the derivative of its value is not its gradient";
   EXPECT_NEAR((losses[0] - losses[1]) / (2 * h), expected, 1e-5 * std::max(1.0, std::abs(expected)));
 }
 
@@ -144,8 +152,8 @@ std::vector<std::string> method_names() {
 INSTANTIATE_TEST_SUITE_P(Methods, EveryMethod, ::testing::ValuesIn(method_names()),
                          [](const auto& info) { return info.param; });
 
-/// A method for the parts of the interface that the shipped ones do not need together: a running mean in the state,
-/// fixed by prepare() before the loss.
+/// A method for the parts of the interface that the shipped ones do not need together: a running mean in the
+/// state, fixed by prepare() before the loss.
 class RunningBaseline : public algorithm::Method {
  public:
   algorithm::MethodInfo info() const override {
@@ -154,7 +162,9 @@ class RunningBaseline : public algorithm::Method {
     return info;
   }
   core::Fields fields() override { return {}; }
-  std::vector<algorithm::Need> needs() const override { return {{"logps", algorithm::Source::kPolicy, algorithm::Positions::kTokens, true}}; }
+  std::vector<algorithm::Need> needs() const override {
+    return {{"logps", algorithm::Source::kPolicy, algorithm::Positions::kTokens, true}};
+  }
   algorithm::Scope scope() const override { return algorithm::Scope::kCandidate; }
   algorithm::Feedback feedback() const override { return algorithm::Feedback::kGroups; }
   void prepare(algorithm::Batch& step, algorithm::State& state, algorithm::Metrics&) const override {
@@ -162,7 +172,8 @@ class RunningBaseline : public algorithm::Method {
     std::vector<double> advantages;
     auto& mean = state["mean"];
     if (mean.empty()) mean = {0};
-    for (const auto& candidate : step.candidates) advantages.push_back(candidate.reward - mean[0]), sum += candidate.reward;
+    for (const auto& candidate : step.candidates)
+      advantages.push_back(candidate.reward - mean[0]), sum += candidate.reward;
     mean[0] = 0.5 * mean[0] + 0.5 * sum / static_cast<double>(step.size());
     step.prepared["advantages"] = at::tensor(advantages, at::kDouble);
   }
@@ -170,7 +181,8 @@ class RunningBaseline : public algorithm::Method {
     at::Tensor loss = at::zeros({}, at::kDouble);
     for (std::int64_t i = 0; i < batch.size(); ++i) {
       const auto k = static_cast<std::size_t>(i);
-      const auto sum = batch.signal("logps").narrow(0, batch.offsets[k], batch.offsets[k + 1] - batch.offsets[k]).sum();
+      const auto sum =
+          batch.signal("logps").narrow(0, batch.offsets[k], batch.offsets[k + 1] - batch.offsets[k]).sum();
       loss = loss - batch.prepared.at("advantages")[i] * sum / batch.totals.candidates;
     }
     return {loss, {}};

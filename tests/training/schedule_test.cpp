@@ -37,7 +37,8 @@ TEST(Schedule, InverseSqrtFallsWithTheRoot) {
 }
 
 TEST(Schedule, WarmupStableDecayStaysThenFalls) {
-  const ScheduleOptions options{.name = "warmup_stable_decay", .warmup_steps = 0, .total_steps = 100, .decay_steps = 20};
+  const ScheduleOptions options{
+      .name = "warmup_stable_decay", .warmup_steps = 0, .total_steps = 100, .decay_steps = 20};
   EXPECT_DOUBLE_EQ(schedule_factor(options, 80), 1);
   EXPECT_NEAR(schedule_factor(options, 90), 0.5, 1e-15);
   EXPECT_NEAR(schedule_factor(options, 100), 0, 1e-15);

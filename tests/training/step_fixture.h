@@ -21,7 +21,9 @@ inline core::Json tiny_config() {
     "num_key_value_heads": 2, "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "tie_word_embeddings": true})");
 }
 
-inline model::Model tiny_model(std::uint64_t seed = 1) { return model::Model::random(tiny_config(), seed, "float64"); }
+inline model::Model tiny_model(std::uint64_t seed = 1) {
+  return model::Model::random(tiny_config(), seed, "float64");
+}
 
 /// Rows that own their numbers; views of them are what assemble_step takes.
 struct OwnedRow {
@@ -81,9 +83,12 @@ inline std::vector<data::TokenizedRow> views(const std::vector<OwnedRow>& rows) 
 inline std::size_t candidates_for(const algorithm::Method& method) {
   switch (method.feedback()) {
     case algorithm::Feedback::kDemonstrations:
-    case algorithm::Feedback::kLabels: return 1;
-    case algorithm::Feedback::kPairs: return 2;
-    default: return 4;
+    case algorithm::Feedback::kLabels:
+      return 1;
+    case algorithm::Feedback::kPairs:
+      return 2;
+    default:
+      return 4;
   }
 }
 

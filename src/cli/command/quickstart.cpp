@@ -1,5 +1,5 @@
-// attune quickstart: the whole loop on the bundled model. It writes stories, feedback judges them, a method learns from
-// the preferences, and held-out openings show whether it helped.
+// attune quickstart: the whole loop on the bundled model. It writes stories, feedback judges them, a method
+// learns from the preferences, and held-out openings show whether it helped.
 #include <fmt/format.h>
 
 #include "cli/assets.h"
@@ -27,12 +27,14 @@ struct QuickstartOptions {
     fields.add("output", output, "Folder of the run; an older quickstart in it is replaced.");
     fields.add("per_opening", writing.per_opening, "Stories written for each opening.").range(2, 64);
     fields.add("max_new_tokens", writing.max_new_tokens, "Longest story.").range(8, 480);
-    fields.add("temperature", writing.temperature, "Temperature of the stories, before and after alike.").range(0.05, 2);
+    fields.add("temperature", writing.temperature, "Temperature of the stories, before and after alike.")
+        .range(0.05, 2);
     fields.add("beta", beta, "DPO's beta.").positive();
     fields.add("learning_rate", learning_rate, "Peak learning rate.").positive();
     fields.add("batch_size", batch_size, "Pairs per update.").range(1, 400);
     fields.add("epochs", epochs, "Passes over the pairs.").positive();
-    fields.add("least_gap", least_gap, "Openings whose best and worst story differ by less are left out.").non_negative();
+    fields.add("least_gap", least_gap, "Openings whose best and worst story differ by less are left out.")
+        .non_negative();
     compute.declare(fields);
   }
 };
@@ -40,15 +42,17 @@ struct QuickstartOptions {
 class Quickstart : public Command {
  public:
   CommandInfo info() const override {
-    return {.name = "quickstart",
-            .summary = "Aligns the bundled story model and shows what changed: the whole loop in two minutes.",
-            .usage = "[key=value …] [--json]",
-            .details = "A model of 656,000 parameters writes four stories for each of 400 openings. Rules judge them: "
-                       "kind, complete, well formed, without repetition. DPO learns from the best and the worst. "
-                       "100 other openings are judged before and after.",
-            .examples = {{"attune quickstart", "everything as it is meant, in runs/quickstart"},
-                         {"attune quickstart seed=1 output=runs/again", "another draw"}},
-            .flags = {}};
+    return {
+        .name = "quickstart",
+        .summary = "Aligns the bundled story model and shows what changed: the whole loop in two minutes.",
+        .usage = "[key=value …] [--json]",
+        .details =
+            "A model of 656,000 parameters writes four stories for each of 400 openings. Rules judge them: "
+            "kind, complete, well formed, without repetition. DPO learns from the best and the worst. "
+            "100 other openings are judged before and after.",
+        .examples = {{"attune quickstart", "everything as it is meant, in runs/quickstart"},
+                     {"attune quickstart seed=1 output=runs/again", "another draw"}},
+        .flags = {}};
   }
   void declare(core::Fields& fields) override { options_.declare(fields); }
 
@@ -129,7 +133,8 @@ class Quickstart : public Command {
     recipe.model.path = model_folder_;
     recipe.data = text(options_.output + "/data/preferences.jsonl");
     recipe.eval.data = text(options_.output + "/data/held_out.jsonl");
-    recipe.method = core::parse_yaml(fmt::format("{{name: {}, beta: {}}}", options_.method, options_.beta), "quickstart");
+    recipe.method =
+        core::parse_yaml(fmt::format("{{name: {}, beta: {}}}", options_.method, options_.beta), "quickstart");
     recipe.training.learning_rate = options_.learning_rate;
     recipe.training.batch_size = options_.batch_size;
     recipe.training.epochs = options_.epochs;
@@ -157,8 +162,9 @@ class Quickstart : public Command {
     const auto likelihoods = [&](model::Model& model) {
       return story_likelihoods(model, after.openings, after.stories, options_.writing.temperature);
     };
-    const Outcome outcome = measure({held_out_.stories, after.stories, likelihoods(*model_), likelihoods(*model_after_),
-                                     ordinary_before_, std::move(ordinary_after)});
+    const Outcome outcome =
+        measure({held_out_.stories, after.stories, likelihoods(*model_), likelihoods(*model_after_),
+                 ordinary_before_, std::move(ordinary_after)});
     std::swap(model_, model_after_);
     seconds_["total"] = watch_.seconds();
     const auto results = outcome.to_json(seconds_);
@@ -174,11 +180,16 @@ class Quickstart : public Command {
     const auto add = [&](const Stories& stories, std::int64_t step) {
       for (std::size_t i = 0; i < stories.size(); ++i) {
         const Story& story = stories[i].front();
-        lines += core::to_line({{"id", held_out_.openings[i].id}, {"step", step}, {"prompt", held_out_.openings[i].text},
-                                {"candidates", {{{"completion", story.sample.text}, {"reward", story.reward},
-                                                 {"completion_ids", story.sample.ids},
-                                                 {"finish_reason", story.sample.finish_reason},
-                                                 {"source", "policy"}}}}}) + "\n";
+        lines += core::to_line({{"id", held_out_.openings[i].id},
+                                {"step", step},
+                                {"prompt", held_out_.openings[i].text},
+                                {"candidates",
+                                 {{{"completion", story.sample.text},
+                                   {"reward", story.reward},
+                                   {"completion_ids", story.sample.ids},
+                                   {"finish_reason", story.sample.finish_reason},
+                                   {"source", "policy"}}}}}) +
+                 "\n";
       }
     };
     add(held_out_.stories, 0);
@@ -207,14 +218,15 @@ class Quickstart : public Command {
       return fmt::format("  {} (reward {:.2f})\n    {} {}\n\n", name, told.reward, held_out_.openings[i].text,
                          told.sample.text);
     };
-    out.text(fmt::format("\n{} openings that were not trained on, {} stories each\n\n{}\n", after.openings.size(),
-                         options_.writing.per_opening, outcome.table()));
+    out.text(fmt::format("\n{} openings that were not trained on, {} stories each\n\n{}\n",
+                         after.openings.size(), options_.writing.per_opening, outcome.table()));
     out.text(story("before", best_of(held_out_.stories)) + story("after", best_of(after.stories)));
-    out.text(fmt::format("report   {0}/report.html\nnumbers  {0}/results.json\n\ntry next\n"
-                         "  attune generate model={0}/model data={0}/data/held_out.jsonl temperature=0.7\n"
-                         "  attune explain dpo\n"
-                         "  attune train {0}/recipe.yaml method.beta=0.3 output={0}-beta-0.3\n",
-                         options_.output));
+    out.text(
+        fmt::format("report   {0}/report.html\nnumbers  {0}/results.json\n\ntry next\n"
+                    "  attune generate model={0}/model data={0}/data/held_out.jsonl temperature=0.7\n"
+                    "  attune explain dpo\n"
+                    "  attune train {0}/recipe.yaml method.beta=0.3 output={0}-beta-0.3\n",
+                    options_.output));
   }
 
   QuickstartOptions options_;

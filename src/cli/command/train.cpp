@@ -10,18 +10,21 @@ namespace {
 class Train : public Command {
  public:
   CommandInfo info() const override {
-    return {.name = "train",
-            .summary = "Trains a model on feedback: any method, all weights or LoRA.",
-            .usage = "[recipe.yaml] [key=value …] [--json]",
-            .details = "Writes OUTPUT/{model, checkpoints, metrics.jsonl, samples.jsonl, report.html, TensorBoard "
-                       "events}. The same command continues a run that was stopped.",
-            .examples = {{"attune train model=MODEL data=prefs.jsonl method=dpo output=runs/dpo",
-                          "direct preference optimization of all weights"},
-                         {"attune train model=MODEL data=prefs.jsonl method=dpo adapter=lora eval.data=held-out.jsonl "
-                          "output=runs/lora",
-                          "the same with LoRA, judged on held-out pairs"},
-                         {"attune train runs/dpo/recipe.yaml output=runs/again", "repeats a run"}},
-            .flags = {}};
+    return {
+        .name = "train",
+        .summary = "Trains a model on feedback: any method, all weights or LoRA.",
+        .usage = "[recipe.yaml] [key=value …] [--json]",
+        .details =
+            "Writes OUTPUT/{model, checkpoints, metrics.jsonl, samples.jsonl, report.html, TensorBoard "
+            "events}. The same command continues a run that was stopped.",
+        .examples =
+            {{"attune train model=MODEL data=prefs.jsonl method=dpo output=runs/dpo",
+              "direct preference optimization of all weights"},
+             {"attune train model=MODEL data=prefs.jsonl method=dpo adapter=lora eval.data=held-out.jsonl "
+              "output=runs/lora",
+              "the same with LoRA, judged on held-out pairs"},
+             {"attune train runs/dpo/recipe.yaml output=runs/again", "repeats a run"}},
+        .flags = {}};
   }
   void declare(core::Fields& fields) override { recipe_.declare(fields); }
 
@@ -31,8 +34,8 @@ class Train : public Command {
     recipe_.device = compute.device;
     recipe_.threads = compute.threads;
     const auto result = train_with_progress(recipe_, out);
-    fmt::print(stderr, "done: {} updates\n  model   {}\n  report  {}/report.html\n", result.updates, result.model_folder,
-               result.folder);
+    fmt::print(stderr, "done: {} updates\n  model   {}\n  report  {}/report.html\n", result.updates,
+               result.model_folder, result.folder);
     return 0;
   }
 
