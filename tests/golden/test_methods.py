@@ -20,6 +20,14 @@ TOLERANCE = dict(rel=1e-9, abs=1e-11)
 VOCABULARY = 7
 
 
+@pytest.fixture(autouse=True)
+def double_precision():
+    """TRL makes tensors of some options, in the default precision. Other tests need theirs."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 def run(arguments):
     return subprocess.run([ATTUNE, "explain", *arguments], capture_output=True, text=True, timeout=60)
 

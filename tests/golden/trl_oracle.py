@@ -12,7 +12,6 @@ from trl.trainer.kto_trainer import KTOTrainer
 from trl.trainer.reward_trainer import RewardTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
-torch.set_default_dtype(torch.float64)  # TRL makes tensors of some options, in the default precision
 PROMPT = 2  # prompt tokens of every sequence; their numbers must not matter
 
 
