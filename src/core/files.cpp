@@ -46,6 +46,26 @@ void write_all(int fd, std::string_view bytes, const std::string& path) {
   }
 }
 
+/// A link stays a link: what it leads to is written.
+std::string behind_links(const std::string& path) {
+  std::error_code code;
+  if (!fs::is_symlink(path, code)) return path;
+  const fs::path target = fs::weakly_canonical(path, code);
+  return code ? path : target.string();
+}
+
+/// A device or a pipe (/dev/stdout, a fifo) is written to, never replaced.
+bool is_stream(const std::string& path) {
+  struct stat info{};
+  return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+void write_stream(const std::string& path, const std::function<void(const Sink&)>& produce) {
+  const Descriptor file(path, O_WRONLY);
+  if (!file.ok()) fail_run("{}: cannot open: {}", path, reason());
+  produce([&](std::string_view bytes) { write_all(file.get(), bytes, path); });
+}
+
 }  // namespace
 
 std::string read_file(const std::string& path, std::uint64_t max_bytes) {
@@ -66,13 +86,15 @@ std::string read_file(const std::string& path, std::uint64_t max_bytes) {
 }
 
 void write_file_atomically(const std::string& path, const std::function<void(const Sink&)>& produce) {
-  const std::string temporary = path + ".tmp-" + std::to_string(::getpid());
+  if (is_stream(path)) return write_stream(path, produce);
+  const std::string target = behind_links(path);
+  const std::string temporary = target + ".tmp-" + std::to_string(::getpid());
   try {
     Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.ok()) fail_run("{}: cannot create: {}", path, reason());
     produce([&](std::string_view bytes) { write_all(file.get(), bytes, path); });
     if (::fsync(file.get()) != 0) fail_run("{}: cannot write: {}", path, reason());
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_run("{}: cannot rename: {}", path, reason());
+    if (::rename(temporary.c_str(), target.c_str()) != 0) fail_run("{}: cannot rename: {}", path, reason());
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;

@@ -82,7 +82,7 @@ core::Json to_json(const DatasetSummary& summary) {
           {"rows_kept", summary.rows_kept},   {"candidates", summary.candidates},
           {"tokens", summary.tokens},         {"trained_tokens", summary.trained_tokens},
           {"straddling", summary.straddling}, {"truncated", summary.truncated},
-          {"dropped", summary.dropped}};
+          {"dropped", summary.dropped},       {"first_dropped", summary.first_dropped}};
 }
 
 DatasetSummary summary_from(const core::Json& json, std::uint64_t fingerprint) {
@@ -96,8 +96,15 @@ DatasetSummary summary_from(const core::Json& json, std::uint64_t fingerprint) {
   summary.straddling = json.at("straddling").get<std::int64_t>();
   summary.truncated = json.at("truncated").get<std::int64_t>();
   summary.dropped = json.at("dropped").get<std::map<std::string, std::int64_t>>();
+  summary.first_dropped = json.at("first_dropped").get<std::map<std::string, std::string>>();
   summary.fingerprint = fingerprint;
   return summary;
+}
+
+void count_dropped(const std::string& reason, const std::string& where, const std::string& detail,
+                   DatasetSummary& summary) {
+  ++summary.dropped[reason];
+  summary.first_dropped.try_emplace(reason, detail.empty() ? where : where + ": " + detail);
 }
 
 void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds needs,
@@ -114,14 +121,15 @@ void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds ne
     if (clock.seconds() > 2) progress.update(summary.rows_read);  // short reads need no words
     if (!row.example.ok()) {
       malformed.add(row);
-      ++summary.dropped["malformed: " + row.example.error().reason];
+      count_dropped("malformed: " + row.example.error().reason, row.where, row.example.error().detail,
+                    summary);
       continue;
     }
     if (malformed.count() > 0 && options.on_error == "fail")
       continue;  // the command will stop: only count on
     auto cached = tokenize_row(row, codec, options, needs);
     if (!cached.ok()) {
-      ++summary.dropped[cached.error().reason];
+      count_dropped(cached.error().reason, row.where, cached.error().detail, summary);
       if (summary.rows_kept == 0 && clock.seconds() > 10 && cached.error().reason == kTemplateRefused)
         core::fail_request("{}: the chat template refused every conversation so far: {}", row.where,
                            cached.error().detail);

@@ -59,7 +59,8 @@ struct DatasetSummary {
   std::int64_t rows_read = 0, rows_kept = 0, candidates = 0, tokens = 0, trained_tokens = 0, straddling = 0,
                truncated = 0;
   std::map<std::string, std::int64_t> dropped;  ///< reason → rows (unusable; malformed under on_error=skip)
-  std::uint64_t fingerprint = 0;                ///< of content, tokenizer, template and options
+  std::map<std::string, std::string> first_dropped;  ///< reason → "prefs.jsonl:17: detail" of its first row
+  std::uint64_t fingerprint = 0;                     ///< of content, tokenizer, template and options
 };
 
 /// How texts become ids: the tokenizer and the chat template of a model folder. `tokenizer` may be absent

@@ -188,8 +188,10 @@ class Run {
     auto data = data::Dataset::open(options, codec_, needs);
     const auto& summary = data.summary();
     if (data.size() == 0)
-      core::fail_request("{}: no row of {} can be used by {}{}", what == "eval" ? "eval.data" : "data",
-                         summary.rows_read, settings_.front().name, dropped_text(summary));
+      core::fail_request(
+          "{}: no row of {} can be used by {}{}\n`attune check` with the same settings shows more",
+          what == "eval" ? "eval.data" : "data", summary.rows_read, settings_.front().name,
+          dropped_rows(summary));
     say(fmt::format("{}: {} rows of {} ({}), {} tokens, {} trained on{}", what,
                     core::human_count(data.size()), options.name(), summary.format,
                     core::human_count(summary.tokens), core::human_count(summary.trained_tokens),
@@ -202,6 +204,14 @@ class Run {
     for (const auto& [reason, count] : summary.dropped)
       text += fmt::format("{}{} rows: {}", text.empty() ? "; left out: " : ", ", core::human_count(count),
                           reason);
+    return text;
+  }
+
+  static std::string dropped_rows(const data::DatasetSummary& summary) {
+    std::string text;
+    for (const auto& [reason, where] : summary.first_dropped)
+      text +=
+          fmt::format("\n  {} rows: {} ({})", core::human_count(summary.dropped.at(reason)), reason, where);
     return text;
   }
 
