@@ -25,26 +25,6 @@ class WriteFile : public ::testing::Test {
   std::string folder_;
 };
 
-/// A folder of its own for every test.
-class WriteFile : public ::testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = (fs::path(::testing::TempDir()) / fmt::format("attune-files-{}", ::getpid())).string();
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    write_file_atomically(path(), "old");
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-  std::string path() const { return folder_ + "/a.txt"; }
-  /// Whether the file is all there is.
-  bool alone() const { return std::distance(fs::directory_iterator(folder_), {}) == 1; }
-  std::string folder_;
-};
-
-std::size_t entries(const std::string& folder) {
-  return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
-}
-
 TEST_F(WriteFile, ReplacesTheOldContent) {
   write_file_atomically(path(), "new");
   EXPECT_EQ(read_file(path()), "new");
