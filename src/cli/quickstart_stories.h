@@ -32,7 +32,7 @@ using Stories = std::vector<std::vector<Story>>;
 /// How stories are written.
 struct Writing {
   std::int64_t per_opening = 4, max_new_tokens = 160;
-  double temperature = 0.7;
+  double temperature = 0.5;
   std::uint64_t seed = 0;
 };
 

@@ -156,6 +156,20 @@ TEST(Repetition, PenaltyAsTrl) {
   EXPECT_DOUBLE_EQ(reward("{name: distinct, n: 2}", "a b a b"), 2.0 / 3);  // ab ba ab
 }
 
+TEST(NewNames, OnlyCapitalsInsideSentencesThatThePromptDoesNotHave) {
+  const auto count = [](const std::string& text) {
+    return judged("new_names", text).metrics.at("new_names");
+  };
+  EXPECT_EQ(count("The dog saw Tim. Tim and Lily ran to Tim."), 2);
+  EXPECT_EQ(count("He said, \"Hello, I'm Ben!\" I know that I am Prompt, Ben's friend."),
+            1);                                     // Ben: the prompt has the other
+  EXPECT_EQ(count("Zoë met Élodie\nAnd Älf."), 2);  // Élodie, Älf
+  EXPECT_EQ(count(""), 0);
+  EXPECT_DOUBLE_EQ(reward("new_names", "a Tim, a Ben"), 0);
+  EXPECT_DOUBLE_EQ(reward("{name: new_names, max_penalty: -4}", "a Tim, a Ben, a Lily"), -2);
+  EXPECT_DOUBLE_EQ(reward("{name: new_names, allowed: 1}", "a Tim, a Ben, a Lily, a Sue"), -1);
+}
+
 TEST(EndsProperly, Marks) {
   for (const char* good : {"Yes.", "He said \"no!\"", "So… ", "Why?)", "“Fine.”\n"}) {
     EXPECT_DOUBLE_EQ(reward("ends_properly", good), 1) << good;

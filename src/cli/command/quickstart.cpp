@@ -48,7 +48,8 @@ class Quickstart : public Command {
         .usage = "[key=value …] [--json]",
         .details =
             "A model of 656,000 parameters writes four stories for each of 400 openings. Rules judge them: "
-            "kind, complete, well formed, without repetition. DPO learns from the best and the worst. "
+            "kind, complete, readable, about the same characters, without repetition. DPO learns from the "
+            "best and the worst. "
             "100 other openings are judged before and after.",
         .examples = {{"attune quickstart", "everything as it is meant, in runs/quickstart"},
                      {"attune quickstart seed=1 output=runs/again", "another draw"}},
@@ -223,10 +224,10 @@ class Quickstart : public Command {
     out.text(story("before", best_of(held_out_.stories)) + story("after", best_of(after.stories)));
     out.text(
         fmt::format("report   {0}/report.html\nnumbers  {0}/results.json\n\ntry next\n"
-                    "  attune generate model={0}/model data={0}/data/held_out.jsonl temperature=0.7\n"
+                    "  attune generate model={0}/model data={0}/data/held_out.jsonl temperature={1}\n"
                     "  attune explain dpo\n"
                     "  attune train {0}/recipe.yaml method.beta=0.3 output={0}-beta-0.3\n",
-                    options_.output));
+                    options_.output, options_.writing.temperature));
   }
 
   QuickstartOptions options_;
