@@ -14,6 +14,16 @@ constexpr std::size_t kShortWord = 24;
 
 bool later(const ModelScratch::Candidate& a, const ModelScratch::Candidate& b) { return a.order > b.order; }
 
+/// What SentencePiece writes for a space (U+2581).
+constexpr std::string_view kMark = "\xE2\x96\x81";
+
+/// Where the marks that a text begins with end.
+std::size_t skip_marks(std::string_view text) {
+  std::size_t at = 0;
+  while (text.substr(at).starts_with(kMark)) at += kMark.size();
+  return at;
+}
+
 }  // namespace
 
 Bpe::Bpe(Vocabulary vocabulary, BpeOptions options, std::string where)
@@ -27,6 +37,8 @@ Bpe::Bpe(Vocabulary vocabulary, BpeOptions options, std::string where)
     append_utf8(text, c);
     character_ids_[c] = vocabulary_.find(text).value_or(-1);
   }
+  words_stand_alone_ = vocabulary_.find(kMark) && !options_.ignore_merges &&
+                       options_.continuing_subword_prefix.empty() && options_.end_of_word_suffix.empty();
 }
 
 void Bpe::add_merge(std::string_view left, std::string_view right, std::size_t index) {
@@ -39,6 +51,7 @@ void Bpe::add_merge(std::string_view left, std::string_view right, std::size_t i
     return *found;
   };
   const std::int32_t left_id = id(left), right_id = id(right);
+  if (right.starts_with(kMark) && skip_marks(left) < left.size()) words_stand_alone_ = false;
   const std::string_view prefix = options_.continuing_subword_prefix;
   if (right.size() < prefix.size()) {
     core::fail_request("{}: merge {}: \"{}\" is shorter than the continuing_subword_prefix \"{}\"", where_,
@@ -168,6 +181,15 @@ void Bpe::merge_long(ModelScratch& scratch) const {
 }
 
 void Bpe::encode(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out) const {
+  while (words_stand_alone_ && !piece.empty()) {
+    const std::string_view word = piece.substr(0, piece.find(kMark, skip_marks(piece)));
+    encode_word(word, scratch, out);
+    piece.remove_prefix(word.size());
+  }
+  if (!piece.empty()) encode_word(piece, scratch, out);
+}
+
+void Bpe::encode_word(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out) const {
   if (const auto known = scratch.cache.find(piece)) {
     out.insert(out.end(), known->begin(), known->end());
     return;

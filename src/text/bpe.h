@@ -53,6 +53,7 @@ class Bpe : public Model {
                                              std::string& buffer) const;
   bool append_bytes(std::string_view character, std::vector<std::int32_t>& ids) const;
   void split_characters(std::string_view piece, ModelScratch& scratch) const;
+  void encode_word(std::string_view word, ModelScratch& scratch, std::vector<std::int32_t>& out) const;
   void merge_short(std::vector<std::int32_t>& ids) const;
   void merge_long(ModelScratch& scratch) const;
   void queue_pair(ModelScratch& scratch, std::uint32_t position) const;
@@ -63,6 +64,10 @@ class Bpe : public Model {
   std::string where_;
   FlatMap<Merge> merges_;
   std::optional<std::int32_t> unk_id_;
+  /// No merge joins a "▁" to what stands before it: a text is cut before every "▁" into words that are merged
+  /// (and remembered) alone. So it is for SentencePiece vocabularies, whose pre-tokenizer leaves the text
+  /// whole.
+  bool words_stand_alone_ = false;
   std::array<std::int32_t, 256> byte_ids_{};       // of "<0xHH>", or -1
   std::array<std::int32_t, 512> character_ids_{};  // of the first code points alone, or -1
 };
