@@ -60,8 +60,9 @@ std::string words_text(const Example& example, const Json& result) {
         pushes.push_back(found["logit_coefficients"][t][ids[t].get<std::size_t>()].get<double>());
       }
     }
-    text += scores ? score_push_in_words(example.feedback[i], pushes[0])
-                   : push_in_words(example.tokens[i][0], example.feedback[i], pushes, example.tokens[i]);
+    text += scores
+                ? score_push_in_words(example.feedback[i], pushes[0])
+                : push_in_words(example.tokens[i][0] + "…", example.feedback[i], pushes, example.tokens[i]);
   }
   return text;
 }

@@ -180,7 +180,9 @@ class Picture {
       pushes.push_back(candidate["coefficients"][t].get<double>());
       names.push_back(joined(pieces, t, t + 1));
     }
-    return push_in_words(joined(pieces, 0, std::min<std::size_t>(pieces.size(), 4)), feedback, pushes, names);
+    const std::size_t beginning = std::min<std::size_t>(pieces.size(), 4);
+    return push_in_words(joined(pieces, 0, beginning) + (beginning < pieces.size() ? "…" : ""), feedback,
+                         pushes, names);
   }
 
   /// A line for each candidate of the step that belongs to other records.

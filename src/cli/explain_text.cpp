@@ -57,7 +57,7 @@ std::string options_text(Method& method) {
 
 std::string push_in_words(const std::string& answer, const std::string& feedback,
                           const std::vector<double>& pushes, const std::vector<std::string>& tokens) {
-  return fmt::format("  The answer '{}…' ({}) is {}.\n", answer, feedback,
+  return fmt::format("  The answer '{}' ({}) is {}.\n", answer, feedback,
                      algorithm::in_words(pushes, tokens));
 }
 

@@ -25,8 +25,8 @@ std::string options_text(algorithm::Method& method);
 /// The line above sentences about coefficients.
 inline constexpr const char* kInWords =
     "\nIn words (a coefficient is -dloss/dlog π, what a token's log-probability is pushed by):\n";
-/// One sentence on the coefficients of an answer. @param answer its beginning @param feedback "chosen", "bad"
-/// …
+/// One sentence on the coefficients of an answer. @param answer its beginning, with an ellipsis where it goes
+/// on @param feedback "chosen", "bad" …
 /// @param tokens the texts of the tokens that `pushes` are about
 std::string push_in_words(const std::string& answer, const std::string& feedback,
                           const std::vector<double>& pushes, const std::vector<std::string>& tokens);
