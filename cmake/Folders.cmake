@@ -28,11 +28,14 @@ target_include_directories(attune_core SYSTEM BEFORE PUBLIC ${CMAKE_BINARY_DIR}/
 attune_folder(text LINK attune_core simdjson::simdjson PkgConfig::PCRE2 PkgConfig::ICU)
 attune_folder(data LINK attune_core attune_text simdjson::simdjson)
 attune_folder(model TORCH LINK attune_core)
+# Full vectorisation and fused multiply-adds: these loops are the sampler's hot path.
+set_source_files_properties(src/model/decode_attention.cpp PROPERTIES
+  COMPILE_OPTIONS "-O3;-ffp-contract=fast" SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON)
 attune_folder(algorithm TORCH LINK attune_core)
 attune_folder(generation TORCH LINK attune_core attune_text attune_model)
-attune_folder(feedback TORCH LINK attune_core attune_text attune_data attune_model attune_generation)
+attune_folder(feedback LINK attune_core attune_text attune_data attune_model attune_generation)
 attune_folder(training TORCH LINK attune_core attune_text attune_data attune_model attune_algorithm attune_generation attune_feedback)
-attune_folder(evaluation TORCH LINK attune_core attune_text attune_data attune_model attune_algorithm attune_generation attune_feedback)
+attune_folder(evaluation LINK attune_core attune_text attune_data attune_model attune_algorithm attune_generation attune_feedback)
 attune_folder(cli TORCH LINK attune_training attune_evaluation)
 target_compile_definitions(attune_cli PRIVATE ATTUNE_BUILT_ASSETS="${CMAKE_SOURCE_DIR}/assets")
 

@@ -13,6 +13,11 @@ namespace attune::core {
 
 namespace fs = std::filesystem;
 
+/// `folder/name`, with one slash between.
+inline std::string join_path(const std::string& folder, std::string_view name) {
+  return (fs::path(folder) / name).string();
+}
+
 /// The whole file as bytes. @throws Error{kRequest} if it is missing or unreadable, or over `max_bytes`.
 std::string read_file(const std::string& path, std::uint64_t max_bytes = std::uint64_t{4} << 30);
 

@@ -8,14 +8,14 @@
 namespace attune::core {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{1} << 18;
+constexpr std::size_t kReadBlock = std::size_t{1} << 18;
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 }  // namespace
 
 InputBuffer::InputBuffer(const std::string& path)
-    : path_(path), stream_(open_stream(path)), block_(kBlock, '\0') {}
+    : path_(path), stream_(open_stream(path)), block_(kReadBlock, '\0') {}
 
 std::string_view InputBuffer::peek() {
   if (at_ == end_ && !ended_) {

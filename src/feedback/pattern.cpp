@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include "core/error.h"
+#include "core/owned.h"
 
 namespace attune::feedback {
 namespace {
@@ -12,19 +13,12 @@ namespace {
 constexpr std::uint32_t kMatchLimit = 1'000'000;
 constexpr std::uint32_t kHeapLimitKilobytes = 64 << 10;
 
-template <class T, void (*kFree)(T*)>
-struct Freer {
-  void operator()(T* pointer) const { kFree(pointer); }
-};
-template <class T, void (*kFree)(T*)>
-using Owned = std::unique_ptr<T, Freer<T, kFree>>;
-
 }  // namespace
 
 struct Pattern::Code {
-  Owned<pcre2_code, pcre2_code_free> compiled;
-  Owned<pcre2_match_data, pcre2_match_data_free> data;
-  Owned<pcre2_match_context, pcre2_match_context_free> context;
+  core::Owned<pcre2_code, pcre2_code_free> compiled;
+  core::Owned<pcre2_match_data, pcre2_match_data_free> data;
+  core::Owned<pcre2_match_context, pcre2_match_context_free> context;
 };
 
 Pattern::Pattern(const std::string& pattern, bool ignore_case, const std::string& where)

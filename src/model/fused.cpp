@@ -10,20 +10,20 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 /// Half precisions are computed in float32.
-at::Tensor wide(const at::Tensor& x) {
+at::Tensor widened(const at::Tensor& x) {
   return at::isReducedFloatingType(x.scalar_type()) ? x.to(at::kFloat) : x;
 }
 
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight, double eps,
                             bool plus_one) {
-    const at::Tensor values = wide(x);
+    const at::Tensor values = widened(x);
     const at::Tensor inverse = at::rsqrt(values.square().mean(-1, true).add_(eps));
     ctx->save_for_backward({x, weight, inverse});
     ctx->saved_data["plus_one"] = plus_one;
     at::Tensor normed = values * inverse;
     if (plus_one)
-      return normed.mul_(1 + wide(weight)).to(x.scalar_type());  // Gemma casts after the multiplication
+      return normed.mul_(1 + widened(weight)).to(x.scalar_type());  // Gemma casts after the multiplication
     return normed.to(x.scalar_type()).mul_(weight);
   }
 
@@ -31,8 +31,8 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static variable_list backward(AutogradContext* ctx, variable_list gradients) {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], &inverse = saved[2];
-    const at::Tensor gradient = wide(gradients[0]), normed = wide(x) * inverse;
-    const at::Tensor factor = ctx->saved_data["plus_one"].toBool() ? 1 + wide(weight) : wide(weight);
+    const at::Tensor gradient = widened(gradients[0]), normed = widened(x) * inverse;
+    const at::Tensor factor = ctx->saved_data["plus_one"].toBool() ? 1 + widened(weight) : widened(weight);
     at::Tensor dx, dw;
     if (ctx->needs_input_grad(0)) {
       const at::Tensor upstream = gradient * factor;

@@ -19,8 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string joined(const std::string& folder, const char* name) { return (fs::path(folder) / name).string(); }
-
 ModelConfig configure(const core::Json& json, const std::string& where) {
   const Family& family = family_of(json, where);
   ModelConfig config = family.configure(json, where);
@@ -66,8 +64,8 @@ void ModelOptions::declare(core::Fields& fields) {
 /// given.
 Model::Place Model::locate(const ModelOptions& options) {
   Place place{resolve_model_folder(options.path), options.adapter, options.path};
-  if (!fs::exists(joined(place.folder, "config.json")) &&
-      fs::exists(joined(place.folder, "adapter_config.json"))) {
+  if (!fs::exists(core::join_path(place.folder, "config.json")) &&
+      fs::exists(core::join_path(place.folder, "adapter_config.json"))) {
     if (!place.adapter.empty())
       core::fail_request("{}: is an adapter itself; model.adapter={} cannot be put on top of it",
                          options.path, place.adapter);
@@ -75,20 +73,20 @@ Model::Place Model::locate(const ModelOptions& options) {
     place.name = options.base.empty() ? base_of_adapter(place.folder) : options.base;
     place.folder = resolve_model_folder(place.name);
   }
-  if (!fs::exists(joined(place.folder, "config.json")))
+  if (!fs::exists(core::join_path(place.folder, "config.json")))
     core::fail_request("{}: no config.json here: this is no Hugging Face model folder", place.folder);
   return place;
 }
 
 ModelConfig Model::peek_config(const ModelOptions& options) {
-  const std::string path = joined(locate(options).folder, "config.json");
+  const std::string path = core::join_path(locate(options).folder, "config.json");
   return configure(core::read_json_file(path), path);
 }
 
 Model Model::load(const ModelOptions& options) {
   const auto dtype = scalar_type_from_setting(options.dtype);
   const Place place = locate(options);
-  const std::string path = joined(place.folder, "config.json");
+  const std::string path = core::join_path(place.folder, "config.json");
   Model model;
   model.folder_ = place.folder;
   model.name_ = place.name;
@@ -101,7 +99,7 @@ Model Model::load(const ModelOptions& options) {
 
 void Model::read_weights(const WeightFiles& files, at::ScalarType dtype) {
   const Family& family = family_with(config_);
-  const std::string prefix = family.info().body_prefix, config_path = joined(folder_, "config.json");
+  const std::string prefix = family.info().body_prefix, config_path = core::join_path(folder_, "config.json");
   weights_ = make_skeleton(config_, family);
   const std::string embedding_name = weights_.embedding_path + ".weight",
                     head_name = weights_.head.path + ".weight";

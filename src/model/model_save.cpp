@@ -20,10 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string joined(const std::string& folder, const std::string& name) {
-  return (fs::path(folder) / name).string();
-}
-
 /// Files that belong to the text side of a folder and are kept byte for byte.
 bool is_companion(const std::string& name) {
   for (const char* prefix :
@@ -37,15 +33,16 @@ void copy_companions(const std::string& from, const std::string& to) {
   for (const auto& entry : fs::directory_iterator(from)) {
     const std::string name = entry.path().filename().string();
     if (entry.is_regular_file() && is_companion(name))
-      core::write_file_atomically(joined(to, name), core::read_file(entry.path().string()));
+      core::write_file_atomically(core::join_path(to, name), core::read_file(entry.path().string()));
   }
-  const std::string templates = joined(from, "additional_chat_templates");
+  const std::string templates = core::join_path(from, "additional_chat_templates");
   if (!fs::is_directory(templates)) return;
-  core::ensure_folder(joined(to, "additional_chat_templates"));
+  core::ensure_folder(core::join_path(to, "additional_chat_templates"));
   for (const auto& entry : fs::directory_iterator(templates))
     if (entry.is_regular_file())
-      core::write_file_atomically(joined(to, "additional_chat_templates/" + entry.path().filename().string()),
-                                  core::read_file(entry.path().string()));
+      core::write_file_atomically(
+          core::join_path(to, "additional_chat_templates/" + entry.path().filename().string()),
+          core::read_file(entry.path().string()));
 }
 
 /// "LlamaForCausalLM" → "LlamaForSequenceClassification".
@@ -97,7 +94,7 @@ std::string Model::config_text(const SavedAs& options) const {
     if (config_.pad_id < 0) json["pad_token_id"] = config_.eos_ids.empty() ? 0 : config_.eos_ids[0];
     changed = true;
   }
-  if (!changed) return core::read_file(joined(folder_, "config.json"));
+  if (!changed) return core::read_file(core::join_path(folder_, "config.json"));
   return json.dump(2) + "\n";
 }
 
@@ -107,7 +104,7 @@ void Model::save(const std::string& folder, const SavedAs& options) const {
   const auto type =
       exact ? dtype() : scalar_type_from_setting(options.dtype.empty() ? source_dtype_ : options.dtype);
   core::ensure_folder(folder);
-  core::write_file_atomically(joined(folder, "config.json"), config_text(options));
+  core::write_file_atomically(core::join_path(folder, "config.json"), config_text(options));
   if (!folder_.empty()) copy_companions(folder_, folder);
   TransformerWeights weights = weights_;  // tensors are shared, not copied
   std::map<const at::Tensor*, const Linear*> adapted;
@@ -188,8 +185,8 @@ void Model::save_adapter(const std::string& folder) const {
   if (!saved_modules.empty()) json["modules_to_save"] = saved_modules;
   if (weights_.score.weight.defined()) json["task_type"] = "SEQ_CLS";
   core::ensure_folder(folder);
-  write_safetensors(joined(folder, "adapter_model.safetensors"), std::move(tensors));
-  core::write_file_atomically(joined(folder, "adapter_config.json"), json.dump(2) + "\n");
+  write_safetensors(core::join_path(folder, "adapter_model.safetensors"), std::move(tensors));
+  core::write_file_atomically(core::join_path(folder, "adapter_config.json"), json.dump(2) + "\n");
 }
 
 void Model::save_result(const std::string& folder, const SavedAs& options) const {

@@ -2,18 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <regex>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "model/config_reader.h"
 
 namespace attune::model {
 namespace {
-
-std::string joined(const std::string& folder, const char* name) {
-  return (std::filesystem::path(folder) / name).string();
-}
 
 bool is_suffix(const std::string& path, const std::string& suffix) {
   return path == suffix || path.ends_with("." + suffix);
@@ -47,7 +43,7 @@ const core::Json* pattern_value(const core::Json& config, const char* key, const
 }
 
 core::Json read_config(const std::string& folder) {
-  const std::string path = joined(folder, "adapter_config.json");
+  const std::string path = core::join_path(folder, "adapter_config.json");
   const core::Json json = core::read_json_file(path);
   const ConfigReader config(json, path);
   const std::string type = config.text("peft_type", "");
@@ -78,7 +74,7 @@ bool TargetMatcher::matches(const std::string& path) const {
 }
 
 std::string base_of_adapter(const std::string& folder) {
-  const std::string path = joined(folder, "adapter_config.json");
+  const std::string path = core::join_path(folder, "adapter_config.json");
   const core::Json json = core::read_json_file(path);
   const std::string base = ConfigReader(json, path).text("base_model_name_or_path", "");
   if (base.empty())
@@ -125,14 +121,14 @@ PeftFolder::PeftFolder(const std::string& folder)
 }
 
 double PeftFolder::alpha_of(const std::string& module) const {
-  const std::string where = joined(path, "adapter_config.json");
+  const std::string where = core::join_path(path, "adapter_config.json");
   if (const auto* value = pattern_value(config, "alpha_pattern", module, where); value && value->is_number())
     return value->get<double>();
   return ConfigReader(config, where).number("lora_alpha", 8);
 }
 
 std::int64_t PeftFolder::rank_of(const std::string& module) const {
-  const std::string where = joined(path, "adapter_config.json");
+  const std::string where = core::join_path(path, "adapter_config.json");
   if (const auto* value = pattern_value(config, "rank_pattern", module, where);
       value && value->is_number_integer())
     return value->get<std::int64_t>();
@@ -141,7 +137,8 @@ std::int64_t PeftFolder::rank_of(const std::string& module) const {
 
 double PeftFolder::scale_of(const std::string& module) const {
   const auto rank = static_cast<double>(rank_of(module));
-  const bool root = ConfigReader(config, joined(path, "adapter_config.json")).boolean("use_rslora", false);
+  const bool root =
+      ConfigReader(config, core::join_path(path, "adapter_config.json")).boolean("use_rslora", false);
   return alpha_of(module) / (root ? std::sqrt(rank) : rank);
 }
 

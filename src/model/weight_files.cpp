@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/json.h"
 #include "model/safetensors.h"
 
@@ -14,10 +15,6 @@ namespace attune::model {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string joined(const std::string& folder, const std::string& name) {
-  return (fs::path(folder) / name).string();
-}
 
 /// Names in an index come from outside: only plain names below the folder.
 void check_shard_name(const std::string& index, const std::string& name) {
@@ -31,7 +28,7 @@ void check_shard_name(const std::string& index, const std::string& name) {
 
 [[noreturn]] void fail_without_weights(const std::string& folder, const std::string& single) {
   for (const auto* pickle : {"pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin"})
-    if (fs::exists(joined(folder, pickle)))
+    if (fs::exists(core::join_path(folder, pickle)))
       core::fail_request(
           "{}: only pickled weights ({}) are here, which can run code when read; convert them to safetensors "
           "(in Python: save_pretrained(folder, safe_serialization=True))",
@@ -65,7 +62,7 @@ std::string little_endian(std::uint64_t value) {
 }  // namespace
 
 WeightFiles::WeightFiles(const std::string& folder, const std::string& single) {
-  const std::string file = joined(folder, single), index = file + ".index.json";
+  const std::string file = core::join_path(folder, single), index = file + ".index.json";
   if (fs::exists(file)) {
     where_ = file;
     add(file, nullptr);
@@ -92,10 +89,10 @@ void WeightFiles::open_index(const std::string& folder, const std::string& index
     shards[file.get<std::string>()].push_back(tensor);
   }
   for (const auto& [file, tensors] : shards) {
-    if (!fs::exists(joined(folder, file)))
+    if (!fs::exists(core::join_path(folder, file)))
       core::fail_request("{}: weight_map names the file '{}', which is missing: download or copy it again",
                          index, file);
-    add(joined(folder, file), &tensors);
+    add(core::join_path(folder, file), &tensors);
   }
 }
 
@@ -162,17 +159,18 @@ void write_weight_files(const std::string& folder, std::vector<TensorToWrite> te
     total += bytes;
     shards.back().push_back(std::move(tensor));
   }
-  if (shards.size() == 1) return write_safetensors(joined(folder, "model.safetensors"), std::move(shards[0]));
+  if (shards.size() == 1)
+    return write_safetensors(core::join_path(folder, "model.safetensors"), std::move(shards[0]));
   core::Json index;
   index["metadata"]["total_size"] = total;
   core::Json map = core::Json::object();
   for (std::size_t i = 0; i < shards.size(); ++i) {
     const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
     for (const auto& tensor : shards[i]) map.get_ref<core::Json::object_t&>().emplace_back(tensor.name, name);
-    write_safetensors(joined(folder, name), std::move(shards[i]));
+    write_safetensors(core::join_path(folder, name), std::move(shards[i]));
   }
   index["weight_map"] = std::move(map);
-  core::write_file_atomically(joined(folder, "model.safetensors.index.json"), index.dump(2) + "\n");
+  core::write_file_atomically(core::join_path(folder, "model.safetensors.index.json"), index.dump(2) + "\n");
 }
 
 }  // namespace attune::model

@@ -40,7 +40,7 @@ std::string clean_up(std::string text) {
   return text;
 }
 
-AddStages replace(const JsonView& view) {
+AddStages replace_stages(const JsonView& view) {
   const auto pattern = std::make_shared<const Pattern>(Pattern::from_json(view.at("pattern")));
   const std::string content(view.at("content").text());
   const auto map = [pattern, content](std::string_view token, RegexScratch& scratch) {
@@ -57,7 +57,7 @@ AddStages replace(const JsonView& view) {
   };
 }
 
-AddStages metaspace(const JsonView& view) {
+AddStages metaspace_stages(const JsonView& view) {
   const std::string mark = view.text_or("replacement", "\u2581");
   std::string scheme = view.text_or("prepend_scheme", "always");
   if (const auto old = view.find("add_prefix_space"); old && !old->boolean()) scheme = "never";
@@ -90,7 +90,7 @@ AddStages bpe_decoder(const JsonView& view) {
   };
 }
 
-AddStages ctc(const JsonView& view) {
+AddStages ctc_stages(const JsonView& view) {
   const std::string pad = view.text_or("pad_token", "<pad>"),
                     word = view.text_or("word_delimiter_token", "|");
   return [=, cleanup = view.boolean_or("cleanup", true)](Stages& stages, bool&) {
@@ -104,7 +104,7 @@ AddStages ctc(const JsonView& view) {
   };
 }
 
-AddStages strip(const JsonView& view) {
+AddStages strip_stages(const JsonView& view) {
   const std::string content(view.at("content").text());
   if (content.empty()) view.at("content").fail("one character is needed here");
   const auto count = [&](std::string_view key) {
@@ -115,7 +115,7 @@ AddStages strip(const JsonView& view) {
   };
 }
 
-AddStages sequence(const JsonView& view) {
+AddStages sequence_stages(const JsonView& view) {
   auto parts = std::make_shared<std::vector<std::unique_ptr<const Decoder>>>();
   view.at("decoders").each([&](const JsonView& part) { parts->push_back(make_decoder(part)); });
   return [parts](Stages& stages, bool& fused) {
@@ -136,13 +136,13 @@ std::string trimmed(std::string_view text) {
 
 AddStages make_stages(const JsonView& view) {
   const std::string_view type = view.at("type").text();
-  if (type == "Sequence") return sequence(view);
-  if (type == "Replace") return replace(view);
-  if (type == "Metaspace") return metaspace(view);
+  if (type == "Sequence") return sequence_stages(view);
+  if (type == "Replace") return replace_stages(view);
+  if (type == "Metaspace") return metaspace_stages(view);
   if (type == "WordPiece") return word_piece(view);
   if (type == "BPEDecoder") return bpe_decoder(view);
-  if (type == "CTC") return ctc(view);
-  if (type == "Strip") return strip(view);
+  if (type == "CTC") return ctc_stages(view);
+  if (type == "Strip") return strip_stages(view);
   if (type == "Fuse") return [](Stages&, bool& fused) { fused = true; };
   if (type == "ByteFallback") {
     return [](Stages& stages, bool&) { stages.push_back(byte_fallback_stage()); };

@@ -19,7 +19,7 @@ struct Specification {
   std::int64_t width = 0, precision = -1;
 };
 
-std::int64_t read_number(std::string_view text, std::size_t& at) {
+std::int64_t read_width(std::string_view text, std::size_t& at) {
   std::int64_t number = 0;
   while (at < text.size() && text[at] >= '0' && text[at] <= '9' && number <= kMaxWidth)
     number = number * 10 + (text[at++] - '0');
@@ -51,11 +51,11 @@ Specification read_specification(std::string_view text) {
       out.align = '=';
     }
   }
-  out.width = read_number(text, at);
+  out.width = read_width(text, at);
   if (peek() == ',' || peek() == '_') out.grouping = text[at++];
   if (peek() == '.') {
     const std::size_t digits = ++at;
-    out.precision = read_number(text, at);
+    out.precision = read_width(text, at);
     if (at == digits) fail_value("Format specifier missing precision");
   }
   if (at < text.size()) out.type = text[at++];

@@ -84,7 +84,7 @@ Value found(Runtime& runtime, const Value& self, const Args& args) {
   return Value::integer(-1);
 }
 
-Value count(Runtime& runtime, const Value& self, const Args& args) {
+Value count_text(Runtime& runtime, const Value& self, const Args& args) {
   const Parameters given(args, "count", {"sub", "start", "end"}, 1, Keywords::kForbidden);
   const std::string& sub = string_of(given[0]);
   const Window window = window_of(runtime, self, given, 1);
@@ -185,7 +185,7 @@ Value expand_tabs(Runtime& runtime, const Value& self, const Args& args) {
   return like(runtime, self, std::move(out));
 }
 
-Value replace(Runtime& runtime, const Value& self, const Args& args) {
+Value replace_text(Runtime& runtime, const Value& self, const Args& args) {
   const Parameters given(args, "replace", {"old", "new", "count"}, 2, Keywords::kForbidden);
   const bool markup = self.as_string().markup;
   const Value fresh = markup ? escape(runtime, given[1]) : given[1];
@@ -194,7 +194,7 @@ Value replace(Runtime& runtime, const Value& self, const Args& args) {
       replaced(runtime.budget, self.text(), string_of(given[0]), string_of(fresh), given.integer(2, -1)));
 }
 
-Value join(Runtime& runtime, const Value& self, const Args& args) {
+Value join_text(Runtime& runtime, const Value& self, const Args& args) {
   const Parameters given(args, "join", {"iterable"}, 1, Keywords::kForbidden);
   std::string out;
   bool first = true;
@@ -208,7 +208,7 @@ Value join(Runtime& runtime, const Value& self, const Args& args) {
   return like(runtime, self, std::move(out));
 }
 
-Value format(Runtime& runtime, const Value& self, const Args& args) {
+Value format_text(Runtime& runtime, const Value& self, const Args& args) {
   return brace_format(runtime, self, args);
 }
 
@@ -248,7 +248,7 @@ const std::map<std::string_view, Function>& methods() {
       {"rfind", found<true, false>},
       {"index", found<false, true>},
       {"rindex", found<true, true>},
-      {"count", count},
+      {"count", count_text},
       {"startswith", affixed<true>},
       {"endswith", affixed<false>},
       {"removeprefix", affix_removed<true>},
@@ -258,9 +258,9 @@ const std::map<std::string_view, Function>& methods() {
       {"center", justified<Align::kCenter>},
       {"zfill", zfill},
       {"expandtabs", expand_tabs},
-      {"replace", replace},
-      {"join", join},
-      {"format", format},
+      {"replace", replace_text},
+      {"join", join_text},
+      {"format", format_text},
       {"format_map", format_map},
   };
   return kMethods;

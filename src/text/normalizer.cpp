@@ -11,22 +11,22 @@
 namespace attune::text {
 namespace {
 
-/// A step that a function describes.
+/// A rewrite that a function describes.
 class FunctionNormalizer : public Normalizer {
  public:
-  using Step = std::function<void(std::string&, RegexScratch&)>;
-  explicit FunctionNormalizer(Step step) : step_(std::move(step)) {}
-  void apply(std::string& text, RegexScratch& scratch) const override { step_(text, scratch); }
+  using Rewrite = std::function<void(std::string&, RegexScratch&)>;
+  explicit FunctionNormalizer(Rewrite rewrite) : rewrite_(std::move(rewrite)) {}
+  void apply(std::string& text, RegexScratch& scratch) const override { rewrite_(text, scratch); }
 
  private:
-  Step step_;
+  Rewrite rewrite_;
 };
 
-using Step = FunctionNormalizer::Step;
+using Rewrite = FunctionNormalizer::Rewrite;
 
-/// A step that looks at characters one by one: `visit(out, character)` appends what becomes of it.
+/// A rewrite that looks at characters one by one: `visit(out, character)` appends what becomes of it.
 template <class Visit>
-Step per_character(Visit visit) {
+Rewrite per_character(Visit visit) {
   return [visit](std::string& text, RegexScratch&) {
     std::string out;
     out.reserve(text.size());
@@ -39,17 +39,17 @@ Step per_character(Visit visit) {
   };
 }
 
-Step normal_form(NormalForm form) {
+Rewrite normal_form(NormalForm form) {
   return [form](std::string& text, RegexScratch&) {
     if (!is_ascii(text)) text = to_normal_form(text, form);
   };
 }
 
-Step lowercase() {
+Rewrite lowercase() {
   return per_character([](std::string& out, char32_t c) { append_lowercase(out, c); });
 }
 
-Step strip_white_space(bool left, bool right) {
+Rewrite strip_white_space(bool left, bool right) {
   return [left, right](std::string& text, RegexScratch&) {
     std::string_view rest = text;
     while (left && !rest.empty()) {
@@ -81,14 +81,14 @@ void clean_bert_character(std::string& out, char32_t c) {
   }
 }
 
-Step bert(const JsonView& view) {
+Rewrite bert(const JsonView& view) {
   const bool clean = view.boolean_or("clean_text", true), cjk = view.boolean_or("handle_chinese_chars", true);
   const bool lower = view.boolean_or("lowercase", true);
   const bool strip = view.boolean_or("strip_accents", lower);
-  std::vector<Step> steps;
-  if (clean) steps.push_back(per_character(clean_bert_character));
+  std::vector<Rewrite> rewrites;
+  if (clean) rewrites.push_back(per_character(clean_bert_character));
   if (cjk) {
-    steps.push_back(per_character([](std::string& out, char32_t c) {
+    rewrites.push_back(per_character([](std::string& out, char32_t c) {
       const bool surround = is_cjk(c);
       if (surround) out += ' ';
       append_utf8(out, c);
@@ -96,30 +96,30 @@ Step bert(const JsonView& view) {
     }));
   }
   if (strip) {
-    steps.push_back(normal_form(NormalForm::kNfd));
-    steps.push_back(per_character([](std::string& out, char32_t c) {
+    rewrites.push_back(normal_form(NormalForm::kNfd));
+    rewrites.push_back(per_character([](std::string& out, char32_t c) {
       if (!is_nonspacing_mark(c)) append_utf8(out, c);
     }));
   }
-  if (lower) steps.push_back(lowercase());
-  return [steps](std::string& text, RegexScratch& scratch) {
-    for (const Step& step : steps) step(text, scratch);
+  if (lower) rewrites.push_back(lowercase());
+  return [rewrites](std::string& text, RegexScratch& scratch) {
+    for (const Rewrite& rewrite : rewrites) rewrite(text, scratch);
   };
 }
 
-Step replace(const JsonView& view) {
+Rewrite replacement(const JsonView& view) {
   const auto pattern = std::make_shared<const Pattern>(Pattern::from_json(view.at("pattern")));
   return [pattern, content = std::string(view.at("content").text())](
              std::string& text, RegexScratch& scratch) { text = pattern->replace(text, content, scratch); };
 }
 
-Step prepend(const JsonView& view) {
+Rewrite prepend(const JsonView& view) {
   return [prefix = std::string(view.at("prepend").text())](std::string& text, RegexScratch&) {
     if (!text.empty()) text.insert(0, prefix);
   };
 }
 
-Step byte_level() {
+Rewrite byte_level() {
   return [](std::string& text, RegexScratch&) {
     std::string out;
     out.reserve(text.size() * 2);
@@ -129,7 +129,7 @@ Step byte_level() {
 }
 
 /// Nmt: control characters go, other spaces become plain ones (sentencepiece's "nmt" rules).
-Step nmt() {
+Rewrite nmt() {
   return per_character([](std::string& out, char32_t c) {
     const bool drop = (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F ||
                       c == 0x8F || c == 0x9F;
@@ -141,7 +141,7 @@ Step nmt() {
   });
 }
 
-Step sequence(const JsonView& view) {
+Rewrite all_of(const JsonView& view) {
   auto parts = std::make_shared<std::vector<std::unique_ptr<const Normalizer>>>();
   view.at("normalizers").each([&](const JsonView& part) { parts->push_back(make_normalizer(part)); });
   return [parts](std::string& text, RegexScratch& scratch) {
@@ -149,9 +149,9 @@ Step sequence(const JsonView& view) {
   };
 }
 
-Step make_step(const JsonView& view) {
+Rewrite make_rewrite(const JsonView& view) {
   const std::string_view type = view.at("type").text();
-  if (type == "Sequence") return sequence(view);
+  if (type == "Sequence") return all_of(view);
   if (type == "NFC") return normal_form(NormalForm::kNfc);
   if (type == "NFD") return normal_form(NormalForm::kNfd);
   if (type == "NFKC") return normal_form(NormalForm::kNfkc);
@@ -159,7 +159,7 @@ Step make_step(const JsonView& view) {
   if (type == "Lowercase") return lowercase();
   if (type == "Strip")
     return strip_white_space(view.boolean_or("strip_left", true), view.boolean_or("strip_right", true));
-  if (type == "Replace") return replace(view);
+  if (type == "Replace") return replacement(view);
   if (type == "Prepend") return prepend(view);
   if (type == "ByteLevel") return byte_level();
   if (type == "BertNormalizer") return bert(view);
@@ -175,7 +175,7 @@ Step make_step(const JsonView& view) {
 }  // namespace
 
 std::unique_ptr<const Normalizer> make_normalizer(const JsonView& view) {
-  return std::make_unique<FunctionNormalizer>(make_step(view));
+  return std::make_unique<FunctionNormalizer>(make_rewrite(view));
 }
 
 }  // namespace attune::text

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/owned.h"
 
 namespace attune::text {
 namespace {
@@ -34,19 +35,12 @@ std::chrono::nanoseconds processor_time() {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-template <class T, void (*kFree)(T*)>
-struct Freer {
-  void operator()(T* pointer) const { kFree(pointer); }
-};
-template <class T, void (*kFree)(T*)>
-using Owned = std::unique_ptr<T, Freer<T, kFree>>;
-
 }  // namespace
 
 struct RegexScratch::Memory {
-  Owned<pcre2_match_data, pcre2_match_data_free> data{pcre2_match_data_create(1, nullptr)};
-  Owned<pcre2_match_context, pcre2_match_context_free> context{pcre2_match_context_create(nullptr)};
-  Owned<pcre2_jit_stack, pcre2_jit_stack_free> stack{
+  core::Owned<pcre2_match_data, pcre2_match_data_free> data{pcre2_match_data_create(1, nullptr)};
+  core::Owned<pcre2_match_context, pcre2_match_context_free> context{pcre2_match_context_create(nullptr)};
+  core::Owned<pcre2_jit_stack, pcre2_jit_stack_free> stack{
       pcre2_jit_stack_create(kJitStackStart, kJitStackMax, nullptr)};
   std::chrono::nanoseconds slow{};
   Memory() {
@@ -63,14 +57,15 @@ RegexScratch::RegexScratch(RegexScratch&&) noexcept = default;
 RegexScratch& RegexScratch::operator=(RegexScratch&&) noexcept = default;
 
 struct Regex::Code {
-  Owned<pcre2_code, pcre2_code_free> compiled;
+  core::Owned<pcre2_code, pcre2_code_free> compiled;
   bool has_jit = false;
   std::string where;
 };
 
 Regex::Regex(std::string_view pattern, const std::string& where) : code_(std::make_unique<Code>()) {
   const std::string translated = to_pcre2(pattern, where);
-  Owned<pcre2_compile_context, pcre2_compile_context_free> context{pcre2_compile_context_create(nullptr)};
+  core::Owned<pcre2_compile_context, pcre2_compile_context_free> context{
+      pcre2_compile_context_create(nullptr)};
   // Ruby's ^ and $ match at every line, and a line ends at \n alone.
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
   int error = 0;

@@ -26,8 +26,8 @@ class DatasetTest : public ::testing::Test {
     for (const auto& entry : core::fs::directory_iterator(cache())) files.push_back(entry.path());
     return files;
   }
-  testing::TemporaryFolder folder_;
-  TextCodec codec_ = testing::codec(folder_);
+  support::TemporaryFolder folder_;
+  TextCodec codec_ = support::codec(folder_);
   DataOptions options_;
 };
 
@@ -131,7 +131,7 @@ TEST_F(DatasetTest, NeedsThatAreNotMet) {
 
 TEST_F(DatasetTest, MalformedRowsStopAndLeaveNothingBehind) {
   const std::string content = "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"prompt\":\"a\"}\n";
-  EXPECT_THAT(testing::request_error([&] { open(content); }), HasSubstr("rows.jsonl:2"));
+  EXPECT_THAT(support::request_error([&] { open(content); }), HasSubstr("rows.jsonl:2"));
   EXPECT_THAT(cache_files(), IsEmpty());
   options_.on_error = "skip";
   const auto data = open(content);
@@ -149,14 +149,14 @@ TEST_F(DatasetTest, TheCacheIsReusedUntilSomethingChanges) {
     change();
     const bool other = open(kPairs).summary().fingerprint != first;
     options_ = DataOptions();
-    codec_ = testing::codec(folder_);
+    codec_ = support::codec(folder_);
     return other;
   };
   EXPECT_TRUE(differs([&] { options_.max_length = 5; }));
   EXPECT_TRUE(differs([&] { options_.append_eos = false; }));
   EXPECT_TRUE(differs([&] { options_.limit = 1; }));
   EXPECT_TRUE(differs([&] { codec_.chat_template.reset(); }));
-  EXPECT_TRUE(differs([&] { codec_ = testing::codec(folder_, true); }));
+  EXPECT_TRUE(differs([&] { codec_ = support::codec(folder_, true); }));
   EXPECT_FALSE(differs([] {}));
   EXPECT_NE(open(R"({"prompt":"a","chosen":"b","rejected":"c"})").summary().fingerprint, first);
 }

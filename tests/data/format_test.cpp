@@ -5,9 +5,9 @@
 namespace attune::data {
 namespace {
 
+using support::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::json;
 
 /// The row's format as recognised, and the example that it reads.
 Example read(const std::string& row, const std::string& expected_format) {
@@ -32,7 +32,7 @@ TEST(Formats, EveryFormatKnowsItself) {
     EXPECT_FALSE(info.summary.empty() || info.columns.empty());
     EXPECT_EQ(&format_named(info.name), make());
   }
-  EXPECT_THAT(testing::request_error([] { format_named("preferance"); }), HasSubstr("preference"));
+  EXPECT_THAT(support::request_error([] { format_named("preferance"); }), HasSubstr("preference"));
 }
 
 TEST(Formats, NativeReadsEveryFieldAndWritesItBack) {
@@ -234,7 +234,7 @@ TEST(Formats, ShareGptAndLlamaFactoryPairs) {
 
 TEST(Formats, UnknownColumnsAreNamedWithTheKnownFormats) {
   const auto message =
-      testing::request_error([] { recognise(json(R"({"question":"a","answer":"b"})"), "f.jsonl:1"); });
+      support::request_error([] { recognise(json(R"({"question":"a","answer":"b"})"), "f.jsonl:1"); });
   EXPECT_THAT(message, HasSubstr("f.jsonl:1"));
   EXPECT_THAT(message, HasSubstr("question, answer"));
   EXPECT_THAT(message, HasSubstr("preference: prompt, chosen, rejected"));
@@ -243,10 +243,10 @@ TEST(Formats, UnknownColumnsAreNamedWithTheKnownFormats) {
 TEST(Formats, LlamaFactoryDemoFilesAreRecognised) {
   const std::string folder = std::string(ATTUNE_SOURCE) + "/../shared/data/llamafactory-demo/";
   if (!core::fs::exists(folder)) GTEST_SKIP() << "needs the shared data folder beside the repository";
-  const auto pairs = testing::read_all(testing::options_for(folder + "dpo_en_demo.json"));
+  const auto pairs = support::read_all(support::options_for(folder + "dpo_en_demo.json"));
   EXPECT_EQ(pairs.size(), 240U);
   EXPECT_EQ(pairs[0].candidates.size(), 2U);
-  const auto labels = testing::read_all(testing::options_for(folder + "kto_en_demo.json"));
+  const auto labels = support::read_all(support::options_for(folder + "kto_en_demo.json"));
   EXPECT_EQ(labels.size(), 240U);
   EXPECT_TRUE(labels[0].candidates[0].label.has_value());
 }

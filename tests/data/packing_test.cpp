@@ -7,7 +7,7 @@
 namespace attune::data {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 using Ids = std::vector<std::int32_t>;
 
 PackItem item(const Ids& prompt, const Ids& completion, std::int64_t group,

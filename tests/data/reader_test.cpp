@@ -7,14 +7,14 @@
 namespace attune::data {
 namespace {
 
+using support::options_for;
+using support::read_all;
+using support::request_error;
+using support::TemporaryFolder;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using testing::options_for;
-using testing::read_all;
-using testing::request_error;
-using testing::TemporaryFolder;
 
 std::vector<std::string> texts_of(const DataOptions& options) {
   std::vector<std::string> out;
@@ -143,7 +143,7 @@ TEST(Reader, DamagedFiles) {
 TEST(Reader, ColumnsAreRenamed) {
   TemporaryFolder folder;
   auto options = options_for(folder.write("c.jsonl", R"({"question":"q","answer":"a","prompt":"other"})"));
-  options.columns = testing::json(R"({"prompt":"question","completion":"answer"})");
+  options.columns = support::json(R"({"prompt":"question","completion":"answer"})");
   const auto rows = read_all(options);
   EXPECT_EQ(rows[0].prompt, "q");
   EXPECT_EQ(rows[0].candidates[0].completion, "a");
@@ -152,7 +152,7 @@ TEST(Reader, ColumnsAreRenamed) {
 TEST(Reader, RenamedCellsAreReadAsTheirNewColumns) {
   TemporaryFolder folder;
   auto options = options_for(folder.write("c.csv", "q,a,good\nwhy,because,true\n"));
-  options.columns = testing::json(R"({"prompt":"q","completion":"a","label":"good"})");
+  options.columns = support::json(R"({"prompt":"q","completion":"a","label":"good"})");
   EXPECT_EQ(read_all(options)[0].candidates[0].label, true);
 }
 

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-namespace attune::data::testing {
+namespace attune::data::support {
 namespace {
 
 /// GPT-2's visible character for a byte.
@@ -120,4 +120,4 @@ std::vector<Example> read_all(const DataOptions& options) {
   return all;
 }
 
-}  // namespace attune::data::testing
+}  // namespace attune::data::support

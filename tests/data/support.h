@@ -10,7 +10,7 @@
 #include "data/dataset.h"
 #include "data/format.h"
 
-namespace attune::data::testing {
+namespace attune::data::support {
 
 /// A folder that goes when the test ends.
 class TemporaryFolder {
@@ -52,4 +52,4 @@ std::string request_error(Action action) {
   return "";
 }
 
-}  // namespace attune::data::testing
+}  // namespace attune::data::support

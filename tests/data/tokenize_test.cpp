@@ -31,15 +31,15 @@ class Tokenize : public ::testing::Test {
     return result.ok() ? result.value() : TokenizedExample();
   }
   core::Result<TokenizedExample> attempt(const std::string& row, bool training = true) {
-    const auto parsed = testing::json(row);
+    const auto parsed = support::json(row);
     return tokenize_example(recognise(parsed, "test").read(parsed).value(), codec_, options_, training);
   }
   std::string reason(const std::string& row, bool training = true) {
     const auto result = attempt(row, training);
     return result.ok() ? "" : result.error().reason;
   }
-  testing::TemporaryFolder folder_;
-  TextCodec codec_ = testing::codec(folder_);
+  support::TemporaryFolder folder_;
+  TextCodec codec_ = support::codec(folder_);
   DataOptions options_;
 };
 
@@ -91,7 +91,7 @@ TEST_F(Tokenize, EndOfSequenceIsAppendedWhereItIsWanted) {
 }
 
 TEST_F(Tokenize, SpecialTokensOfTheTokenizerComeOnce) {
-  codec_ = testing::codec(folder_, true);
+  codec_ = support::codec(folder_, true);
   EXPECT_EQ(of(R"({"prompt":"a","completion":"b"})").prompt, Ids{0} + bytes("a"));
   const auto text = of(R"({"text":"ab"})");
   EXPECT_TRUE(text.prompt.empty());
@@ -121,7 +121,7 @@ TEST_F(Tokenize, IdsNeedNoTokenizer) {
   codec_ = TextCodec();
   EXPECT_THAT(of(R"({"prompt_ids":[7],"candidates":[{"completion_ids":[9]}]})").completions[0].ids,
               ElementsAre(9));
-  EXPECT_THAT(testing::request_error([&] { attempt(R"({"prompt":"a","completion":"b"})"); }),
+  EXPECT_THAT(support::request_error([&] { attempt(R"({"prompt":"a","completion":"b"})"); }),
               HasSubstr("tokenizer"));
 }
 
@@ -158,7 +158,7 @@ TEST_F(Tokenize, ConversationsWithoutPromptAreTrainedWholeOrWhereTheAssistantSpe
 
 TEST_F(Tokenize, MessagesWithoutTemplateStopWithAClearMessage) {
   codec_.chat_template.reset();
-  EXPECT_THAT(testing::request_error([&] { attempt(R"({"messages":[{"role":"user","content":"hi"}]})"); }),
+  EXPECT_THAT(support::request_error([&] { attempt(R"({"messages":[{"role":"user","content":"hi"}]})"); }),
               HasSubstr("chat_template.jinja"));
 }
 
@@ -245,7 +245,7 @@ TEST_F(Tokenize, StepEndsWithCharactersOfSeveralTokens) {
 
 TEST_F(Tokenize, PromptsAreReadyToBeContinued) {
   const auto prompt = [&](const std::string& row) {
-    const auto parsed = testing::json(row);
+    const auto parsed = support::json(row);
     return tokenize_prompt(recognise(parsed, "test").read(parsed).value(), codec_).value();
   };
   EXPECT_EQ(prompt(R"({"prompt":"ab"})"), bytes("ab"));

@@ -10,8 +10,8 @@
 namespace attune::training {
 namespace {
 
-using testing::distance;
-using testing::Gradients;
+using fixture::distance;
+using fixture::Gradients;
 
 constexpr double kRounding = 1e-9;  // float64 throughout
 
@@ -26,7 +26,7 @@ Computed compute(model::Model& model, Reference reference, const Step& step, con
   Engine engine(model, reference, options);
   algorithm::State state;
   const auto result = engine.run(step, method, state);
-  return {result.loss, testing::take_gradients(model), result.metrics};
+  return {result.loss, fixture::take_gradients(model), result.metrics};
 }
 
 void expect_same(const Computed& a, const Computed& b, const std::string& what) {
@@ -55,11 +55,11 @@ class EveryMethod : public ::testing::TestWithParam<std::string> {
   void SetUp() override {
     for (const auto& [name, make] : algorithm::method_entries())
       if (name == GetParam()) method_ = make();
-    const auto rows = testing::random_rows(5, testing::candidates_for(*method_), 7);
-    const auto views = testing::views(rows);
-    model_.emplace(testing::tiny_model());
+    const auto rows = fixture::random_rows(5, fixture::candidates_for(*method_), 7);
+    const auto views = fixture::views(rows);
+    model_.emplace(fixture::tiny_model());
     if (scored()) model_->add_score_head(3);
-    start_.emplace(testing::tiny_model());
+    start_.emplace(fixture::tiny_model());
     step_ = assemble_step(views, *method_, model_->config(), {});
   }
   bool scored() const {
@@ -191,9 +191,9 @@ class RunningBaseline : public algorithm::Method {
 
 TEST(Engine, StateAndPrepareRunOncePerStepHoweverItIsSplit) {
   RunningBaseline method;
-  const auto rows = testing::random_rows(3, 4, 3);
-  const auto views = testing::views(rows);
-  auto model = testing::tiny_model();
+  const auto rows = fixture::random_rows(3, 4, 3);
+  const auto views = fixture::views(rows);
+  auto model = fixture::tiny_model();
   const Step step = assemble_step(views, method, model.config(), {});
   std::vector<Computed> results;
   std::vector<algorithm::State> states;
@@ -201,9 +201,9 @@ TEST(Engine, StateAndPrepareRunOncePerStepHoweverItIsSplit) {
     Engine engine(model, {}, {.micro_batch_tokens = budget});
     algorithm::State state;
     engine.run(step, method, state);
-    testing::take_gradients(model);
+    fixture::take_gradients(model);
     const auto second = engine.run(step, method, state);  // the baseline has moved
-    results.push_back({second.loss, testing::take_gradients(model), {}});
+    results.push_back({second.loss, fixture::take_gradients(model), {}});
     states.push_back(state);
   }
   EXPECT_EQ(states[0].at("mean"), states[1].at("mean"));
@@ -214,23 +214,23 @@ TEST(Engine, StateAndPrepareRunOncePerStepHoweverItIsSplit) {
 }
 
 TEST(Engine, WeightsOfAMixtureScaleGradients) {
-  auto model = testing::tiny_model();
-  const auto pairs = testing::random_rows(3, 2, 5), texts = testing::random_rows(4, 1, 6);
+  auto model = fixture::tiny_model();
+  const auto pairs = fixture::random_rows(3, 2, 5), texts = fixture::random_rows(4, 1, 6);
   const auto dpo = algorithm::make_method(core::Value::scalar("dpo", false, "test"));
   const auto sft = algorithm::make_method(core::Value::scalar("sft", false, "test"));
-  const auto pair_views = testing::views(pairs), text_views = testing::views(texts);
+  const auto pair_views = fixture::views(pairs), text_views = fixture::views(texts);
   const Step first = assemble_step(pair_views, *dpo, model.config(), {});
   const Step second = assemble_step(text_views, *sft, model.config(), {});
   model.trainable();  // marks what is trained
   Engine engine(model, {&model}, {});
   algorithm::State state;
   engine.run(first, *dpo, state);
-  const auto a = testing::take_gradients(model);
+  const auto a = fixture::take_gradients(model);
   engine.run(second, *sft, state);
-  const auto b = testing::take_gradients(model);
+  const auto b = fixture::take_gradients(model);
   engine.run(first, *dpo, state, 0.25);
   engine.run(second, *sft, state, 2);
-  const auto both = testing::take_gradients(model);
+  const auto both = fixture::take_gradients(model);
   Gradients expected;
   for (const auto& [name, gradient] : a) expected[name] = 0.25 * gradient + 2 * b.at(name);
   EXPECT_LT(distance(expected, both), kRounding);

@@ -13,7 +13,7 @@
 #include "model/model.h"
 #include "training/step.h"
 
-namespace attune::training::testing {
+namespace attune::training::fixture {
 
 inline core::Json tiny_config() {
   return core::Json::parse(R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 23,
@@ -114,4 +114,4 @@ inline double distance(const Gradients& a, const Gradients& b) {
   return difference / largest;
 }
 
-}  // namespace attune::training::testing
+}  // namespace attune::training::fixture
