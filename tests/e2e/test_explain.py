@@ -167,6 +167,9 @@ def test_the_objects_tell_the_record(rated):
     for candidate in (chosen, rejected):
         assert len(candidate["tokens"]) == len(candidate["ids"]) == len(candidate["mask"])
         assert candidate["ids"][-1] == 2  # end of sequence, as in training
+    assert [row["rank"] for row in found["candidates"]] == [0, 1]
+    assert [row["reward"] for row in explain("grpo", rated, "record=1")["candidates"]] == [0.25, 2.0]
+    assert [row["label"] for row in explain("kto", rated, "step_records=1")["candidates"]] == [False, True]
 
 
 def distributions(logp, ref_logp, kl):
@@ -271,17 +274,17 @@ def test_people_see_tokens_and_words(rated, other_model):
 
 
 def test_long_prompts_are_shortened_and_controls_shown(tmp_path):
-    data = write(tmp_path / "long.jsonl", [{"prompt": "The cat sat on the mat and saw a dog. " * 30 + "It", "completion":
-                                            " was\nhappy.\x1b[31m"}])
+    data = write(tmp_path / "long.jsonl", [{"id": "\x1b[31m", "prompt": "The cat sat on the mat and saw a dog. " * 30 + "It",
+                                            "completion": " was\nhappy."}])
     text = attune("explain", "sft", f"model={MODEL}", f"data={data}", "threads=1").stdout
     assert " tokens … " in text and text.count("The cat sat") < 10
-    assert "\\n" in text and "\x1b" not in text
+    assert "\\n" in text and "id \\x1b[31m" in text and "\x1b" not in text
 
 
 def on_a_terminal(arguments, environment):
     leader, follower = pty.openpty()
     process = subprocess.Popen([ATTUNE, *map(str, arguments)], stdout=follower, stderr=subprocess.PIPE,
-                               env={**os.environ, **environment})
+                               env=environment)
     os.close(follower)
     output = b""
     try:
@@ -300,14 +303,13 @@ def test_colours_on_a_terminal_only(tmp_path):
     data = write(tmp_path / "pair.jsonl", [{"prompt_ids": [1], "candidates": [
         {"completion_ids": ids, "completion_mask": mask, "rank": 0}, {"completion_ids": ids[:-2], "rank": 1}]}])
     arguments = ["explain", "dpo", f"model={MODEL}", f"data={data}", "threads=1", "data.append_eos=false"]
-    plain_environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    os.environ.pop("NO_COLOR", None)
-    coloured = on_a_terminal(arguments, {})
+    with_colour = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    coloured = on_a_terminal(arguments, with_colour)
     assert coloured.count("\x1b[32m") == len(ids) - 1  # up: the chosen answer
     assert coloured.count("\x1b[31m") == len(ids) - 2  # down: the rejected one
     assert coloured.count("\x1b[2m") == 1 and "not trained on" in coloured
-    assert "\x1b" not in on_a_terminal(arguments, {"NO_COLOR": "1"})
-    assert "\x1b" not in attune(*arguments, env=plain_environment).stdout
+    assert "\x1b" not in on_a_terminal(arguments, with_colour | {"NO_COLOR": "1"})
+    assert "\x1b" not in attune(*arguments, env=with_colour).stdout
 
 
 PROMPTS_ONLY = [{"prompt": "Once upon a time"}]
