@@ -29,9 +29,10 @@ bool is_score(const Need& need) {
   return model::signal_named(need.signal).kind() == model::SignalKind::kHead;
 }
 
-class Example {
+class RecordExplainer {
  public:
-  Example(algorithm::Method& method, ExplainDataOptions& options) : method_(method), options_(options) {}
+  RecordExplainer(algorithm::Method& method, ExplainDataOptions& options)
+      : method_(method), options_(options) {}
 
   RealExample compute() {
     options_.compute.apply();
@@ -136,7 +137,7 @@ void ExplainDataOptions::declare(core::Fields& fields) {
 }
 
 RealExample real_example(algorithm::Method& method, ExplainDataOptions options) {
-  return Example(method, options).compute();
+  return RecordExplainer(method, options).compute();
 }
 
 }  // namespace attune::cli

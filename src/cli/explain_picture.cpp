@@ -36,9 +36,9 @@ double sum_of(const Json& values) {
 /// What the coefficients of a candidate are about: tokens by themselves, or the score of all.
 bool is_scored(const Json& candidate) { return !candidate["score_coefficients"].empty(); }
 
-class Picture {
+class RecordPicture {
  public:
-  Picture(const RealExample& example, std::int64_t tokens, bool colour)
+  RecordPicture(const RealExample& example, std::int64_t tokens, bool colour)
       : result_(example.result),
         codec_(example.codec),
         prompt_(result_["prompt_ids"].get<std::vector<std::int32_t>>()),
@@ -212,7 +212,7 @@ class Picture {
 }  // namespace
 
 std::string real_example_text(const RealExample& example, std::int64_t tokens, bool colour) {
-  return Picture(example, tokens, colour).text();
+  return RecordPicture(example, tokens, colour).text();
 }
 
 }  // namespace attune::cli

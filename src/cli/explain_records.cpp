@@ -10,7 +10,7 @@ namespace {
 
 using algorithm::Feedback;
 
-data::RowNeeds needs_of(Feedback feedback) {
+data::RowNeeds row_needs(Feedback feedback) {
   switch (feedback) {
     case Feedback::kDemonstrations:
       return data::RowNeeds::kDemonstrations;
@@ -48,10 +48,10 @@ data::TokenizedRow view_of(const data::CachedRow& row) {
   return view;
 }
 
-class Finder {
+class RecordFinder {
  public:
-  Finder(const data::DataOptions& options, const data::TextCodec& codec, const algorithm::Method& method,
-         const model::ModelConfig& config)
+  RecordFinder(const data::DataOptions& options, const data::TextCodec& codec,
+               const algorithm::Method& method, const model::ModelConfig& config)
       : options_(options), codec_(codec), method_(method), config_(config), reader_(options) {}
 
   ExplainedRecords find(std::int64_t first, std::int64_t count) {
@@ -80,7 +80,7 @@ class Finder {
  private:
   core::Result<data::CachedRow> usable(const data::Example& example) const {
     const data::SourceRow source{reader_.index(), 1, "", example};
-    auto row = data::tokenize_row(source, codec_, options_, needs_of(method_.feedback()));
+    auto row = data::tokenize_row(source, codec_, options_, row_needs(method_.feedback()));
     if (!row.ok()) return row;
     if (step_of({{example, row.value()}}).size() == 0)
       return core::ItemError{fmt::format("no completion that {} learns from", method_.info().name), ""};
@@ -117,7 +117,7 @@ class Finder {
 ExplainedRecords explained_records(const data::DataOptions& options, const data::TextCodec& codec,
                                    const algorithm::Method& method, const model::ModelConfig& config,
                                    std::int64_t first, std::int64_t count) {
-  return Finder(options, codec, method, config).find(first, count);
+  return RecordFinder(options, codec, method, config).find(first, count);
 }
 
 }  // namespace attune::cli
