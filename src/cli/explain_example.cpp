@@ -10,12 +10,11 @@ namespace attune::cli {
 
 namespace {
 
-using algorithm::Example;
 using algorithm::Method;
 using core::Json;
 
 /// The worked numbers of one candidate: a line of sums, then a line a token.
-std::string candidate_text(const Example& example, const Json& result, std::size_t index) {
+std::string candidate_text(const algorithm::Example& example, const Json& result, std::size_t index) {
   const Json& given = example.fixture["candidates"][index];
   const Json& found = result["candidates"][index];
   std::string text = fmt::format("\n  [{}]", example.feedback[index]);
@@ -47,7 +46,7 @@ std::string candidate_text(const Example& example, const Json& result, std::size
   return text;
 }
 
-std::string words_text(const Example& example, const Json& result) {
+std::string words_text(const algorithm::Example& example, const Json& result) {
   std::string text = kInWords;
   for (std::size_t i = 0; i < example.tokens.size(); ++i) {
     const Json& found = result["candidates"][i];
@@ -67,14 +66,14 @@ std::string words_text(const Example& example, const Json& result) {
   return text;
 }
 
-Json example_result(const Method& method, const Example& example) {
+Json example_result(const Method& method, const algorithm::Example& example) {
   return algorithm::explain_fixture(algorithm::parse_fixture(example.fixture, "example"), method, "example");
 }
 
 }  // namespace
 
 std::string example_text(const Method& method) {
-  const Example example = algorithm::example_for(method);
+  const algorithm::Example example = algorithm::example_for(method);
   const Json result = example_result(method, example);
   std::string text = fmt::format("\nA worked example. Prompt: \"{}\"\n", example.prompt);
   for (std::size_t i = 0; i < example.tokens.size(); ++i) text += candidate_text(example, result, i);
@@ -87,7 +86,7 @@ std::string example_text(const Method& method) {
 std::string compare_text(const std::vector<std::unique_ptr<Method>>& methods) {
   std::string text;
   for (const auto& method : methods) text += card_text(*method) + "\n";
-  const Example example = algorithm::example_for(*methods.front());
+  const algorithm::Example example = algorithm::example_for(*methods.front());
   std::vector<Json> results;
   for (const auto& method : methods) {
     if (algorithm::example_for(*method).fixture != example.fixture) {
@@ -118,7 +117,7 @@ std::string compare_text(const std::vector<std::unique_ptr<Method>>& methods) {
 
 Json card_json(Method& method) {
   const algorithm::MethodInfo info = method.info();
-  const Example example = algorithm::example_for(method);
+  const algorithm::Example example = algorithm::example_for(method);
   return {{"method", info.name},
           {"title", info.title},
           {"paper", info.paper},
