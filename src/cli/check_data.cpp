@@ -29,7 +29,7 @@ class Checker {
         continue;
       }
       malformed.add(row);
-      drop("malformed: " + row.example.error().reason, row.where, row.example.error().detail);
+      out_.summary.drop("malformed: " + row.example.error().reason, row.where, row.example.error().detail);
     }
     if (out_.summary.rows_read == 0) core::fail_request("{}: no rows", options_.name());
     if (options_.on_error == "fail") malformed.fail_if_any(options_.name(), out_.summary.rows_read);
@@ -39,15 +39,9 @@ class Checker {
   }
 
  private:
-  void drop(const std::string& reason, const std::string& where, const std::string& detail) {
-    ++out_.summary.dropped[reason];
-    auto& examples = out_.dropped_examples[reason];
-    if (examples.size() < 3) examples.push_back(detail.empty() ? where : where + ": " + detail);
-  }
-
   void take(const data::SourceRow& row) {
     const auto cached = data::tokenize_row(row, codec_, options_, needs_);
-    if (!cached.ok()) return drop(cached.error().reason, row.where, cached.error().detail);
+    if (!cached.ok()) return out_.summary.drop(cached.error().reason, row.where, cached.error().detail);
     data::count_row(cached.value(), row.copies, out_.summary);
     const auto& prompt = cached.value().prompt;
     for (const auto& candidate : cached.value().candidates) count_sequence(prompt, candidate.completion);
@@ -148,8 +142,23 @@ Json length_json(std::vector<std::int64_t> lengths) {
           {"histogram", histogram}};
 }
 
-Json estimate_training(const training::TrainRecipe& recipe, const model::ModelConfig& config,
-                       const data::DatasetSummary& summary) {
+namespace {
+
+/// What the program and its libraries take before any model is loaded.
+constexpr double kProgramBytes = 130e6;
+
+bool compares(const std::vector<training::TermSetting>& terms) {
+  return std::any_of(terms.begin(), terms.end(), [](const auto& term) {
+    const auto needs = term.method->needs();
+    return std::any_of(needs.begin(), needs.end(),
+                       [](const auto& need) { return need.source == algorithm::Source::kReference; });
+  });
+}
+
+}  // namespace
+
+Json estimate_training(const training::TrainRecipe& recipe, const std::vector<training::TermSetting>& terms,
+                       const model::ModelConfig& config, const data::DatasetSummary& summary) {
   const auto d = static_cast<double>(config.hidden_size), layers = static_cast<double>(config.layers);
   const auto vocabulary = static_cast<double>(config.vocab_size),
              inner = static_cast<double>(config.intermediate_size);
@@ -161,7 +170,9 @@ Json estimate_training(const training::TrainRecipe& recipe, const model::ModelCo
   const auto batch =
       static_cast<double>(recipe.training.micro_batch_tokens > 0 ? recipe.training.micro_batch_tokens : 2048);
   const double activations = batch * layers * (12 * d + 6 * inner) * 4;
-  const double memory = 4 * weights * (lora ? 1 : 2) + 12 * trained + activations;
+  const bool second_model =
+      !recipe.reference.path.empty() || (!lora && !recipe.reference.cache && compares(terms));
+  const double memory = kProgramBytes + 4 * weights * (second_model ? 2 : 1) + 12 * trained + activations;
   const double rows = static_cast<double>(summary.rows_kept) * recipe.training.epochs;
   double steps = std::ceil(rows / static_cast<double>(std::max<std::int64_t>(1, recipe.training.batch_size)));
   if (recipe.training.max_steps > 0) steps = std::min(steps, static_cast<double>(recipe.training.max_steps));

@@ -7,7 +7,7 @@
 
 #include "data/dataset.h"
 #include "model/config.h"
-#include "training/options.h"
+#include "training/terms.h"
 
 namespace attune::cli {
 
@@ -19,8 +19,6 @@ struct ShownRow {
 
 struct DataCheck {
   data::DatasetSummary summary;
-  std::map<std::string, std::vector<std::string>>
-      dropped_examples;               ///< reason → the first places with details
   std::vector<std::int64_t> lengths;  ///< tokens of every sequence: prompt and one completion
   std::vector<ShownRow> rows;
   std::int64_t double_bos = 0, trained_end = 0, sequences = 0;
@@ -37,7 +35,8 @@ core::Json length_json(std::vector<std::int64_t> lengths);
 
 /// Rough memory and time of a training run: {"parameters", "memory_mb", "steps", "seconds"}. An order of
 /// magnitude, from sizes alone; nothing is measured.
-core::Json estimate_training(const training::TrainRecipe& recipe, const model::ModelConfig& config,
-                             const data::DatasetSummary& summary);
+core::Json estimate_training(const training::TrainRecipe& recipe,
+                             const std::vector<training::TermSetting>& terms,
+                             const model::ModelConfig& config, const data::DatasetSummary& summary);
 
 }  // namespace attune::cli

@@ -4,26 +4,12 @@
 
 #include "core/error.h"
 #include "data/row_tokens.h"
+#include "training/terms.h"
 
 namespace attune::cli {
 namespace {
 
 using algorithm::Feedback;
-
-data::RowNeeds row_needs(Feedback feedback) {
-  switch (feedback) {
-    case Feedback::kDemonstrations:
-      return data::RowNeeds::kDemonstrations;
-    case Feedback::kPairs:
-      return data::RowNeeds::kPairs;
-    case Feedback::kLabels:
-      return data::RowNeeds::kLabels;
-    case Feedback::kGroups:
-    case Feedback::kLists:
-      return data::RowNeeds::kRewards;
-  }
-  return data::RowNeeds::kAny;
-}
 
 /// The row as a step is assembled from it. Points into `row`.
 data::TokenizedRow view_of(const data::CachedRow& row) {
@@ -80,7 +66,7 @@ class RecordFinder {
  private:
   core::Result<data::CachedRow> usable(const data::Example& example) const {
     const data::SourceRow source{reader_.index(), 1, "", example};
-    auto row = data::tokenize_row(source, codec_, options_, row_needs(method_.feedback()));
+    auto row = data::tokenize_row(source, codec_, options_, training::row_needs(method_.feedback()));
     if (!row.ok()) return row;
     if (step_of({{example, row.value()}}).size() == 0)
       return core::ItemError{fmt::format("no completion that {} learns from", method_.info().name), ""};

@@ -1,6 +1,7 @@
 #include "core/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -195,6 +196,38 @@ std::uint64_t fingerprint_file(const std::string& path) {
     }
     if (got == 0) return hash;
   }
+}
+
+FolderLock::FolderLock(const std::string& path)
+    : folder_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  // File systems without locks refuse with other errors: there the folder is used unguarded.
+  if (folder_ >= 0 && ::flock(folder_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    ::close(folder_);
+    fail_request("{}: another run is writing to this folder; wait for it, or choose another", path);
+  }
+}
+
+FolderLock::~FolderLock() {
+  if (folder_ >= 0) ::close(folder_);
+}
+
+std::string cache_folder() {
+  const auto from = [](const char* name, const char* below) -> std::string {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? std::string(value) + below : "";
+  };
+  std::string folder = from("XDG_CACHE_HOME", "/attune");
+  if (folder.empty()) folder = from("HOME", "/.cache/attune");
+  if (!folder.empty()) {
+    try {
+      ensure_folder(folder);
+      return folder;
+    } catch (const Error&) {  // a read-only home: the temporary folder does as well
+    }
+  }
+  folder = fs::temp_directory_path() / fmt::format("attune-{}", ::getuid());
+  ensure_folder(folder);
+  return folder;
 }
 
 }  // namespace attune::core

@@ -49,6 +49,24 @@ class StagedFolder {
   bool published_ = false;
 };
 
+/// Keeps other programs that ask for the same folder out while it lives; gone with the process, however that
+/// ends.
+class FolderLock {
+ public:
+  /// @throws Error{kRequest} while somebody else holds it
+  explicit FolderLock(const std::string& path);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int folder_ = -1;
+};
+
+/// Where things are kept that can be computed again: $XDG_CACHE_HOME/attune, ~/.cache/attune, or a folder of
+/// this user below the temporary one where neither can be written.
+std::string cache_folder();
+
 /// A read-only memory map of a whole file; unmapped on destruction. An empty file maps to an empty span.
 class MappedFile {
  public:

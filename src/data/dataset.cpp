@@ -20,25 +20,6 @@ struct Dataset::Map {
 
 namespace {
 
-std::string default_cache_folder() {
-  const auto from = [](const char* name, const char* below) -> std::string {
-    const char* value = std::getenv(name);
-    return value != nullptr && *value != '\0' ? std::string(value) + below : "";
-  };
-  std::string folder = from("XDG_CACHE_HOME", "/attune");
-  if (folder.empty()) folder = from("HOME", "/.cache/attune");
-  if (!folder.empty()) {
-    try {
-      core::ensure_folder(folder);
-      return folder;
-    } catch (const core::Error&) {  // a read-only home: the temporary folder does as well
-    }
-  }
-  folder = core::fs::temp_directory_path() / fmt::format("attune-{}", ::getuid());
-  core::ensure_folder(folder);
-  return folder;
-}
-
 std::uint64_t mix(std::uint64_t state, std::string_view text) {
   const std::uint64_t size = text.size();
   state = core::fingerprint({reinterpret_cast<const char*>(&size), sizeof size}, state);
@@ -70,41 +51,11 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
   }
   for (const auto& entry : source_entries(options)) {
     state = mix(state, std::to_string(entry.weight));
-    for (const auto& file : source_files(entry.path, options.split))
+    for (const auto& file : source_files(entry.path, options))
       state =
           mix(state, fmt::format("{} {}", static_cast<int>(file.kind), core::fingerprint_file(file.path)));
   }
   return state;
-}
-
-core::Json to_json(const DatasetSummary& summary) {
-  return {{"format", summary.format},         {"rows_read", summary.rows_read},
-          {"rows_kept", summary.rows_kept},   {"candidates", summary.candidates},
-          {"tokens", summary.tokens},         {"trained_tokens", summary.trained_tokens},
-          {"straddling", summary.straddling}, {"truncated", summary.truncated},
-          {"dropped", summary.dropped},       {"first_dropped", summary.first_dropped}};
-}
-
-DatasetSummary summary_from(const core::Json& json, std::uint64_t fingerprint) {
-  DatasetSummary summary;
-  summary.format = json.at("format").get<std::string>();
-  summary.rows_read = json.at("rows_read").get<std::int64_t>();
-  summary.rows_kept = json.at("rows_kept").get<std::int64_t>();
-  summary.candidates = json.at("candidates").get<std::int64_t>();
-  summary.tokens = json.at("tokens").get<std::int64_t>();
-  summary.trained_tokens = json.at("trained_tokens").get<std::int64_t>();
-  summary.straddling = json.at("straddling").get<std::int64_t>();
-  summary.truncated = json.at("truncated").get<std::int64_t>();
-  summary.dropped = json.at("dropped").get<std::map<std::string, std::int64_t>>();
-  summary.first_dropped = json.at("first_dropped").get<std::map<std::string, std::string>>();
-  summary.fingerprint = fingerprint;
-  return summary;
-}
-
-void count_dropped(const std::string& reason, const std::string& where, const std::string& detail,
-                   DatasetSummary& summary) {
-  ++summary.dropped[reason];
-  summary.first_dropped.try_emplace(reason, detail.empty() ? where : where + ": " + detail);
 }
 
 void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds needs,
@@ -121,15 +72,14 @@ void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds ne
     if (clock.seconds() > 2) progress.update(summary.rows_read);  // short reads need no words
     if (!row.example.ok()) {
       malformed.add(row);
-      count_dropped("malformed: " + row.example.error().reason, row.where, row.example.error().detail,
-                    summary);
+      summary.drop("malformed: " + row.example.error().reason, row.where, row.example.error().detail);
       continue;
     }
     if (malformed.count() > 0 && options.on_error == "fail")
       continue;  // the command will stop: only count on
     auto cached = tokenize_row(row, codec, options, needs);
     if (!cached.ok()) {
-      count_dropped(cached.error().reason, row.where, cached.error().detail, summary);
+      summary.drop(cached.error().reason, row.where, cached.error().detail);
       if (summary.rows_kept == 0 && clock.seconds() > 10 && cached.error().reason == kTemplateRefused)
         core::fail_request("{}: the chat template refused every conversation so far: {}", row.where,
                            cached.error().detail);
@@ -150,7 +100,7 @@ void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds ne
 Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, RowNeeds needs,
                       const std::string& cache_folder) {
   const std::uint64_t fingerprint = fingerprint_of(options, codec, needs);
-  const std::string folder = cache_folder.empty() ? default_cache_folder() : cache_folder;
+  const std::string folder = cache_folder.empty() ? core::cache_folder() : cache_folder;
   core::ensure_folder(folder);
   const std::string path = fmt::format("{}/tokens-{:016x}.bin", folder, fingerprint);
   auto file = CacheFile::open(path, fingerprint);
@@ -161,7 +111,7 @@ Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, RowNee
     if (!file) core::fail_run("{}: the token cache cannot be read back; is the disk sound?", path);
   }
   auto map = std::make_shared<Map>();
-  map->summary = summary_from(file->summary(), fingerprint);
+  map->summary = summary_from_json(file->summary(), fingerprint);
   map->file = std::move(file);
   Dataset dataset;
   dataset.map_ = std::move(map);

@@ -30,6 +30,7 @@ struct DataOptions {
   bool assistant_only = false;  ///< of conversations, train on what the assistant said and on nothing else
   std::int64_t max_length = 1024, max_prompt_length = 0;  ///< tokens; 0 = no limit but the model's context
   void declare(core::Fields& fields);
+  std::string key = "data";  ///< the setting that these are, for messages: data, eval.data …
   bool given() const;        ///< whether there is a path
   std::string name() const;  ///< for messages: "prefs.jsonl", "prefs.jsonl and 2 more"
 };
@@ -59,9 +60,17 @@ struct DatasetSummary {
   std::int64_t rows_read = 0, rows_kept = 0, candidates = 0, tokens = 0, trained_tokens = 0, straddling = 0,
                truncated = 0;
   std::map<std::string, std::int64_t> dropped;  ///< reason → rows (unusable; malformed under on_error=skip)
-  std::map<std::string, std::string> first_dropped;  ///< reason → "prefs.jsonl:17: detail" of its first row
-  std::uint64_t fingerprint = 0;                     ///< of content, tokenizer, template and options
+  std::map<std::string, std::vector<std::string>>
+      dropped_examples;           ///< reason → "prefs.jsonl:17: detail" of its first three rows
+  std::uint64_t fingerprint = 0;  ///< of content, tokenizer, template and options
+  void drop(const std::string& reason, const std::string& where, const std::string& detail);
 };
+
+/// Every count, as run.json and `check` show them and as the cache keeps them (the fingerprint apart).
+core::Json to_json(const DatasetSummary& summary);
+DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerprint);
+/// A line for each reason, its rows and the first of them; "" when nothing was left out.
+std::string left_out_text(const DatasetSummary& summary);
 
 /// How texts become ids: the tokenizer and the chat template of a model folder. `tokenizer` may be absent
 /// when every row carries ids.
@@ -99,7 +108,7 @@ class ExampleReader {
 class Dataset {
  public:
   /// Reads, tokenises (with progress) and caches; a cache of equal fingerprint is reused.
-  /// @param cache_folder where the cache file goes ("" = $XDG_CACHE_HOME/attune or ~/.cache/attune).
+  /// @param cache_folder where the cache file goes ("" = core::cache_folder()).
   static Dataset open(const DataOptions& options, const TextCodec& codec, RowNeeds needs,
                       const std::string& cache_folder = "");
   std::int64_t size() const;

@@ -53,7 +53,7 @@ void check_columns(const core::Json& columns) {
 ExampleSource::ExampleSource(const DataOptions& options) : options_(options) {
   check_columns(options_.columns);
   for (const auto& entry : source_entries(options_))
-    entries_.push_back({source_files(entry.path, options_.split), entry.weight});
+    entries_.push_back({source_files(entry.path, options_), entry.weight});
   if (entries_.empty()) core::fail_request("no data is given: data=prefs.jsonl names a file or folder");
   if (options_.format != "auto") format_ = &format_named(options_.format);
 }

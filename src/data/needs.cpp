@@ -23,6 +23,14 @@ void rank_by(Candidates& candidates, auto value) {
 
 double label_value(const Candidate& candidate) { return *candidate.label ? 1 : 0; }
 
+/// What nobody preferred or accepted is no example to follow.
+std::optional<core::ItemError> need_demonstrations(Candidates& candidates) {
+  if (candidates.empty()) return core::ItemError{"no completion", ""};
+  std::erase_if(candidates, [](const Candidate& c) { return !c.label.value_or(c.rank.value_or(0) == 0); });
+  if (candidates.empty()) return core::ItemError{"no completion is accepted", ""};
+  return {};
+}
+
 std::optional<core::ItemError> need_pairs(Candidates& candidates) {
   if (candidates.size() < 2) return core::ItemError{"no pair of completions", ""};
   if (!all_have(candidates, &Candidate::rank)) {
@@ -71,8 +79,7 @@ std::optional<core::ItemError> meet_needs(Example& example, RowNeeds needs) {
       if (!example.language_modelling) example.candidates.clear();
       return {};
     case RowNeeds::kDemonstrations:
-      if (example.candidates.empty()) return core::ItemError{"no completion", ""};
-      return {};
+      return need_demonstrations(example.candidates);
     case RowNeeds::kPairs:
       return need_pairs(example.candidates);
     case RowNeeds::kLabels:

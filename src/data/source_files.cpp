@@ -153,18 +153,18 @@ std::vector<SourceEntry> source_entries(const DataOptions& options) {
   return entries;
 }
 
-std::vector<SourceFile> source_files(const std::string& path, const std::string& split) {
+std::vector<SourceFile> source_files(const std::string& path, const DataOptions& options) {
   std::error_code error;
   const auto status = fs::status(path, error);
-  if (fs::is_directory(status)) return folder_files(path, split);
+  if (fs::is_directory(status)) return folder_files(path, options.split);
   if (fs::exists(status)) return {source_file(path)};
   if (looks_like_hub_name(path))
     core::fail_request(
-        "data={}: no such file or folder here, and data sets are not fetched from the hub by this build. "
+        "{0}={1}: no such file or folder here, and data sets are not fetched from the hub by this build. "
         "Fetch it "
-        "with `hf download --repo-type dataset {} --local-dir DIR` and give data=DIR",
-        path, path);
-  core::fail_request("data={}: no such file or folder", path);
+        "with `hf download --repo-type dataset {1} --local-dir DIR` and give {0}=DIR",
+        options.key, path);
+  core::fail_request("{}={}: no such file or folder", options.key, path);
 }
 
 }  // namespace attune::data

@@ -26,7 +26,7 @@ struct SourceFile {
 /// The files of one entry in order: the file itself, or those of a folder that belong to `split` (by name:
 /// formats.md §11). @throws Error{kRequest}: missing, a kind that cannot be read, a folder without data, no
 /// such split.
-std::vector<SourceFile> source_files(const std::string& path, const std::string& split);
+std::vector<SourceFile> source_files(const std::string& path, const DataOptions& options);
 
 /// The split that a file's name and its folders below the root tell: "train", "validation", "test", or "" for
 /// none.

@@ -22,4 +22,10 @@ const Family& family_of(const core::Json& config, const std::string& where) {
                      found->get<std::string>().substr(0, 80), supported);
 }
 
+const Family& family_with(const ModelConfig& config) {
+  for (const auto& [name, make] : family_entries())
+    if (name == config.family) return *make();
+  core::assertion_failed("the family of a configuration is listed", __FILE__, __LINE__);
+}
+
 }  // namespace attune::model

@@ -52,5 +52,7 @@ const std::vector<std::pair<std::string_view, const Family* (*)()>>& family_entr
 
 /// The family of a config.json by its model_type. @throws Error{kRequest} listing what is supported.
 const Family& family_of(const core::Json& config, const std::string& where);
+/// The family that a configuration came from.
+const Family& family_with(const ModelConfig& config);
 
 }  // namespace attune::model

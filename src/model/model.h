@@ -63,6 +63,11 @@ class Model {
   static Model load(const ModelOptions& options);
   /// Only the configuration, without reading weights. @throws Error{kRequest} as load() does.
   static ModelConfig peek_config(const ModelOptions& options);
+  /// What adapter a folder brings along, none for a folder of whole weights. @throws Error{kRequest} as
+  /// load() does.
+  static std::optional<AdapterOptions> peek_adapter(const ModelOptions& options);
+  /// @throws Error{kRequest} when target_modules match no linear layer of such a model (lists what there is).
+  static void require_targets(const ModelConfig& config, const AdapterOptions& options);
   /// A model with random weights (tests, benches): normal(0, 0.02), norms one.
   static Model random(const core::Json& config, std::uint64_t seed, const std::string& dtype = "float32");
 

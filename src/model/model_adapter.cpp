@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
+#include "model/family.h"
 #include "model/model.h"
 #include "model/peft.h"
 #include "model/tensor_slots.h"
@@ -32,6 +33,11 @@ at::Tensor fresh_a(const std::string& path, std::int64_t rank, std::int64_t in, 
                                  : bound * (2 * core::uniform(key) - 1);
   }
   return a;
+}
+
+std::vector<std::string> targets_of(const ModelConfig& config, const AdapterOptions& options) {
+  return options.target_modules.empty() ? family_with(config).info().default_lora_targets
+                                        : options.target_modules;
 }
 
 Lora frozen_copy(const Lora& lora) {
@@ -82,12 +88,10 @@ void Model::add_adapter(const AdapterOptions& options, std::uint64_t seed) {
     adapter_options_.dropout = options.dropout;
     return;
   }
+  require_targets(config_, options);
   adapter_options_ = options;
-  auto& targets = adapter_options_.target_modules;
-  if (targets.empty())
-    for (const auto& [name, make] : family_entries())
-      if (name == config_.family) targets = make()->info().default_lora_targets;
-  const TargetMatcher matcher(targets);
+  adapter_options_.target_modules = targets_of(config_, options);
+  const TargetMatcher matcher(adapter_options_.target_modules);
   const auto rank = static_cast<double>(options.rank);
   const double scale = options.alpha / (options.rslora ? std::sqrt(rank) : rank);
   for_each_linear(weights_, [&](Linear& linear) {
@@ -97,9 +101,17 @@ void Model::add_adapter(const AdapterOptions& options, std::uint64_t seed) {
         fresh_a(linear.path, options.rank, linear.weight.size(1), options.init, seed).to(like);
     linear.adapter = Lora{a, at::zeros({linear.weight.size(0), options.rank}, like), scale, options.dropout};
   });
-  if (!has_adapter())
+}
+
+void Model::require_targets(const ModelConfig& config, const AdapterOptions& options) {
+  const TransformerWeights layers = make_skeleton(config, family_with(config));
+  const auto targets = targets_of(config, options);
+  const TargetMatcher matcher(targets);
+  bool found = false;
+  for_each_linear(layers, [&](const Linear& linear) { found = found || matcher.matches(linear.path); });
+  if (!found)
     core::fail_request("adapter.target_modules: {} matches no linear layer of this model; there are: {}",
-                       fmt::join(targets, ", "), last_names(weights_));
+                       fmt::join(targets, ", "), last_names(layers));
 }
 
 void Model::read_adapter(const std::string& folder) {

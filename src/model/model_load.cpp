@@ -30,12 +30,6 @@ ModelConfig configure(const core::Json& json, const std::string& where) {
   return config;
 }
 
-const Family& family_with(const ModelConfig& config) {
-  for (const auto& [name, make] : family_entries())
-    if (name == config.family) return *make();
-  core::assertion_failed("the family of a configuration is listed", __FILE__, __LINE__);
-}
-
 void fill_normal(const at::Tensor& tensor, double deviation, std::uint64_t seed, std::uint64_t record) {
   at::Tensor values = at::empty(tensor.sizes(), at::kDouble);
   double* data = values.mutable_data_ptr<double>();
@@ -81,6 +75,12 @@ Model::Place Model::locate(const ModelOptions& options) {
 ModelConfig Model::peek_config(const ModelOptions& options) {
   const std::string path = core::join_path(locate(options).folder, "config.json");
   return configure(core::read_json_file(path), path);
+}
+
+std::optional<AdapterOptions> Model::peek_adapter(const ModelOptions& options) {
+  const Place place = locate(options);
+  if (place.adapter.empty()) return std::nullopt;
+  return adapter_options_of(resolve_model_folder(place.adapter));
 }
 
 Model Model::load(const ModelOptions& options) {

@@ -73,6 +73,23 @@ bool TargetMatcher::matches(const std::string& path) const {
   });
 }
 
+AdapterOptions adapter_options_of(const std::string& folder) {
+  const core::Json config = read_config(folder);
+  const ConfigReader reader(config, core::join_path(folder, "adapter_config.json"));
+  AdapterOptions options;
+  options.type = "lora";
+  options.rank = reader.integer("r", 8, 1, 1 << 20);
+  options.alpha = reader.number("lora_alpha", 8);
+  options.rslora = reader.boolean("use_rslora", false);
+  const auto targets = config.find("target_modules");
+  if (targets == config.end()) return options;
+  if (targets->is_string()) options.target_modules = {targets->get<std::string>()};
+  if (targets->is_array())
+    for (const auto& target : *targets)
+      if (target.is_string()) options.target_modules.push_back(target.get<std::string>());
+  return options;
+}
+
 std::string base_of_adapter(const std::string& folder) {
   const std::string path = core::join_path(folder, "adapter_config.json");
   const core::Json json = core::read_json_file(path);

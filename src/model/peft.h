@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "model/model.h"
 #include "model/safetensors.h"
 
 namespace attune::model {
@@ -48,6 +49,9 @@ struct PeftFolder {
   /// lora_alpha / r, or / sqrt(r) with use_rslora; per-module patterns applied.
   double scale_of(const std::string& path) const;
 };
+
+/// What adapter_config.json says of an adapter, in our words. @throws Error{kRequest}
+AdapterOptions adapter_options_of(const std::string& folder);
 
 /// base_model_name_or_path of adapter_config.json. @throws Error{kRequest} when missing.
 std::string base_of_adapter(const std::string& folder);

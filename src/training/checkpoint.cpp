@@ -1,7 +1,6 @@
 #include "training/checkpoint.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -12,7 +11,6 @@ namespace {
 
 constexpr const char* kStateFile = "training_state.json";
 constexpr const char* kTensorFile = "optimizer.safetensors";
-constexpr const char* kExact = "parameter.";  // prefix of the exact copies of trained parameters
 
 }  // namespace
 
@@ -20,30 +18,17 @@ void save_checkpoint(const std::string& folder, const model::Model& model, const
                      const core::Json& state) {
   core::StagedFolder stage(folder);
   model.save_result(stage.path());
-  auto tensors = optimizer.moments();
-  // The model's own files may hold another precision than training computes in: exact copies make resuming
-  // exact.
-  for (const auto& parameter : optimizer.parameters())
-    tensors[kExact + parameter.name] = parameter.tensor.detach();
-  save_tensors(stage.path() + "/" + kTensorFile, tensors);
+  save_tensors(stage.path() + "/" + kTensorFile, optimizer.tensors());
   core::write_file_atomically(stage.path() + "/" + kStateFile, state.dump(1) + "\n");
   stage.publish();
 }
 
-core::Json load_checkpoint(const std::string& folder, model::Model&, AdamW& optimizer) {
+core::Json load_checkpoint(const std::string& folder, AdamW& optimizer) {
   const std::string state_file = folder + "/" + kStateFile, tensor_file = folder + "/" + kTensorFile;
   core::Json state = core::read_json_file(state_file);
   if (!state.is_object() || !state.contains("optimizer_steps"))
     core::fail_request("{}: not the state of a training run", state_file);
-  const auto tensors = load_tensors(tensor_file);
-  for (const auto& parameter : optimizer.parameters()) {
-    const auto found = tensors.find(kExact + parameter.name);
-    if (found == tensors.end() || found->second.sizes() != parameter.tensor.sizes())
-      core::fail_request("{}: {} is missing or has another shape", tensor_file, parameter.name);
-    c10::NoGradGuard no_grad;
-    parameter.tensor.detach().copy_(found->second);
-  }
-  optimizer.restore(tensors, state["optimizer_steps"].get<std::int64_t>(), tensor_file);
+  optimizer.restore(load_tensors(tensor_file), state["optimizer_steps"].get<std::int64_t>(), tensor_file);
   return state;
 }
 

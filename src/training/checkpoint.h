@@ -19,7 +19,7 @@ void save_checkpoint(const std::string& folder, const model::Model& model, const
 
 /// Puts weights and moments back exactly and returns the state. @throws Error{kRequest} naming what is
 /// damaged.
-core::Json load_checkpoint(const std::string& folder, model::Model& model, AdamW& optimizer);
+core::Json load_checkpoint(const std::string& folder, AdamW& optimizer);
 
 /// metrics as JSON and back: {"name": [fold, sum, count]}.
 core::Json metrics_to_json(const algorithm::Metrics& metrics);

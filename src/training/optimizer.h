@@ -28,19 +28,29 @@ class AdamW {
   void step(double learning_rate, double grad_norm);
   void drop_gradients();
 
-  /// Moments by parameter name ("<name>.exp_avg", "<name>.exp_avg_sq"), for checkpoints.
-  std::map<std::string, at::Tensor> moments() const;
-  /// Puts moments back. @throws Error{kRequest} if one is missing or has another shape.
-  void restore(const std::map<std::string, at::Tensor>& moments, std::int64_t steps,
+  /// @throws Error{kRun} when a trained weight is not finite: such weights are neither saved nor published.
+  void require_finite(std::int64_t update) const;
+
+  /// What a checkpoint keeps: moments by parameter name ("<name>.exp_avg", "<name>.exp_avg_sq") and the
+  /// weights
+  /// ("parameter.<name>"), exact whatever precision the model's own files have.
+  std::map<std::string, at::Tensor> tensors() const;
+  /// Puts moments and weights back. @throws Error{kRequest} if one is missing or has another shape.
+  void restore(const std::map<std::string, at::Tensor>& tensors, std::int64_t steps,
                const std::string& where);
   const std::vector<model::Parameter>& parameters() const { return parameters_; }
   std::int64_t steps() const { return steps_; }
 
  private:
-  void update(const std::vector<std::size_t>& indices, double learning_rate, double decay);
+  void update(const std::vector<std::size_t>& indices, double learning_rate, double decay, double clip);
+  /// Gives the model's half-precision parameters the present weights.
+  void publish();
 
   std::vector<model::Parameter> parameters_;
   OptimizerOptions options_;
+  /// Trained weights, in float32 where the model computes in half precision: an update is often too small for
+  /// a bfloat16 weight to change, and the sum of many is not. Otherwise the parameters themselves.
+  std::vector<at::Tensor> weights_;
   std::vector<at::Tensor> exp_avg_, exp_avg_sq_;
   std::int64_t steps_ = 0;
 };

@@ -6,6 +6,9 @@
 namespace attune::training {
 namespace {
 
+/// At 1 the moments would never leave zero, and their bias correction divides by zero.
+constexpr double kMaxBeta = 0.999999;
+
 std::vector<std::string> schedule_names() {
   std::vector<std::string> names;
   for (const auto& schedule : schedules()) names.push_back(schedule.name);
@@ -32,8 +35,8 @@ void declare_schedule(TrainingOptions& o, core::Fields& fields) {
 void declare_optimizer(TrainingOptions& o, core::Fields& fields) {
   fields.add("weight_decay", o.weight_decay, "AdamW's decay; norms and biases are never decayed.")
       .non_negative();
-  fields.add("adam_beta1", o.adam_beta1, "AdamW's momentum.").range(0, 1);
-  fields.add("adam_beta2", o.adam_beta2, "AdamW's averaging of squares.").range(0, 1);
+  fields.add("adam_beta1", o.adam_beta1, "AdamW's momentum.").range(0, kMaxBeta);
+  fields.add("adam_beta2", o.adam_beta2, "AdamW's averaging of squares.").range(0, kMaxBeta);
   fields.add("adam_epsilon", o.adam_epsilon, "AdamW's epsilon.").positive();
   fields.add("max_grad_norm", o.max_grad_norm, "Gradients are clipped to this norm; 0 never clips.")
       .non_negative();
@@ -132,7 +135,6 @@ void TrainRecipe::settle() {
     core::fail_request("training.save_best needs held-out data: set eval.data");
   if (training.early_stopping_patience > 0 && eval.data.is_null())
     core::fail_request("training.early_stopping_patience needs held-out data: set eval.data");
-  if (adapter.dropout > 0) training.share_prefixes = false;
 }
 
 }  // namespace attune::training

@@ -26,7 +26,4 @@ struct RunResult {
 /// @throws core::Error; OUTPUT/run.json then says "failed" (or "running" after an interrupt) with the reason.
 RunResult run_training(TrainRecipe recipe, const RunObserver& observer);
 
-/// The options of a `data` setting: a path, or the long form. @throws Error{kRequest}
-data::DataOptions data_options(const core::Value& setting, const std::string& key);
-
 }  // namespace attune::training

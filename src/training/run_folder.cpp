@@ -17,7 +17,7 @@ namespace fs = core::fs;
 /// The first key in which two recipes differ, dotted; "" when they say the same. What may differ between the
 /// parts of one run does not count.
 std::string difference(const core::Json& a, const core::Json& b, const std::string& prefix = "") {
-  static const std::vector<std::string> ignored = {"output", "resume", "overwrite"};
+  static const std::vector<std::string> ignored = {"output", "resume", "overwrite", "threads"};
   if (!a.is_object() || !b.is_object()) return a == b ? "" : prefix;
   for (const auto& [key, value] : a.items()) {
     if (prefix.empty() && std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
@@ -100,7 +100,9 @@ std::string RunFolder::checkpoint_path(std::int64_t step) const {
 }
 
 void RunFolder::begin(core::Json run_info) {
+  created_ = !fs::exists(path_);
   core::ensure_folder(path_);
+  lock_.emplace(path_);
   if (fresh_) {
     for (const char* name :
          {"checkpoints", "model", "metrics.jsonl", "samples.jsonl", "report.html", "run.json"})
@@ -113,6 +115,14 @@ void RunFolder::begin(core::Json run_info) {
   if (!info_.is_object()) info_ = core::Json::object();
   update(run_info);
   update({{"state", "running"}});
+}
+
+bool RunFolder::discard() {
+  const std::string metrics = core::join_path(path_, "metrics.jsonl");
+  if (!created_ || !checkpoints().empty() || (fs::exists(metrics) && fs::file_size(metrics) > 0))
+    return false;
+  fs::remove_all(path_);
+  return true;
 }
 
 void RunFolder::rewind(std::int64_t step) {
@@ -131,9 +141,14 @@ void RunFolder::append_line(const std::string& file, const core::Json& row) {
 void RunFolder::append_metrics(const core::Json& row) { append_line("metrics.jsonl", row); }
 void RunFolder::append_sample(const core::Json& record) { append_line("samples.jsonl", record); }
 
-void RunFolder::prune_checkpoints(std::int64_t keep, const std::string& spared) {
+void RunFolder::prune_checkpoints(std::int64_t keep, const std::string& best) {
   auto all = checkpoints();
-  std::erase(all, spared);
+  // The best one counts; one more may stay, so that a run whose limit is 1 can still be continued.
+  const auto spared = std::find(all.begin(), all.end(), best);
+  if (spared != all.end() && all.end() - spared > keep) {
+    all.erase(spared);
+    keep = std::max<std::int64_t>(keep - 1, std::min<std::int64_t>(keep, 1));
+  }
   for (std::size_t i = 0; keep > 0 && i + static_cast<std::size_t>(keep) < all.size(); ++i) {
     // Renamed first: a kill in the middle of the removal must not leave half a checkpoint under its name.
     const fs::path doomed =

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/files.h"
 #include "core/json.h"
 
 namespace attune::training {
@@ -22,16 +23,20 @@ class RunFolder {
   /// The newest checkpoint to continue from, or none.
   std::optional<std::string> checkpoint() const { return checkpoint_; }
 
-  /// Creates the folder (or cleans what a run left that will not be continued), writes recipe.yaml and
-  /// run.json with state "running".
+  /// Takes the folder for this run alone, creates it (or cleans what a run left that will not be continued),
+  /// writes recipe.yaml and run.json with state "running". @throws Error{kRequest} while another run writes
+  /// to it.
   void begin(core::Json run_info);
+  /// Takes back what begin() made of a folder that did not exist, unless something was trained: a refused
+  /// request leaves nothing behind. False when the folder stays.
+  bool discard();
   /// Keeps of metrics.jsonl and samples.jsonl what belongs to steps up to `step`.
   void rewind(std::int64_t step);
   void append_metrics(const core::Json& row);
   void append_sample(const core::Json& record);
   std::string checkpoint_path(std::int64_t step) const;
-  /// Removes the oldest checkpoints beyond `keep` (0: keeps all), never `spared`.
-  void prune_checkpoints(std::int64_t keep, const std::string& spared);
+  /// Removes the oldest checkpoints beyond `keep` (0: keeps all), never `best` ("" for none).
+  void prune_checkpoints(std::int64_t keep, const std::string& best);
   /// Merges into run.json and writes it.
   void update(const core::Json& changes);
   /// "running" → "finished" or "failed", with the reason.
@@ -44,7 +49,8 @@ class RunFolder {
   std::string path_;
   core::Json recipe_, info_;
   std::optional<std::string> checkpoint_;
-  bool fresh_ = true;
+  std::optional<core::FolderLock> lock_;  ///< while the run writes
+  bool fresh_ = true, created_ = false;
 };
 
 }  // namespace attune::training

@@ -106,10 +106,6 @@ std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const data::TokenizedR
   return pairs;
 }
 
-bool accepted(const data::TokenizedCandidate& candidate) {
-  return candidate.label.value_or(rank_of(candidate) == 0 || !candidate.rank);
-}
-
 }  // namespace
 
 void PairingOptions::declare(core::Fields& fields) {
@@ -119,7 +115,8 @@ void PairingOptions::declare(core::Fields& fields) {
 
 std::int64_t Step::tokens() const {
   std::int64_t total = 0;
-  for (const auto& item : items) total += static_cast<std::int64_t>(item.ids.size());
+  for (std::size_t i = 0; i < items.size(); ++i)
+    if (candidates[i].role != Role::kDerived) total += std::ssize(items[i].ids);
   return total;
 }
 
@@ -171,7 +168,6 @@ Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Me
     const auto order = feedback == Feedback::kLists ? by_rank(row) : std::vector<std::size_t>();
     for (std::size_t i = 0; i < row.candidates.size(); ++i) {
       const std::size_t index = order.empty() ? i : order[i];
-      if (feedback == Feedback::kDemonstrations && !accepted(row.candidates[index])) continue;
       assembler.add(row, index, Role::kSampled, group);
       if (method.derived() == algorithm::Derived::kMismatched) {
         const auto& previous = rows[(r + rows.size() - 1) % rows.size()].candidates;

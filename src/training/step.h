@@ -25,7 +25,8 @@ struct Step {
   std::vector<std::int64_t> row_candidates;  ///< its index among the row's candidates; -1 for derived ones
 
   std::int64_t size() const { return static_cast<std::int64_t>(items.size()); }
-  /// Every token of every sequence, a prompt once for each of its candidates (what TRL calls num_tokens).
+  /// Every token of every sequence, a prompt once for each of its candidates (what TRL calls num_tokens; it
+  /// leaves out KTO's mismatched completions).
   std::int64_t tokens() const;
   /// Offsets of trained tokens per candidate; the first token of a sequence without prompt is not trained.
   core::Offsets offsets() const;

@@ -35,13 +35,6 @@ bool better_when_higher(const std::string& metric) { return !metric.ends_with("l
 
 std::vector<model::Parameter> trainable(model::Model& model) { return model.trainable(); }
 
-std::int64_t total_updates(const std::vector<MethodTerm>& terms, const TrainingOptions& options) {
-  ATTUNE_ASSERT(!terms.empty());
-  if (options.max_steps > 0) return options.max_steps;
-  const auto per_epoch = static_cast<double>(terms.front().stream.batches_per_epoch());
-  return std::max<std::int64_t>(1, std::llround(std::ceil(options.epochs * per_epoch - 1e-9)));
-}
-
 ScheduleOptions schedule_of(const TrainingOptions& options, std::int64_t total) {
   const std::int64_t by_ratio = std::llround(std::ceil(options.warmup_ratio * static_cast<double>(total)));
   return {options.schedule,
@@ -54,6 +47,17 @@ ScheduleOptions schedule_of(const TrainingOptions& options, std::int64_t total) 
 }
 
 }  // namespace
+
+std::int64_t total_updates(const std::vector<MethodTerm>& terms, const TrainingOptions& options) {
+  ATTUNE_ASSERT(!terms.empty());
+  if (options.max_steps > 0) return options.max_steps;
+  const auto per_epoch = static_cast<double>(terms.front().stream.batches_per_epoch());
+  return std::max<std::int64_t>(1, std::llround(std::ceil(options.epochs * per_epoch - 1e-9)));
+}
+
+DataStream evaluation_stream(const data::Dataset& data, const TrainingOptions& options) {
+  return DataStream(data, {options.batch_size, 0, false, 0});
+}
 
 Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms,
                  TrainerOptions options, RunFolder& folder, Observer observer)
@@ -123,7 +127,7 @@ core::Json Trainer::evaluate() {
   double loss = 0;
   for (auto& term : terms_) {
     if (!term.eval) continue;
-    DataStream stream(*term.eval, {options_.training.batch_size, 0, false, 0});
+    DataStream stream = evaluation_stream(*term.eval, options_.training);
     algorithm::Metrics metrics;
     algorithm::State scratch = term.state;  // evaluation must not move running means
     double sum = 0, count = 0;
@@ -177,14 +181,14 @@ void Trainer::write_row(const core::Json& row) {
   if (observer_.on_row) observer_.on_row(row);
 }
 
-void Trainer::log(const Update& update, const core::Json& evaluation) {
+void Trainer::log(const core::Json& evaluation) {
   const double updates = static_cast<double>(window_updates_);
   core::Json row = {
       {"step", done_},
       {"epoch", terms_.front().stream.epoch()},
       {"loss", window_loss_ / updates},
       {"grad_norm", window_norm_ / updates},
-      {"learning_rate", update.learning_rate},
+      {"learning_rate", options_.learning_rate * schedule_factor(schedule_, done_ - 1)},
       {"num_tokens", num_tokens_},
       {"computed_tokens", computed_tokens_},
       {"tokens_per_second", static_cast<double>(window_tokens_) / std::max(window_seconds_, 1e-9)},
@@ -198,18 +202,47 @@ void Trainer::log(const Update& update, const core::Json& evaluation) {
   write_row(row);
 }
 
+void Trainer::evaluate_start() {
+  if (observer_.on_samples) observer_.on_samples(0);
+  if (!has_eval()) return;
+  const core::Json evaluation = evaluate();
+  if (!evaluation.contains("eval_" + options_.metric)) {
+    std::vector<std::string> names;
+    for (const auto& [name, value] : evaluation.items()) names.push_back(name.substr(5));
+    core::fail_request("eval.metric: the evaluation has no {}; did you mean {}? There are: {}",
+                       options_.metric, core::nearest(options_.metric, names), fmt::join(names, ", "));
+  }
+  core::Json row = {{"step", 0}, {"epoch", 0.0}};
+  row.update(evaluation);
+  write_row(row);
+}
+
+bool Trainer::has_eval() const {
+  return std::any_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) { return t.eval.has_value(); });
+}
+
+bool Trainer::conclude() {
+  unconcluded_ = false;
+  const bool save = due(options_.training.save_steps, epoch_ended_);
+  const bool judge = has_eval() && due(options_.training.eval_steps, save);
+  const core::Json evaluation = judge ? evaluate() : core::Json::object();
+  const bool give_up = judge && out_of_patience(evaluation);
+  if (due(options_.training.logging_steps, false) || judge) log(evaluation);
+  if ((done_ == total_ || give_up) && observer_.on_samples) observer_.on_samples(done_);
+  if (save || give_up || (judge && options_.training.save_best && bad_evaluations_ == 0)) save_checkpoint();
+  if (give_up && done_ < total_ && observer_.on_message)
+    observer_.on_message(
+        fmt::format("stopped after {} of {} updates: eval_{} has not improved for {} evaluations", done_,
+                    total_, options_.metric, bad_evaluations_));
+  return give_up;
+}
+
 void Trainer::run() {
   if (done_ > 0) EventFile::drop_after(folder_.path(), done_);
   events_ = std::make_unique<EventFile>(folder_.path());
-  const bool has_eval =
-      std::any_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) { return t.eval.has_value(); });
-  if (done_ == 0 && observer_.on_samples) observer_.on_samples(0);
-  if (done_ == 0 && has_eval) {
-    core::Json row = {{"step", 0}, {"epoch", 0.0}};
-    row.update(evaluate());
-    write_row(row);
-  }
-  while (done_ < total_) {
+  if (done_ == 0) evaluate_start();
+  bool give_up = unconcluded_ && conclude();
+  while (done_ < total_ && !give_up) {
     const double before = terms_.front().stream.epoch();
     const auto start = Clock::now();
     const Update update = update_once();
@@ -217,30 +250,25 @@ void Trainer::run() {
     window_loss_ += update.loss;
     window_norm_ += update.grad_norm;
     ++window_updates_;
-    const bool epoch_ended = std::floor(terms_.front().stream.epoch()) > std::floor(before);
-    const bool stop_asked = observer_.interrupted && observer_.interrupted();
-    const bool save = due(options_.training.save_steps, epoch_ended) || stop_asked;
-    const bool judge = has_eval && due(options_.training.eval_steps, save) && !stop_asked;
-    const core::Json evaluation = judge ? evaluate() : core::Json::object();
-    const bool give_up = judge && out_of_patience(evaluation);
-    if (due(options_.training.logging_steps, false) || judge) log(update, evaluation);
+    epoch_ended_ = std::floor(terms_.front().stream.epoch()) > std::floor(before);
     if (observer_.on_update) observer_.on_update(done_, total_, fmt::format("loss {:.4f}", update.loss));
-    if (done_ == total_ && observer_.on_samples) observer_.on_samples(done_);
-    if (save || (judge && options_.training.save_best && bad_evaluations_ == 0)) save_checkpoint();
-    if (stop_asked)
+    if (observer_.interrupted && observer_.interrupted()) {
+      unconcluded_ = true;
+      save_checkpoint();
       throw core::Error(
           core::ErrorCode::kInterrupted,
           fmt::format("interrupted; saved after update {} of {}. The same command continues", done_, total_));
-    if (give_up) {
-      if (done_ < total_ && observer_.on_samples) observer_.on_samples(done_);
-      break;
     }
+    give_up = conclude();
   }
+  optimizer_.require_finite(done_);
 }
 
 void Trainer::save_checkpoint() {
+  optimizer_.require_finite(done_);
   attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, state());
-  folder_.prune_checkpoints(options_.training.save_total_limit, best_checkpoint_);
+  folder_.prune_checkpoints(options_.training.save_total_limit,
+                            options_.training.save_best ? best_checkpoint_ : "");
 }
 
 core::Json Trainer::state() const {
@@ -254,6 +282,8 @@ core::Json Trainer::state() const {
           {"best", best_},
           {"best_checkpoint", best_checkpoint_},
           {"bad_evaluations", bad_evaluations_},
+          {"unconcluded", unconcluded_},
+          {"epoch_ended", epoch_ended_},
           {"terms", terms},
           {"window",
            {{"metrics", metrics_to_json(window_)},
@@ -265,7 +295,7 @@ core::Json Trainer::state() const {
 }
 
 void Trainer::restore(const std::string& checkpoint) {
-  const core::Json state = load_checkpoint(checkpoint, model_, optimizer_);
+  const core::Json state = load_checkpoint(checkpoint, optimizer_);
   try {
     restore_state(state, checkpoint);
   } catch (const core::Json::exception& error) {
@@ -274,9 +304,7 @@ void Trainer::restore(const std::string& checkpoint) {
   folder_.rewind(done_);
 }
 
-void Trainer::restore_weights(const std::string& checkpoint) {
-  load_checkpoint(checkpoint, model_, optimizer_);
-}
+void Trainer::restore_weights(const std::string& checkpoint) { load_checkpoint(checkpoint, optimizer_); }
 
 void Trainer::restore_state(const core::Json& state, const std::string& where) {
   if (state.at("terms").size() != terms_.size()) core::fail_request("{}: made by another recipe", where);
@@ -286,6 +314,8 @@ void Trainer::restore_state(const core::Json& state, const std::string& where) {
   best_ = state.at("best");
   best_checkpoint_ = state.at("best_checkpoint");
   bad_evaluations_ = state.at("bad_evaluations");
+  unconcluded_ = state.at("unconcluded");
+  epoch_ended_ = state.at("epoch_ended");
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     terms_[i].stream.seek(state.at("terms")[i].at("cursor"), where);
     terms_[i].state = state.at("terms")[i].at("state").get<algorithm::State>();

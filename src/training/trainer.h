@@ -30,12 +30,18 @@ struct MethodTerm {
   std::shared_ptr<const ReferenceCache> cache, eval_cache;  ///< null: the reference is computed at every step
 };
 
+/// Updates of a whole run: max_steps, or what the epochs of the first method's data come to.
+std::int64_t total_updates(const std::vector<MethodTerm>& terms, const TrainingOptions& options);
+/// How held-out data is read: in the order of the file, in batches as large as training's.
+DataStream evaluation_stream(const data::Dataset& data, const TrainingOptions& options);
+
 /// What the outside wants to see while a run goes on.
 struct Observer {
   std::function<void(const core::Json& row)> on_row;  ///< every line of metrics.jsonl
   std::function<void(std::int64_t update, std::int64_t total, const std::string& text)> on_update;
-  std::function<void(std::int64_t update)> on_samples;  ///< before the first update and after the last
-  std::function<bool()> interrupted;                    ///< polled between updates
+  std::function<void(const std::string& line)> on_message;  ///< for people
+  std::function<void(std::int64_t update)> on_samples;      ///< before the first update and after the last
+  std::function<bool()> interrupted;                        ///< polled between updates
 };
 
 struct TrainerOptions {
@@ -57,7 +63,8 @@ class Trainer {
   void restore(const std::string& checkpoint);
   /// Takes only the weights of a checkpoint (the best one, at the end).
   void restore_weights(const std::string& checkpoint);
-  std::int64_t total_updates() const { return total_; }
+  /// Updates made, in earlier parts of the run too.
+  std::int64_t updates() const { return done_; }
   /// The checkpoint with the best evaluation so far, "" without one.
   const std::string& best_checkpoint() const { return best_checkpoint_; }
 
@@ -67,11 +74,16 @@ class Trainer {
   };
   Update update_once();
   void guard(const Update& update, const std::vector<Step>& steps);
+  /// What follows an update: evaluation, a line of metrics, samples, a checkpoint. True when patience has run
+  /// out.
+  bool conclude();
+  void evaluate_start();
   bool due(std::int64_t every, bool otherwise) const;
+  bool has_eval() const;
   core::Json evaluate();
   /// Judges an evaluation; true when patience has run out.
   bool out_of_patience(const core::Json& evaluation);
-  void log(const Update& update, const core::Json& evaluation);
+  void log(const core::Json& evaluation);
   void write_row(const core::Json& row);
   void save_checkpoint();
   core::Json state() const;
@@ -93,6 +105,8 @@ class Trainer {
   algorithm::Metrics window_;
   double window_loss_ = 0, window_norm_ = 0, window_seconds_ = 0;
   std::int64_t window_updates_ = 0, window_tokens_ = 0;
+  /// An interrupt falls between an update and what follows it; that is made up for when the run goes on.
+  bool unconcluded_ = false, epoch_ended_ = false;
 };
 
 }  // namespace attune::training

@@ -1,38 +1,24 @@
 // attune check: what `train` would make of its data, without training (interface.md §3).
 #include <fmt/format.h>
 
-#include "algorithm/method.h"
 #include "cli/check_data.h"
 #include "cli/command.h"
 #include "cli/compute_options.h"
 #include "cli/record_tokens.h"
 #include "core/system.h"
-#include "training/run.h"
+#include "training/resolve.h"
 
 namespace attune::cli {
 namespace {
 
 using core::Json;
 
-data::RowNeeds needs_of(const core::Value& setting) {
-  if (setting.is_null()) return data::RowNeeds::kAny;
-  core::Value options = setting.is_list() && !setting.items().empty() ? setting.items().front() : setting;
-  if (options.is_map())
-    std::erase_if(options.entries(),
-                  [](const auto& entry) { return entry.first == "data" || entry.first == "weight"; });
-  switch (algorithm::make_method(options)->feedback()) {
-    case algorithm::Feedback::kDemonstrations:
-      return data::RowNeeds::kDemonstrations;
-    case algorithm::Feedback::kPairs:
-      return data::RowNeeds::kPairs;
-    case algorithm::Feedback::kLabels:
-      return data::RowNeeds::kLabels;
-    case algorithm::Feedback::kGroups:
-    case algorithm::Feedback::kLists:
-      return data::RowNeeds::kRewards;
-  }
-  return data::RowNeeds::kAny;
-}
+/// One data setting of the recipe, looked at as training would read it.
+struct Part {
+  std::string what;  ///< the method that learns from it, or "eval"
+  data::DataOptions options;
+  DataCheck found;
+};
 
 class Check : public Command {
  public:
@@ -61,44 +47,86 @@ class Check : public Command {
     compute.apply();
     recipe_.threads = compute.threads;
     codec_ = load_codec(recipe_.model, tokenizer_);
-    const auto options = training::data_options(recipe_.data, "data");
-    const auto found = check_data(options, codec_, needs_of(recipe_.method), static_cast<std::size_t>(rows_));
+    const auto terms =
+        recipe_.method.is_null() ? std::vector<training::TermSetting>() : training::terms_of(recipe_);
+    const bool has_model = tokenizer_.empty();
+    if (has_model && !terms.empty()) check_models(terms);
+    const auto parts = look(terms);
     Json estimate;
-    if (tokenizer_.empty())
-      estimate = estimate_training(recipe_, model::Model::peek_config(recipe_.model), found.summary);
+    if (has_model)
+      estimate = estimate_training(recipe_, terms, model::Model::peek_config(recipe_.model),
+                                   parts.front().found.summary);
     if (out.json())
-      out.line(as_json(found, options, estimate));
+      out.line(as_json(parts, estimate));
     else
-      out.text(as_text(found, options, estimate));
+      out.text(as_text(parts, estimate));
     return 0;
   }
 
  private:
-  Json as_json(const DataCheck& found, const data::DataOptions& options, const Json& estimate) const {
-    const auto& summary = found.summary;
-    Json rows = Json::array();
-    for (const auto& row : found.rows) rows.push_back(record_json(row.id, row.tokens, codec_));
-    return {{"data", options.path},
-            {"format", summary.format},
-            {"rows_read", summary.rows_read},
-            {"rows_kept", summary.rows_kept},
-            {"candidates", summary.candidates},
-            {"dropped", summary.dropped},
-            {"dropped_examples", found.dropped_examples},
-            {"tokens", summary.tokens},
-            {"trained_tokens", summary.trained_tokens},
-            {"straddling", summary.straddling},
-            {"truncated", summary.truncated},
-            {"lengths", length_json(found.lengths)},
-            {"rows", rows},
-            {"warnings", found.warnings},
-            {"estimate", estimate}};
+  /// What training would refuse before it reads any data.
+  void check_models(const std::vector<training::TermSetting>& terms) {
+    training::resolve(recipe_, terms);
+    if (recipe_.adapter.type != "none" && !model::Model::peek_adapter(recipe_.model))
+      model::Model::require_targets(model::Model::peek_config(recipe_.model), recipe_.adapter);
+    if (!recipe_.reference.path.empty())
+      model::Model::peek_config({recipe_.reference.path, "float32", "", ""});
   }
 
-  std::string as_text(const DataCheck& found, const data::DataOptions& options, const Json& estimate) const {
-    const auto& summary = found.summary;
+  std::vector<Part> look(const std::vector<training::TermSetting>& terms) const {
+    std::vector<Part> parts;
+    const auto add = [&](const std::string& what, const data::DataOptions& options, data::RowNeeds needs) {
+      const auto rows = parts.empty() ? static_cast<std::size_t>(rows_) : 0;
+      parts.push_back({what, options, check_data(options, codec_, needs, rows)});
+    };
+    if (terms.empty()) add("data", training::data_options(recipe_.data, "data"), data::RowNeeds::kAny);
+    for (const auto& term : terms) {
+      const auto needs = training::row_needs(term.method->feedback());
+      add(term.name, term.data, needs);
+      if (!recipe_.eval.data.is_null()) add("eval", training::held_out_options(recipe_), needs);
+    }
+    return parts;
+  }
+
+  Json as_json(const std::vector<Part>& parts, const Json& estimate) const {
+    Json json = part_json(parts.front());
+    json["estimate"] = estimate;
+    json["others"] = Json::array();  // held-out data, and data of further methods
+    for (std::size_t i = 1; i < parts.size(); ++i) json["others"].push_back(part_json(parts[i]));
+    return json;
+  }
+
+  Json part_json(const Part& part) const {
+    Json json = {{"what", part.what}, {"data", part.options.path}};
+    json.update(data::to_json(part.found.summary));
+    json["lengths"] = length_json(part.found.lengths);
+    json["rows"] = Json::array();
+    for (const auto& row : part.found.rows) json["rows"].push_back(record_json(row.id, row.tokens, codec_));
+    json["warnings"] = part.found.warnings;
+    return json;
+  }
+
+  std::string as_text(const std::vector<Part>& parts, const Json& estimate) const {
+    std::string text;
+    for (const auto& part : parts) {
+      if (parts.size() > 1) text += fmt::format("{}{}: ", text.empty() ? "" : "\n", part.what);
+      text += part_text(part);
+    }
+    if (!estimate.is_null())
+      text += fmt::format("\nroughly   {} parameters, {} MB, {} updates, {}\n",
+                          core::human_count(estimate["parameters"].get<std::int64_t>()),
+                          estimate["memory_mb"].get<double>(), estimate["steps"].get<std::int64_t>(),
+                          core::human_seconds(estimate["seconds"].get<double>()));
+    for (const auto& part : parts)
+      for (const auto& warning : part.found.warnings)
+        text += fmt::format("warning: {}{}\n", parts.size() > 1 ? part.what + ": " : "", warning);
+    return text;
+  }
+
+  std::string part_text(const Part& part) const {
+    const auto& summary = part.found.summary;
     std::string text =
-        fmt::format("{}\n  format    {}\n  rows      {} read, {} used, {} completions\n", options.name(),
+        fmt::format("{}\n  format    {}\n  rows      {} read, {} used, {} completions\n", part.options.name(),
                     summary.format, core::human_count(summary.rows_read),
                     core::human_count(summary.rows_kept), core::human_count(summary.candidates));
     text += fmt::format("  tokens    {}, {} trained on\n", core::human_count(summary.tokens),
@@ -106,16 +134,10 @@ class Check : public Command {
     text += fmt::format("  straddle  {} rows\n  cut       {} rows\n", summary.straddling, summary.truncated);
     for (const auto& [reason, count] : summary.dropped) {
       text += fmt::format("  left out  {} rows: {}\n", core::human_count(count), reason);
-      for (const auto& example : found.dropped_examples.at(reason)) text += "              " + example + "\n";
+      for (const auto& example : summary.dropped_examples.at(reason))
+        text += "              " + example + "\n";
     }
-    text += lengths_text(length_json(found.lengths)) + rows_text(found);
-    if (!estimate.is_null())
-      text += fmt::format("\nroughly   {} parameters, {} MB, {} updates, {}\n",
-                          core::human_count(estimate["parameters"].get<std::int64_t>()),
-                          estimate["memory_mb"].get<double>(), estimate["steps"].get<std::int64_t>(),
-                          core::human_seconds(estimate["seconds"].get<double>()));
-    for (const auto& warning : found.warnings) text += "warning: " + warning + "\n";
-    return text;
+    return text + lengths_text(length_json(part.found.lengths)) + rows_text(part.found);
   }
 
   static std::string lengths_text(const Json& lengths) {

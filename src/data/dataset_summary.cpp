@@ -1,0 +1,45 @@
+#include "core/progress.h"
+#include "core/system.h"
+#include "data/dataset.h"
+
+namespace attune::data {
+
+void DatasetSummary::drop(const std::string& reason, const std::string& where, const std::string& detail) {
+  ++dropped[reason];
+  auto& examples = dropped_examples[reason];
+  if (examples.size() < 3) examples.push_back(detail.empty() ? where : where + ": " + detail);
+}
+
+core::Json to_json(const DatasetSummary& summary) {
+  return {{"format", summary.format},         {"rows_read", summary.rows_read},
+          {"rows_kept", summary.rows_kept},   {"candidates", summary.candidates},
+          {"tokens", summary.tokens},         {"trained_tokens", summary.trained_tokens},
+          {"straddling", summary.straddling}, {"truncated", summary.truncated},
+          {"dropped", summary.dropped},       {"dropped_examples", summary.dropped_examples}};
+}
+
+DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerprint) {
+  DatasetSummary summary;
+  summary.format = json.at("format").get<std::string>();
+  summary.rows_read = json.at("rows_read").get<std::int64_t>();
+  summary.rows_kept = json.at("rows_kept").get<std::int64_t>();
+  summary.candidates = json.at("candidates").get<std::int64_t>();
+  summary.tokens = json.at("tokens").get<std::int64_t>();
+  summary.trained_tokens = json.at("trained_tokens").get<std::int64_t>();
+  summary.straddling = json.at("straddling").get<std::int64_t>();
+  summary.truncated = json.at("truncated").get<std::int64_t>();
+  summary.dropped = json.at("dropped").get<std::map<std::string, std::int64_t>>();
+  summary.dropped_examples = json.at("dropped_examples").get<decltype(summary.dropped_examples)>();
+  summary.fingerprint = fingerprint;
+  return summary;
+}
+
+std::string left_out_text(const DatasetSummary& summary) {
+  std::string text;
+  for (const auto& [reason, examples] : summary.dropped_examples)
+    text += fmt::format("\n  {} rows: {} ({})", core::human_count(summary.dropped.at(reason)), reason,
+                        examples.front());
+  return text;
+}
+
+}  // namespace attune::data

@@ -1,0 +1,72 @@
+#include "training/frozen_reference.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "model/signal.h"
+#include "training/reference_cache.h"
+
+namespace attune::training {
+namespace {
+
+bool reads_reference(const MethodTerm& term) {
+  const auto needs = term.method->needs();
+  return std::any_of(needs.begin(), needs.end(),
+                     [](const auto& need) { return need.source == algorithm::Source::kReference; });
+}
+
+/// Whether anything of the reference but log-probabilities is asked for.
+bool compares_distributions(const MethodTerm& term) {
+  const auto needs = term.method->needs();
+  return std::any_of(needs.begin(), needs.end(),
+                     [](const auto& need) { return model::signal_named(need.signal).needs_reference(); });
+}
+
+}  // namespace
+
+FrozenReference::FrozenReference(const TrainRecipe& recipe, const model::Model& policy,
+                                 const std::vector<MethodTerm>& terms)
+    : recipe_(recipe) {
+  for (const auto& term : terms)
+    if (recipe.reference.cache && compares_distributions(term))
+      core::fail_request(
+          "reference.cache: {} compares whole distributions with the reference, not log-probabilities that a "
+          "cache "
+          "could hold; leave reference.cache out",
+          term.name);
+  const bool wanted = std::any_of(terms.begin(), terms.end(), [](const MethodTerm& term) {
+    return reads_reference(term) || compares_distributions(term);
+  });
+  const std::string& path = recipe.reference.path;
+  if (!wanted || (path.empty() && (policy.has_adapter() || recipe.reference.cache))) return;
+  model_.emplace(model::Model::load(path.empty() ? recipe.model
+                                                 : model::ModelOptions{path, recipe.model.dtype, "", ""}));
+}
+
+void FrozenReference::fill_caches(model::Model& policy, std::vector<MethodTerm>& terms,
+                                  const EngineOptions& engine,
+                                  const std::function<void(const std::string&)>& say) const {
+  if (!recipe_.reference.cache) return;
+  Engine reader(policy, reference(), engine);
+  const bool start_is_policy = !model_ && !policy.has_adapter();
+  const CacheSource source{reader,
+                           start_is_policy ? algorithm::Source::kPolicy : algorithm::Source::kReference,
+                           model_ ? model_->fingerprint() : policy.fingerprint()};
+  const auto cached = [&](DataStream stream, std::int64_t updates, const MethodTerm& term) {
+    return std::make_shared<const ReferenceCache>(std::move(stream), updates, *term.method,
+                                                  PairingOptions{recipe_.training.pairs}, policy.config(),
+                                                  source, core::cache_folder());
+  };
+  for (auto& term : terms) {
+    if (!reads_reference(term)) continue;
+    say("reference: computing its log-probabilities once");
+    term.cache = cached(term.stream, total_updates(terms, recipe_.training), term);
+    if (!term.eval) continue;
+    DataStream held_out = evaluation_stream(*term.eval, recipe_.training);
+    const std::int64_t batches = held_out.batches_per_epoch();
+    term.eval_cache = cached(std::move(held_out), batches, term);
+  }
+}
+
+}  // namespace attune::training

@@ -1,0 +1,35 @@
+// Which frozen model a run compares with, and whether it is held in memory or only its numbers are.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "training/engine.h"
+#include "training/options.h"
+#include "training/trainer.h"
+
+namespace attune::training {
+
+class FrozenReference {
+ public:
+  /// Loads a second model where one is needed: methods compare with a reference, the policy does not carry it
+  /// (a LoRA run does: adapter off, or the frozen copy of a continued one), and a cache does not replace it.
+  /// @throws Error{kRequest}: reference.cache with a method that compares whole distributions
+  FrozenReference(const TrainRecipe& recipe, const model::Model& policy,
+                  const std::vector<MethodTerm>& terms);
+
+  Reference reference() const { return {model_ ? &*model_ : nullptr}; }
+  /// With reference.cache: gives every term that reads the reference its cache, training and held-out data
+  /// alike. The policy must still be what it starts as.
+  /// @param say told once when there is something to compute
+  void fill_caches(model::Model& policy, std::vector<MethodTerm>& terms, const EngineOptions& engine,
+                   const std::function<void(const std::string&)>& say) const;
+
+ private:
+  const TrainRecipe& recipe_;
+  std::optional<model::Model> model_;
+};
+
+}  // namespace attune::training

@@ -1,0 +1,133 @@
+#include "training/resolve.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/system.h"
+
+namespace attune::training {
+namespace {
+
+/// Tokens a micro-batch, so that activations take about an eighth of the memory; more than a few thousand
+/// buys nothing.
+std::int64_t choose_micro_batch(const model::ModelConfig& config) {
+  const double bytes_per_token =
+      4.0 * static_cast<double>(config.layers * (12 * config.hidden_size + 6 * config.intermediate_size));
+  const double memory = core::machine().value("memory_mb", 4096.0) * 1e6;
+  const auto tokens = static_cast<std::int64_t>(memory / 8 / bytes_per_token);
+  return std::clamp<std::int64_t>(tokens / 256 * 256, 512, 4096);
+}
+
+/// A run that goes on keeps the micro-batch that was chosen when it began.
+std::int64_t recorded_micro_batch(const std::string& output) {
+  const std::string path = output + "/recipe.yaml";
+  if (output.empty() || !core::fs::exists(path)) return 0;
+  const auto recipe = core::parse_yaml(core::read_file(path), path).to_json();
+  return recipe.is_object() && recipe.contains("training")
+             ? recipe["training"].value("micro_batch_tokens", std::int64_t{0})
+             : 0;
+}
+
+/// The first adapter setting that `asked` states and `real` has otherwise, "" when none does.
+std::string first_change(model::AdapterOptions asked, model::AdapterOptions real) {
+  model::AdapterOptions untouched;
+  const core::Json wanted = core::fields_of(asked).to_json(), given = core::fields_of(real).to_json(),
+                   standard = core::fields_of(untouched).to_json();
+  for (const auto& [key, value] : wanted.items())
+    if (key != "type" && key != "dropout" && value != standard.at(key) && value != given.at(key)) return key;
+  return "";
+}
+
+/// A model folder that is an adapter is continued: its own settings are the run's.
+void resolve_adapter(TrainRecipe& recipe) {
+  auto& asked = recipe.adapter;
+  if (auto loaded = model::Model::peek_adapter(recipe.model)) {
+    const std::string change = first_change(asked, *loaded);
+    if (!change.empty())
+      core::fail_request(
+          "adapter.{0}: the adapter in {1} has another {0}, and training continues it; leave adapter.{0} "
+          "out, or "
+          "start a new adapter from the base model",
+          change, recipe.model.path);
+    loaded->dropout = asked.dropout;
+    asked = *loaded;
+  }
+  if (asked.type != "none") return;
+  model::AdapterOptions untouched;
+  const std::string change = first_change(asked, untouched);
+  if (!change.empty() || asked.dropout > 0)
+    core::fail_request("adapter.{} has no effect while every weight is trained; add adapter.type=lora",
+                       change.empty() ? "dropout" : change);
+}
+
+/// Settings of one schedule that another would ignore.
+void check_schedule(const TrainingOptions& training) {
+  const auto belongs = [&](const char* key, bool set, std::string_view part) {
+    if (set && training.schedule.find(part) == std::string::npos)
+      core::fail_request(
+          "training.{} has no effect with training.schedule={}; leave it out, or choose a schedule of "
+          "the kind {}",
+          key, training.schedule, part);
+  };
+  belongs("decay_steps", training.decay_steps > 0, "warmup_stable_decay");
+  belongs("min_lr_ratio", training.min_lr_ratio > 0, "min_lr");
+}
+
+std::string in_full(const std::string& path) {
+  std::error_code error;
+  return core::fs::exists(path, error) ? core::fs::absolute(path).lexically_normal().string() : path;
+}
+
+/// A data setting is a path, {path: …}, or a list of these.
+void name_in_full(core::Json& path) {
+  if (path.is_string()) path = in_full(path.get<std::string>());
+  if (path.is_object() && path.contains("path")) name_in_full(path["path"]);
+  if (path.is_array())
+    for (auto& entry : path) name_in_full(entry);
+}
+
+core::Json resolved_data(data::DataOptions options) {
+  core::Json json = core::fields_of(options).to_json();
+  name_in_full(json["path"]);
+  return json;
+}
+
+core::Json resolved_method(const TermSetting& term) {
+  core::Json json = term.resolved;
+  if (json.contains("data")) name_in_full(json["data"]["path"]);
+  return json;
+}
+
+}  // namespace
+
+void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
+  auto& training = recipe.training;
+  resolve_adapter(recipe);
+  check_schedule(training);
+  if (training.learning_rate == 0) training.learning_rate = terms.front().method->info().learning_rate;
+  if (training.micro_batch_tokens == 0 && !recipe.overwrite)
+    training.micro_batch_tokens = recorded_micro_batch(recipe.output);
+  if (training.micro_batch_tokens == 0)
+    training.micro_batch_tokens = choose_micro_batch(model::Model::peek_config(recipe.model));
+  if (training.dtype != "float32") recipe.model.dtype = training.dtype;
+  if (recipe.adapter.dropout > 0) training.share_prefixes = false;
+}
+
+core::Json resolved_json(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
+  core::Json json = core::fields_of(recipe).to_json();
+  for (const char* key : {"resume", "overwrite"}) json.erase(key);
+  for (const char* key : {"path", "adapter", "base"}) name_in_full(json["model"][key]);
+  name_in_full(json["reference"]["path"]);
+  json["data"] = resolved_data(data_options(recipe.data, "data"));
+  if (!recipe.eval.data.is_null()) json["eval"]["data"] = resolved_data(held_out_options(recipe));
+  if (!recipe.method.is_list()) {
+    json["method"] = resolved_method(terms.front());
+    return json;
+  }
+  json["method"] = core::Json::array();
+  for (const auto& term : terms) json["method"].push_back(resolved_method(term));
+  return json;
+}
+
+}  // namespace attune::training

@@ -1,0 +1,227 @@
+"""Settings of training through the program: each has the effect that its name promises, or is refused."""
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from runs import ATTUNE, MODEL, command, pairs, rows, run, weights
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return pairs(tmp_path_factory.mktemp("data") / "pairs.jsonl")
+
+
+@pytest.fixture(scope="module")
+def held_out(tmp_path_factory):
+    return pairs(tmp_path_factory.mktemp("held_out") / "pairs.jsonl", 12)
+
+
+@pytest.fixture(scope="module")
+def adapter(data, tmp_path_factory):
+    output = tmp_path_factory.mktemp("adapter") / "run"
+    assert run(command(data, output, "adapter=lora", "adapter.rank=4")).returncode == 0
+    return output / "model"
+
+
+def losses(output, key="loss"):
+    return [row[key] for row in rows(output) if key in row]
+
+
+@pytest.fixture
+def no_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("settings", [["method=dpo"], ["method=dpo", "adapter=lora"], ["method=kto"],
+                                      ["method=kto", "adapter=lora"]])
+def test_a_cached_reference_is_the_reference(data, held_out, tmp_path, no_cache, settings):
+    settings = [*settings, f"eval={held_out}", "training.eval_steps=4"]
+    for name, extra in {"live": [], "cached": ["reference.cache=true"], "again": ["reference.cache=true"]}.items():
+        done = run(command(data, tmp_path / name, *settings, *extra))
+        assert done.returncode == 0, done.stderr
+    for name in ("cached", "again"):
+        assert losses(tmp_path / name) == pytest.approx(losses(tmp_path / "live"), abs=1e-6)
+        assert losses(tmp_path / name, "eval_loss") == pytest.approx(losses(tmp_path / "live", "eval_loss"), abs=1e-6)
+    assert losses(tmp_path / "live")[-1] != pytest.approx(losses(tmp_path / "live")[0], abs=1e-4)
+    assert list((tmp_path / "cache/attune").glob("reference-*.safetensors"))
+
+
+def test_whole_distributions_are_not_cached(data, tmp_path):
+    done = run(command(data, tmp_path / "run", "method=tdpo", "reference.cache=true"))
+    assert done.returncode == 2 and "whole distributions" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_continued_adapter_is_its_own_reference(data, adapter, tmp_path):
+    done = run([*command(data, tmp_path / "run"), f"model={adapter}"])
+    assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / "run")[0] == pytest.approx(0.6931472, abs=1e-6)  # policy = reference: log 2
+    assert yaml.safe_load((tmp_path / "run/recipe.yaml").read_text())["adapter"]["rank"] == 4
+    against_base = run([*command(data, tmp_path / "base", f"reference={MODEL}"), f"model={adapter}"])
+    assert against_base.returncode == 0, against_base.stderr
+    assert losses(tmp_path / "base")[0] != pytest.approx(0.6931472, abs=1e-3)
+    other_rank = run([*command(data, tmp_path / "other"), f"model={adapter}", "adapter.rank=8"])
+    assert other_rank.returncode == 2 and "adapter.rank" in other_rank.stderr
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision_follows_float32(data, tmp_path, dtype):
+    """Updates that a half-precision weight is too coarse to show add up in the optimiser's own copy."""
+    from safetensors.torch import load_file
+    import torch
+
+    moved = {}
+    start = load_file(MODEL / "model.safetensors")
+    start["model.embed_tokens.weight"] = start.pop("lm_head.weight")  # tied
+    for name in ("float32", dtype):
+        done = run(command(data, tmp_path / name, f"training.dtype={name}", "training.learning_rate=3e-5"))
+        assert done.returncode == 0, done.stderr
+        end = {key: tensor.float() for file in (tmp_path / name / "checkpoints").glob("step-000012/optimizer.safetensors")
+               for key, tensor in load_file(file).items() if key.startswith("parameter.")}
+        moved[name] = torch.cat([(end["parameter." + key] - start[key].float()).flatten()
+                                 for key in start if "parameter." + key in end])
+    norms = [losses(tmp_path / name, "grad_norm") for name in (dtype, "float32")]
+    assert norms[0] == pytest.approx(norms[1], rel=0.05)
+    cosine = torch.nn.functional.cosine_similarity(moved["float32"], moved[dtype], dim=0)
+    assert cosine > 0.99, cosine
+    assert moved[dtype].norm() == pytest.approx(moved["float32"].norm().item(), rel=0.01)
+
+
+def test_an_interrupt_before_an_evaluation_loses_nothing(data, held_out, tmp_path):
+    settings = [f"eval={held_out}", "training.eval_steps=1", "training.save_steps=4"]
+    assert run(command(data, tmp_path / "whole", *settings)).returncode == 0
+    process = subprocess.Popen(command(data, tmp_path / "parts", *settings), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    while not (tmp_path / "parts/metrics.jsonl").exists() or len(rows(tmp_path / "parts")) < 3:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) in (130, 0)
+    if process.returncode == 130:
+        assert run(command(data, tmp_path / "parts", *settings)).returncode == 0
+    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("settings, said", [
+    (["training.adam_beta1=1"], "adam_beta1"),
+    (["training.adam_beta2=1"], "adam_beta2"),
+    (["adapter.rank=8"], "add adapter.type=lora"),
+    (["adapter.dropout=0.1"], "add adapter.type=lora"),
+    (["training.decay_steps=5"], "warmup_stable_decay"),
+    (["eval=nosuch.jsonl"], "eval.data=nosuch.jsonl: no such file"),
+    (["reference=nosuch"], "nosuch"),
+    (["adapter=lora", "adapter.target_modules=[zz]"], "matches no linear layer"),
+])
+def test_what_would_have_no_effect_or_cannot_work_is_refused(data, tmp_path, settings, said):
+    done = run(command(data, tmp_path / "run", *settings))
+    assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert not (tmp_path / "run").exists()
+    looked = run([ATTUNE, "check", f"model={MODEL}", f"data={data}", "method=dpo", *settings])
+    assert looked.returncode == 2 and said in looked.stderr, looked.stderr
+
+
+def test_a_wrong_metric_is_found_before_training(data, held_out, tmp_path):
+    done = run(command(data, tmp_path / "run", f"eval={held_out}", "eval.metric=rewards/accuracy"))
+    assert done.returncode == 2 and "rewards/accuracies" in done.stderr, done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_run_at_a_time_writes_to_a_folder(data, tmp_path):
+    first = subprocess.Popen(command(data, tmp_path / "run", "training.epochs=200"), stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+    while not (tmp_path / "run/metrics.jsonl").exists():
+        time.sleep(0.01)
+    second = run(command(data, tmp_path / "run", "training.epochs=200"))
+    first.kill()
+    first.wait()
+    assert second.returncode == 2 and "another run" in second.stderr, second.stderr
+    steps = [row["step"] for row in rows(tmp_path / "run")]
+    assert steps == sorted(set(steps))
+
+
+def test_overwrite_is_said_anew_each_time(data, tmp_path):
+    assert run(command(data, tmp_path / "run", "overwrite=true")).returncode == 0
+    again = run([ATTUNE, "train", str(tmp_path / "run/recipe.yaml")])
+    assert again.returncode == 2 and "finished run" in again.stderr
+    assert run(command(data, tmp_path / "run", "overwrite=true")).returncode == 0
+
+
+def test_a_recipe_states_every_setting_and_works_from_any_folder(data, tmp_path):
+    relative = [word.replace(str(data), data.name) for word in command(data, tmp_path / "run", "method.beta=0.2")]
+    assert run(relative, cwd=data.parent).returncode == 0
+    recipe = yaml.safe_load((tmp_path / "run/recipe.yaml").read_text())
+    assert recipe["method"]["beta"] == 0.2 and "label_smoothing" in recipe["method"]
+    assert recipe["data"]["path"] == str(data) and recipe["data"]["max_length"] == 1024
+    done = run([ATTUNE, "train", str(tmp_path / "run/recipe.yaml"), f"output={tmp_path / 'again'}"], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert weights(tmp_path / "again") == weights(tmp_path / "run")
+
+
+def test_order_of_rows(data, tmp_path):
+    for name, settings in {"file": ["data.shuffle=false"], "same": ["training.shuffle=false"], "mixed": []}.items():
+        assert run(command(data, tmp_path / name, *settings)).returncode == 0
+    assert losses(tmp_path / "file") == losses(tmp_path / "same") != losses(tmp_path / "mixed")
+
+
+def test_held_out_data_is_read_as_the_training_data(tmp_path):
+    row = {"q": "The little dog ran. ", "good": "He was happy and went home to his mom.", "bad": "He ran he ran ran."}
+    path = tmp_path / "named.jsonl"
+    path.write_text("".join(json.dumps({**row, "q": f"{row['q']}{i} "}) + "\n" for i in range(8)))
+    columns = "data.columns={prompt: q, chosen: good, rejected: bad}"
+    done = run(command(path, tmp_path / "run", columns, "data.max_length=24", f"eval={path}"))
+    assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / "run", "eval_loss")
+    recipe = yaml.safe_load((tmp_path / "run/recipe.yaml").read_text())
+    assert recipe["eval"]["data"]["columns"] == recipe["data"]["columns"]
+    assert recipe["eval"]["data"]["max_length"] == 24
+
+
+def checkpoints(output):
+    return sorted(path.name for path in (output / "checkpoints").glob("step-*"))
+
+
+def test_as_many_checkpoints_are_kept_as_asked_for(data, held_out, tmp_path):
+    settings = [f"eval={held_out}", "training.save_steps=2", "training.save_total_limit=2"]
+    assert run(command(data, tmp_path / "last", *settings)).returncode == 0
+    assert checkpoints(tmp_path / "last") == ["step-000010", "step-000012"]
+    # A metric that is best at the start of training: the first checkpoint stays, and counts.
+    best = [*settings, "training.save_best=true", "eval.metric=kept_loss"]
+    assert run(command(data, tmp_path / "best", *best[:-1], "training.learning_rate=0.1")).returncode == 0
+    assert len(checkpoints(tmp_path / "best")) == 2 and checkpoints(tmp_path / "best")[-1] == "step-000012"
+
+
+def test_training_stops_early_and_says_so(data, held_out, tmp_path):
+    done = run(command(data, tmp_path / "run", f"eval={held_out}", "training.eval_steps=1", "training.epochs=20",
+                       "training.early_stopping_patience=2", "training.learning_rate=0.05"))
+    assert done.returncode == 0, done.stderr
+    last = rows(tmp_path / "run")[-1]["step"]
+    assert last < 60
+    assert f"done: {last} updates" in done.stderr and "has not improved" in done.stderr, done.stderr
+    assert checkpoints(tmp_path / "run")[-1] == f"step-{last:06}"
+
+
+def test_check_looks_at_everything_that_train_reads(data, held_out, tmp_path):
+    text = tmp_path / "texts.jsonl"
+    text.write_text(json.dumps({"text": "Once upon a time there was a cat."}) + "\n")
+    method = f"method=[{{name: dpo}}, {{name: sft, data: {text}}}]"
+    done = run([ATTUNE, "check", f"model={MODEL}", f"data={data}", f"eval={held_out}", method, "--json"])
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [part["what"] for part in found["others"]] == ["eval", "sft", "eval"]
+    assert (found["rows_kept"], found["others"][0]["rows_kept"], found["others"][1]["rows_kept"]) == (24, 12, 1)
+
+
+def test_only_what_was_preferred_is_demonstrated(data):
+    looked = json.loads(run([ATTUNE, "check", f"model={MODEL}", f"data={data}", "method=sft", "--json"]).stdout)
+    assert looked["candidates"] == looked["rows_kept"] == 24
+
+
+def test_mismatched_completions_are_no_tokens_of_the_data(data, tmp_path):
+    for method in ("kto", "apo_zero"):  # the same rows, with and without derived candidates
+        assert run(command(data, tmp_path / method, f"method={method}", "training.max_steps=6")).returncode == 0
+    tokens = {method: rows(tmp_path / method)[-1]["num_tokens"] for method in ("kto", "apo_zero")}
+    assert tokens["kto"] == tokens["apo_zero"]
