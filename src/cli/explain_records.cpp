@@ -18,6 +18,7 @@ data::TokenizedRow view_of(const data::CachedRow& row) {
   view.prompt = row.prompt;
   for (const data::CachedCandidate& candidate : row.candidates) {
     data::TokenizedCandidate& out = view.candidates.emplace_back();
+    out.index = candidate.index;
     out.completion = candidate.completion.ids;
     out.mask = candidate.completion.mask;
     out.rank = candidate.rank;

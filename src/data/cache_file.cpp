@@ -54,6 +54,7 @@ TokenizedCandidate read_candidate(Cursor& cursor) {
   if ((head.flags & cache::kLabel) != 0) out.label = (head.flags & cache::kLabelTrue) != 0;
   out.truncated = (head.flags & cache::kTruncated) != 0;
   out.weight = head.weight;
+  out.index = head.index;
   out.step_scores = cursor.list<double>(head.step_scores);
   out.sampling_logps = cursor.list<double>(head.sampling_logps);
   out.completion = cursor.list<std::int32_t>(head.completion);

@@ -23,6 +23,7 @@ namespace attune::data {
 
 /// A candidate as it is written; owns what TokenizedCandidate points to.
 struct CachedCandidate {
+  std::uint32_t index = 0;  ///< its place among the record's candidates
   TokenizedExample::Completion completion;
   std::optional<double> rank, reward, margin, preference;
   std::optional<bool> label;

@@ -15,7 +15,7 @@ struct RowHead {
 
 struct CandidateHead {
   std::uint32_t completion, step_scores, step_ends, sampling_logps;
-  std::uint32_t flags, unused;
+  std::uint32_t flags, index;
   double rank, reward, margin, preference, weight;
 };
 

@@ -35,6 +35,7 @@ void append_candidate(std::string& out, const CachedCandidate& candidate) {
   put(candidate.margin, cache::kMargin, head.margin);
   put(candidate.preference, cache::kPreference, head.preference);
   head.weight = candidate.weight;
+  head.index = candidate.index;
   if (candidate.label) head.flags |= cache::kLabel | (*candidate.label ? cache::kLabelTrue : 0U);
   if (completion.truncated) head.flags |= cache::kTruncated;
   append_bytes(out, &head, sizeof head);

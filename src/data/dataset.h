@@ -37,6 +37,7 @@ struct DataOptions {
 
 /// One candidate's tokens and feedback, as stored in the cache.
 struct TokenizedCandidate {
+  std::int64_t index = 0;                    ///< its place among the record's candidates
   std::span<const std::int32_t> completion;  ///< ids, end-of-sequence included
   std::span<const std::uint8_t> mask;        ///< [completion] 1 where trained on
   std::optional<double> rank, reward, margin, preference;

@@ -14,6 +14,7 @@ namespace attune::data {
 
 /// One completion with whatever feedback there is on it. Absent numbers are nullopt.
 struct Candidate {
+  std::uint32_t index = 0;  ///< its place among the record's candidates, kept when others are left out
   core::Json completion;  ///< text or messages; null when ids stand in its place
   std::optional<std::vector<std::int32_t>> completion_ids;
   std::vector<std::uint8_t> completion_mask;  ///< with ids: 1 where trained on; empty = everywhere

@@ -73,6 +73,8 @@ std::optional<core::ItemError> need_rewards(Candidates& candidates) {
 }  // namespace
 
 std::optional<core::ItemError> meet_needs(Example& example, RowNeeds needs) {
+  for (std::size_t i = 0; i < example.candidates.size(); ++i)
+    example.candidates[i].index = static_cast<std::uint32_t>(i);
   switch (needs) {
     case RowNeeds::kPromptsOnly:
       // A text or conversation gives its prompt; candidates are sampled, not read.

@@ -29,6 +29,7 @@ std::vector<double> fitting_scores(const std::vector<double>& scores,
 
 CachedCandidate cached_candidate(const Candidate& candidate, TokenizedExample::Completion completion) {
   CachedCandidate out;
+  out.index = candidate.index;
   out.rank = candidate.rank;
   out.reward = candidate.reward;
   out.margin = candidate.margin;

@@ -22,7 +22,7 @@ struct Step {
   /// "ref_logps" from a cache. A key is present for all candidates or absent.
   std::map<std::string, std::vector<std::vector<double>>> known;
   std::vector<std::int64_t> rows;            ///< dataset row of every candidate (messages, reference cache)
-  std::vector<std::int64_t> row_candidates;  ///< its index among the row's candidates; -1 for derived ones
+  std::vector<std::int64_t> row_candidates;  ///< its place among the record's candidates; -1 for derived ones
 
   std::int64_t size() const { return static_cast<std::int64_t>(items.size()); }
   /// Every token of every sequence, a prompt once for each of its candidates (what TRL calls num_tokens; it
