@@ -12,6 +12,7 @@ std::map<std::string, at::Tensor> signals_of_logits(const at::Tensor& logits, co
   std::map<std::string, at::Tensor> signals;
   signals["logps"] = log_p.gather(1, ids.unsqueeze(1)).squeeze(1);
   signals["entropy"] = -(p * log_p).sum(1);
+  signals["mean_logit"] = logits.mean(1);
   signals["argmax_hit"] = (logits.argmax(1) == ids).to(at::kDouble);
   signals["wpo_weight"] = (signals["logps"] - (2 * log_p).logsumexp(1)).detach();
   if (reference_logits.defined()) {

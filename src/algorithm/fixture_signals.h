@@ -10,7 +10,7 @@
 namespace attune::algorithm {
 
 /// Signals of logits [T, V] at token ids [T]:
-/// "logps" log p(id); "entropy" −Σ p log p; "argmax_hit" 1 where id is the most likely token;
+/// "logps" log p(id); "entropy" −Σ p log p; "argmax_hit" 1 where id is the most likely token; "mean_logit";
 /// "wpo_weight" log p(id) − log Σ p² (no gradient); "reference_kl" Σ p_ref (log p_ref − log p) when
 /// `reference_logits` are defined.
 std::map<std::string, at::Tensor> signals_of_logits(const at::Tensor& logits, const at::Tensor& ids,

@@ -54,6 +54,7 @@ std::vector<Need> PairMethod::needs() const {
   if (!reference_free_) needs.push_back({"logps", Source::kReference});
   if (use_weighting_) needs.push_back({"wpo_weight", Source::kPolicy});
   for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
+  needs.push_back(metric_need("mean_logit"));
   return needs;
 }
 
@@ -125,7 +126,9 @@ Loss PairMethod::loss(const Batch& batch, const State& /*state*/) const {
   Loss result;
   result.value = per_pair.sum() / batch.totals.groups;
   add_pair_metrics(pairs, batch, result.metrics);
-  add_token_metrics(batch, result.metrics, {}, [](const Candidate& c) { return c.role == Role::kChosen; });
+  const auto is_chosen = [](const Candidate& c) { return c.role == Role::kChosen; };
+  add_token_metrics(batch, result.metrics, {}, is_chosen);
+  add_logit_metrics(batch, result.metrics, is_chosen);
   add_metrics(pairs, batch, result.metrics);
   return result;
 }

@@ -38,4 +38,12 @@ void add_token_metrics(const Batch& batch, Metrics& metrics, const CandidateFilt
   if (batch.has("argmax_hit")) metrics["mean_token_accuracy"] = token_mean(batch, "argmax_hit", accuracy_of);
 }
 
+void add_logit_metrics(const Batch& batch, Metrics& metrics, const CandidateFilter& is_chosen) {
+  if (!batch.has("mean_logit")) return;
+  const Metric chosen = token_mean(batch, "mean_logit", is_chosen);
+  const Metric rejected = token_mean(batch, "mean_logit", [&](const Candidate& c) { return !is_chosen(c); });
+  if (chosen.count > 0) metrics["logits/chosen"] = chosen;
+  if (rejected.count > 0) metrics["logits/rejected"] = rejected;
+}
+
 }  // namespace attune::algorithm

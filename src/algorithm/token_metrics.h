@@ -7,7 +7,7 @@
 
 namespace attune::algorithm {
 
-/// The optional needs behind token_metrics().
+/// The optional needs behind add_token_metrics().
 std::vector<Need> token_metric_needs();
 
 /// "entropy": the mean over all trained tokens; "mean_token_accuracy": how often the trained token is the
@@ -16,6 +16,9 @@ std::vector<Need> token_metric_needs();
 using CandidateFilter = std::function<bool(const Candidate&)>;
 void add_token_metrics(const Batch& batch, Metrics& metrics, const CandidateFilter& entropy_of = {},
                        const CandidateFilter& accuracy_of = {});
+
+/// "logits/chosen" and "logits/rejected": the mean over vocabulary and trained tokens of the raw logits (TRL's names).
+void add_logit_metrics(const Batch& batch, Metrics& metrics, const CandidateFilter& is_chosen);
 
 /// Mean over the entries of a tensor, as a metric that adds up.
 Metric mean_metric(const at::Tensor& values);

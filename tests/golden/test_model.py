@@ -236,7 +236,7 @@ def test_half_precisions_follow_float32(folders, tmp_path, name, dtype):
 
 def test_signals_equal_log_softmax(folders):
     model = oracle(folders["llama"], "float64")
-    names = ["logps", "entropy", "argmax_hit", "wpo_weight"]
+    names = ["logps", "entropy", "argmax_hit", "mean_logit", "wpo_weight"]
     with torch.no_grad():
         logits = torch.cat([rows[:-1] for rows in expected_logits(model, SEQUENCES)])
     targets = torch.cat([torch.tensor(ids[1:], dtype=torch.long) for ids in SEQUENCES])
@@ -247,6 +247,7 @@ def test_signals_equal_log_softmax(folders):
         chosen = log_p.gather(1, targets[:, None])[:, 0]
         expected = {"logps": chosen, "entropy": -(log_p.exp() * log_p).sum(-1),
                     "argmax_hit": (log_p.argmax(-1) == targets).double(),
+                    "mean_logit": (logits / temperature).mean(-1),
                     "wpo_weight": chosen - torch.logsumexp(2 * log_p, -1)}
         for name in names:
             assert (torch.tensor(answer[name], dtype=torch.float64) - expected[name]).abs().max() < 1e-9, name

@@ -71,12 +71,11 @@ class Sequences:
         log_probs = self.shifted([c[key] for c in candidates]).requires_grad_(grad)
         other = {
             name: self.shifted([c["_" + name] if key == "logps" and "_" + name in c else [] for c in candidates])
-            for name in ("entropy", "is_top1", "log_sum_sq_probs")
+            for name in ("entropy", "is_top1", "log_sum_sq_probs", "mean_logits")
         }
         other["is_top1"] = other["is_top1"].bool()
         return types.SimpleNamespace(
-            log_probs=log_probs, mean_logits=torch.zeros_like(log_probs),
-            label_mask=self.completion_mask[:, 1:], **other,
+            log_probs=log_probs, label_mask=self.completion_mask[:, 1:], **other,
         )
 
     def unshift(self, tensor):

@@ -33,15 +33,17 @@ Scene scene(std::int64_t vocabulary, double temperature, double softcap) {
 
 /// From the definitions, with log_softmax.
 std::map<std::string, at::Tensor> definitions(const Scene& s) {
-  const auto log_p = [&](const SignalModel& model) {
+  const auto logits = [&](const SignalModel& model) {
     at::Tensor z = at::linear(model.hidden, model.head.weight, model.head.bias);
     if (model.head.softcap > 0) z = at::tanh(z / model.head.softcap) * model.head.softcap;
-    return at::log_softmax(z / model.temperature, 1).index_select(0, s.readout.rows);
+    return (z / model.temperature).index_select(0, s.readout.rows);
   };
-  const at::Tensor policy = log_p(s.policy), reference = log_p(s.reference);
+  const at::Tensor policy = at::log_softmax(logits(s.policy), 1);
+  const at::Tensor reference = at::log_softmax(logits(s.reference), 1);
   const at::Tensor chosen = policy.gather(1, s.readout.targets.unsqueeze(1)).squeeze(1);
   return {{"logps", chosen},
           {"entropy", -(policy.exp() * policy).sum(1)},
+          {"mean_logit", logits(s.policy).mean(1)},
           {"argmax_hit", policy.argmax(1).eq(s.readout.targets).to(at::kDouble)},
           {"reference_kl", (reference.exp() * (reference - policy)).sum(1)},
           {"wpo_weight", chosen - (policy * 2).exp().sum(1).log()},
@@ -49,7 +51,7 @@ std::map<std::string, at::Tensor> definitions(const Scene& s) {
            at::linear(s.policy.hidden, s.policy.score.weight).squeeze(1).index_select(0, s.readout.rows)}};
 }
 
-const std::vector<std::string> kAll = {"logps",        "entropy",    "argmax_hit",
+const std::vector<std::string> kAll = {"logps",        "entropy",    "argmax_hit", "mean_logit",
                                        "reference_kl", "wpo_weight", "score"};
 
 class SignalTest : public ::testing::TestWithParam<std::tuple<double, double>> {};

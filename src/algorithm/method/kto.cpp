@@ -54,7 +54,8 @@ class Kto final : public Method {
   std::vector<Need> needs() const override {
     return {{"logps", Source::kPolicy, Positions::kTokens, true},
             {"logps", Source::kReference},
-            metric_need("entropy")};
+            metric_need("entropy"),
+            metric_need("mean_logit")};
   }
   Scope scope() const override { return Scope::kStep; }
   Feedback feedback() const override { return Feedback::kLabels; }
@@ -80,6 +81,7 @@ class Kto final : public Method {
     result.metrics["kl"] = Metric::mean(kl, 1);
     add_class_metrics(good, bad, beta_ * ratio.detach(), logps.detach(), result.metrics);
     add_token_metrics(batch, result.metrics);
+    add_logit_metrics(batch, result.metrics, [](const Candidate& c) { return c.label; });
     return result;
   }
 
