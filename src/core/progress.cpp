@@ -92,8 +92,12 @@ Progress::~Progress() {
 }
 
 void Progress::update(std::int64_t done, std::string_view extra) {
-  // The rate counts from the first update, so that a resumed run does not count what an earlier one did.
-  if (resumed_at_ < 0) resumed_at_ = std::max<std::int64_t>(0, done - 1);
+  // The rate counts from the first update, so that neither what an earlier part of a resumed run did nor what went
+  // unreported before distorts it.
+  if (first_done_ < 0) {
+    first_done_ = done;
+    first_update_ = monotonic_seconds();
+  }
   done_ = done;
   extra_ = extra;
   draw(false);
@@ -118,8 +122,8 @@ void Progress::draw(bool last) {
   if (quiet_ || (!last && now - last_drawn_ < (bar_ ? kBarSeconds : kLineSeconds))) return;
   last_drawn_ = now;
   const double seconds = now - start_;
-  const auto done = static_cast<double>(done_ - std::max<std::int64_t>(0, resumed_at_));
-  const double rate = seconds > 0.2 ? done / seconds : 0;
+  const double measured = now - first_update_, done = static_cast<double>(done_ - first_done_);
+  const double rate = first_done_ >= 0 && measured > 0.2 ? done / measured : 0;
   constexpr std::size_t kWide = 1000;
   // One column is left free: a full line would wrap on some terminals.
   const std::size_t width = bar_ ? std::max<std::size_t>(20, terminal_width()) - 1 : kWide;

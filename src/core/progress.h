@@ -37,9 +37,9 @@ class Progress {
  private:
   void draw(bool last);
   std::string title_, unit_, extra_;
-  std::int64_t total_, done_ = 0, resumed_at_ = -1;
+  std::int64_t total_, done_ = 0, first_done_ = -1;
   bool bar_, quiet_, on_screen_ = false, finished_ = false;
-  double start_, last_drawn_ = -1e9;
+  double start_, first_update_ = 0, last_drawn_ = -1e9;
 };
 
 /// One state as text: "training  ███████░░░░  64% 128/200 step  3.1 step/s  23 s left  loss 0.41", cut to

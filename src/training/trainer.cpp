@@ -88,6 +88,7 @@ Trainer::Update Trainer::update_once() {
     for (const auto& [name, metric] : result.metrics) fold(window_, named(terms_, term, name), metric);
     num_tokens_ += step.tokens();
     window_tokens_ += step.tokens();
+    session_tokens_ += step.tokens();
     computed_tokens_ += result.computed_tokens;
     steps.push_back(std::move(step));
   }
@@ -237,6 +238,11 @@ bool Trainer::conclude() {
   return give_up;
 }
 
+std::string Trainer::progress_text(const Update& update) const {
+  const double speed = static_cast<double>(session_tokens_) / std::max(session_seconds_, 1e-9);
+  return fmt::format("loss {:.4f}  {} tokens/s", update.loss, core::human_count(std::llround(speed)));
+}
+
 void Trainer::run() {
   if (done_ > 0) EventFile::drop_after(folder_.path(), done_);
   events_ = std::make_unique<EventFile>(folder_.path());
@@ -247,11 +253,12 @@ void Trainer::run() {
     const auto start = Clock::now();
     const Update update = update_once();
     window_seconds_ += seconds_since(start);
+    session_seconds_ += seconds_since(start);
     window_loss_ += update.loss;
     window_norm_ += update.grad_norm;
     ++window_updates_;
     epoch_ended_ = std::floor(terms_.front().stream.epoch()) > std::floor(before);
-    if (observer_.on_update) observer_.on_update(done_, total_, fmt::format("loss {:.4f}", update.loss));
+    if (observer_.on_update) observer_.on_update(done_, total_, progress_text(update));
     if (observer_.interrupted && observer_.interrupted()) {
       unconcluded_ = true;
       save_checkpoint();

@@ -86,6 +86,7 @@ class Trainer {
   void log(const core::Json& evaluation);
   void write_row(const core::Json& row);
   void save_checkpoint();
+  std::string progress_text(const Update& update) const;
   core::Json state() const;
   void restore_state(const core::Json& state, const std::string& where);
 
@@ -105,6 +106,9 @@ class Trainer {
   algorithm::Metrics window_;
   double window_loss_ = 0, window_norm_ = 0, window_seconds_ = 0;
   std::int64_t window_updates_ = 0, window_tokens_ = 0;
+  // Since the program started, for the progress bar.
+  double session_seconds_ = 0;
+  std::int64_t session_tokens_ = 0;
   /// An interrupt falls between an update and what follows it; that is made up for when the run goes on.
   bool unconcluded_ = false, epoch_ended_ = false;
 };
