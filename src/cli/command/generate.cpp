@@ -3,8 +3,8 @@
 
 #include "cli/command.h"
 #include "cli/compute_options.h"
+#include "cli/result_lines.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "core/progress.h"
 #include "data/dataset.h"
 #include "generation/generator.h"
@@ -97,12 +97,8 @@ class Generate : public Command {
     }
     generator_.emplace(*model_, codec_.tokenizer ? &*codec_.tokenizer : nullptr);
     if (has_prompt_ && !out.json() && output_.empty()) return stream(out);
-    if (output_.empty()) {
-      write_records([&](std::string_view line) { out.text(line); });
-    } else {
-      core::write_file_atomically(output_, [&](const core::Sink& sink) { write_records(sink); });
-      fmt::print(stderr, "wrote {} records to {}\n", written_, output_);
-    }
+    write_result_lines(output_, out, [&](const core::Sink& sink) { write_records(sink); });
+    if (!output_.empty()) fmt::print(stderr, "wrote {} records to {}\n", written_, output_);
     return 0;
   }
 
@@ -150,8 +146,10 @@ class Generate : public Command {
     const PromptRow row = prompt_argument();
     const bool several = sampling_.n > 1;
     const auto show = [&](std::size_t, std::size_t, std::string_view text) { out.text(text); };
+    const core::InterruptGuard guard;
     const auto samples = generator_->generate(std::span(&row.prompt, 1), sampling_, seed(), 0,
-                                              several ? generation::OnText() : generation::OnText(show));
+                                              several ? generation::OnText() : generation::OnText(show),
+                                              [](std::int64_t) { core::stop_if_interrupted(); });
     if (!several) out.text("\n");
     for (std::size_t i = 0; several && i < samples[0].size(); ++i) {
       out.text(fmt::format("{}[{}] {}\n", i == 0 ? "" : "\n", i + 1, samples[0][i].text));
@@ -168,6 +166,7 @@ class Generate : public Command {
     data::ExampleReader reader(data_options_);
     std::vector<PromptRow> rows;
     for (data::Example example; reader.next(example);) {
+      core::stop_if_interrupted();
       std::string problem;
       PromptRow row{prompt_only(example),
                     tokenized(example, static_cast<std::uint64_t>(reader.index()), problem)};
@@ -190,8 +189,10 @@ class Generate : public Command {
     core::Progress progress(
         "generating", 0, "token",
         core::stderr_is_terminal() ? core::ProgressStyle::kBar : core::ProgressStyle::kQuiet);
-    const auto results = generator_->generate(prompts, sampling_, seed(), 0, {},
-                                              [&](std::int64_t tokens) { progress.update(tokens); });
+    const auto results = generator_->generate(prompts, sampling_, seed(), 0, {}, [&](std::int64_t tokens) {
+      core::stop_if_interrupted();
+      progress.update(tokens);
+    });
     progress.finish();
     for (std::size_t i = 0; i < rows.size(); ++i) {
       data::Example& example = rows[i].example;

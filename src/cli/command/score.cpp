@@ -8,8 +8,8 @@
 
 #include "cli/command.h"
 #include "cli/compute_options.h"
+#include "cli/result_lines.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "core/progress.h"
 #include "data/dataset.h"
 #include "data/packing.h"
@@ -60,6 +60,7 @@ std::vector<std::vector<double>> token_logps(const model::Model& model, const st
   }
   std::vector<std::vector<double>> logps(texts.size());
   for (const data::PackedBatch& batch : data::pack(items, budget)) {
+    core::stop_if_interrupted();
     std::vector<std::int64_t> rows, targets, places;  // rows of item i, then its last token's
     for (std::size_t i = 0; i < batch.items.size(); ++i) {
       const std::size_t owner = owners[static_cast<std::size_t>(batch.items[i])];
@@ -126,12 +127,8 @@ class Score : public Command {
     if (!rule_settings_.is_null()) rule_ = feedback::make_rule(rule_settings_);
     compute_.apply();
     load(request.settings);
-    if (output_.empty()) {
-      write_scores([&](std::string_view line) { out.text(line); });
-    } else {
-      core::write_file_atomically(output_, [&](const core::Sink& sink) { write_scores(sink); });
-      fmt::print(stderr, "wrote {} scores to {}\n", written_, output_);
-    }
+    write_result_lines(output_, out, [&](const core::Sink& sink) { write_scores(sink); });
+    if (!output_.empty()) fmt::print(stderr, "wrote {} scores to {}\n", written_, output_);
     return 0;
   }
 
@@ -172,6 +169,7 @@ class Score : public Command {
         core::stderr_is_terminal() ? core::ProgressStyle::kBar : core::ProgressStyle::kQuiet);
     std::int64_t read = 0, tokens = 0;
     for (data::Example example; reader.next(example); progress.update(++read)) {
+      core::stop_if_interrupted();
       tokens += take(std::move(example), reader.index());
       if (tokens >= kTokensAtOnce) {
         write_chunk(sink);

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/compute_options.h"
 #include "cli/record_tokens.h"
+#include "cli/result_lines.h"
 
 namespace attune::cli {
 namespace {
@@ -68,22 +69,32 @@ class Tokenize : public Command {
   }
 
   void tokenize_data(Output& out) const {
-    data::ExampleReader reader(data_);
-    data::Example example;
     const bool colour = stdout_has_colour();
-    while (reader.next(example)) {
-      const auto tokens = data::tokenize_example(example, codec_, data_, true);
-      if (out.json())
-        out.line(tokens.ok() ? record_json(example.id, tokens.value(), codec_)
-                             : unusable(example.id, tokens.error()));
-      else if (!tokens.ok())
-        out.text(fmt::format("— {} — left out: {} {}\n", example.id, tokens.error().reason,
-                             tokens.error().detail));
-      else
-        for (std::size_t i = 0; i < std::max<std::size_t>(1, tokens.value().completions.size()); ++i)
-          out.text(fmt::format("— {}{} —\n{}\n", example.id, i == 0 ? "" : fmt::format(" candidate {}", i),
-                               token_picture(tokens.value(), i, codec_, colour)));
-    }
+    write_result_lines("", out, [&](const core::Sink& sink) {
+      data::ExampleReader reader(data_);
+      for (data::Example example; reader.next(example);) {
+        core::stop_if_interrupted();
+        const auto tokens = data::tokenize_example(example, codec_, data_, true);
+        sink(out.json() ? json_line(example.id, tokens) : picture(example.id, tokens, colour));
+      }
+    });
+  }
+
+  std::string json_line(const std::string& id, const core::Result<data::TokenizedExample>& tokens) const {
+    return core::to_line(tokens.ok() ? record_json(id, tokens.value(), codec_)
+                                     : unusable(id, tokens.error())) +
+           "\n";
+  }
+
+  std::string picture(const std::string& id, const core::Result<data::TokenizedExample>& tokens,
+                      bool colour) const {
+    if (!tokens.ok())
+      return fmt::format("— {} — left out: {} {}\n", id, tokens.error().reason, tokens.error().detail);
+    std::string text;
+    for (std::size_t i = 0; i < std::max<std::size_t>(1, tokens.value().completions.size()); ++i)
+      text += fmt::format("— {}{} —\n{}\n", id, i == 0 ? "" : fmt::format(" candidate {}", i),
+                          token_picture(tokens.value(), i, codec_, colour));
+    return text;
   }
 
   static Json unusable(const std::string& id, const core::ItemError& error) {
