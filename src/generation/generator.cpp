@@ -74,6 +74,12 @@ void check_options(const SamplingOptions& options, bool has_tokenizer) {
   need(options.repetition_penalty > 0, "repetition_penalty must be more than 0");
   need(std::find(options.stop.begin(), options.stop.end(), "") == options.stop.end(),
        "stop holds an empty text");
+  if (options.n > 1 && options.temperature == 0)
+    core::fail_request(
+        "n={} with temperature=0 would give {} equal texts: greedy decoding draws nothing, and is what a "
+        "model "
+        "whose generation_config.json does not say do_sample does by itself. Give temperature=0.8, or n=1",
+        options.n, options.n);
   need(options.stop.empty() || has_tokenizer, "stop texts need a tokenizer; this model folder has none");
 }
 
