@@ -1,6 +1,7 @@
 #include "cli/result_lines.h"
 
 #include "core/error.h"
+#include "core/system.h"
 
 namespace attune::cli {
 
@@ -18,6 +19,11 @@ void write_result_lines(const std::string& path, const Output& out,
                       path.empty() ? "interrupted; what was printed is complete, line by line"
                                    : fmt::format("interrupted; {} was not written", path));
   }
+}
+
+void tell_left_out(const std::map<std::string, std::int64_t>& left_out) {
+  for (const auto& [reason, count] : left_out)
+    fmt::print(stderr, "left out {}: {}\n", core::counted(count, "row"), reason);
 }
 
 }  // namespace attune::cli

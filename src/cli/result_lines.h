@@ -2,7 +2,9 @@
 // `score` and `tokenize`.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "cli/command.h"
@@ -16,5 +18,8 @@ namespace attune::cli {
 /// @throws core::Error{kInterrupted} saying what became of the lines, when it was asked to stop.
 void write_result_lines(const std::string& path, const Output& out,
                         const std::function<void(const core::Sink&)>& produce);
+
+/// Says on standard error how many rows were left out: reason → rows.
+void tell_left_out(const std::map<std::string, std::int64_t>& left_out);
 
 }  // namespace attune::cli

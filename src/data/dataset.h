@@ -67,6 +67,7 @@ struct DatasetSummary {
 /// when every row carries ids.
 struct TextCodec {
   std::optional<text::Tokenizer> tokenizer;
+  std::string no_tokenizer;  ///< why there is none, when there is none
   std::optional<text::ChatTemplate> chat_template;
   std::optional<std::int32_t> eos_id;
   std::int64_t max_positions = 0;  ///< model context; 0 unknown
@@ -134,6 +135,8 @@ struct TokenizedExample {
 /// neither. An ItemError says why the row is unusable.
 core::Result<TokenizedExample> tokenize_example(const Example& example, const TextCodec& codec,
                                                 const DataOptions& options, bool training);
+/// The tokenizer, for texts. @throws Error{kRequest} saying why there is none and how to do without.
+const text::Tokenizer& need_tokenizer(const TextCodec& codec);
 /// The prompt alone, ready to be continued (generation prompt added).
 core::Result<std::vector<std::int32_t>> tokenize_prompt(const Example& example, const TextCodec& codec);
 

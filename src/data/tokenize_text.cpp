@@ -120,10 +120,8 @@ std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::
 
 const text::Tokenizer& need_tokenizer(const TextCodec& codec) {
   if (!codec.tokenizer)
-    core::fail_request(
-        "the data holds text, but the model folder has no tokenizer.json (or vocab.json and merges.txt): add "
-        "it, or "
-        "give prompt_ids and completion_ids");
+    core::fail_request("{}. Text needs one; records with prompt_ids and completion_ids do without",
+                       codec.no_tokenizer.empty() ? "no tokenizer is given" : codec.no_tokenizer);
   return *codec.tokenizer;
 }
 

@@ -31,9 +31,6 @@ core::Result<Encoded> encode_conversation(const Example& example, const Candidat
 core::Result<std::string> render_prompt(const core::Json& messages, const Example& example,
                                         const TextCodec& codec);
 
-/// @throws Error{kRequest} saying what is missing and how to get it.
-const text::Tokenizer& need_tokenizer(const TextCodec& codec);
-
 std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b);
 
 }  // namespace attune::data

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/system.h"
 #include "generation/session.h"
 #include "model/decode.h"
 
@@ -51,8 +52,8 @@ void check_prompt(const Prompt& prompt, const model::ModelConfig& config) {
   if (prompt.ids.empty()) core::fail_request("the prompt of record {} has no tokens", prompt.record);
   const auto length = static_cast<std::int64_t>(prompt.ids.size());
   if (config.max_positions > 0 && length > config.max_positions) {
-    core::fail_request("the prompt of record {} has {} tokens, the model reads at most {}: shorten it",
-                       prompt.record, length, config.max_positions);
+    core::fail_request("the prompt of record {} has {}, the model reads at most {}: shorten it",
+                       prompt.record, core::counted(length, "token"), config.max_positions);
   }
   for (const std::int32_t id : prompt.ids) {
     if (id < 0 || id >= config.vocab_size) {

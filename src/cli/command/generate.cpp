@@ -6,6 +6,7 @@
 #include "cli/result_lines.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/system.h"
 #include "data/dataset.h"
 #include "generation/generator.h"
 #include "model/model.h"
@@ -94,14 +95,11 @@ class Generate : public Command {
     read_sampling(request.settings);
     codec_ = data::TextCodec::load(model_->folder());
     codec_.vocab_size = model_->config().vocab_size;
-    if (has_prompt_ && !codec_.tokenizer) {
-      core::fail_request("{}: the model folder has no tokenizer; give prompt_ids in a data file",
-                         model_options_.path);
-    }
+    if (has_prompt_) data::need_tokenizer(codec_);
     generator_.emplace(*model_, codec_.tokenizer ? &*codec_.tokenizer : nullptr);
     if (has_prompt_ && !out.json() && output_.empty()) return stream(out);
     write_result_lines(output_, out, [&](const core::Sink& sink) { write_records(sink); });
-    if (!output_.empty()) fmt::print(stderr, "wrote {} records to {}\n", written_, output_);
+    if (!output_.empty()) fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "record"), output_);
     return 0;
   }
 
@@ -181,7 +179,7 @@ class Generate : public Command {
       if (rows.size() == kPromptsAtOnce) write_chunk(rows, sink);
     }
     if (!rows.empty()) write_chunk(rows, sink);
-    for (const auto& [reason, count] : left_out_) fmt::print(stderr, "left out {} rows: {}\n", count, reason);
+    tell_left_out(left_out_);
     if (written_ == 0) core::fail_request("{}: no usable prompt", data_options_.name());
   }
 

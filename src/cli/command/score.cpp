@@ -11,6 +11,7 @@
 #include "cli/result_lines.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/system.h"
 #include "data/dataset.h"
 #include "data/packing.h"
 #include "feedback/rule.h"
@@ -128,7 +129,7 @@ class Score : public Command {
     compute_.apply();
     load(request.settings);
     write_result_lines(output_, out, [&](const core::Sink& sink) { write_scores(sink); });
-    if (!output_.empty()) fmt::print(stderr, "wrote {} scores to {}\n", written_, output_);
+    if (!output_.empty()) fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "score"), output_);
     return 0;
   }
 
@@ -178,7 +179,7 @@ class Score : public Command {
     }
     write_chunk(sink);
     progress.finish();
-    for (const auto& [reason, count] : left_out_) fmt::print(stderr, "left out {} rows: {}\n", count, reason);
+    tell_left_out(left_out_);
     if (written_ == 0) core::fail_request("{}: no usable candidate", data_options_.name());
   }
 

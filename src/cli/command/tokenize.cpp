@@ -5,6 +5,7 @@
 #include "cli/compute_options.h"
 #include "cli/record_tokens.h"
 #include "cli/result_lines.h"
+#include "core/system.h"
 
 namespace attune::cli {
 namespace {
@@ -44,7 +45,7 @@ class Tokenize : public Command {
     if (data_.given()) {
       tokenize_data(out);
     } else {
-      if (!codec_.tokenizer) core::fail_request("{}: no tokenizer here", model_.path);
+      data::need_tokenizer(codec_);
       text ? tokenize_text(out) : decode_ids(out);
     }
     return 0;
@@ -54,15 +55,17 @@ class Tokenize : public Command {
   void show(const std::vector<std::int32_t>& ids, const std::string& text, Output& out) const {
     if (out.json()) return out.line({{"ids", ids}, {"tokens", token_texts(ids, codec_)}, {"text", text}});
     for (const std::int32_t id : ids) out.text(fmt::format("{:>8}  {}\n", id, codec_.tokenizer->token(id)));
-    out.text(fmt::format("{} tokens: {}\n", ids.size(), text));
+    out.text(fmt::format("{}: {}\n", core::counted(std::ssize(ids), "token"), text));
   }
 
   void tokenize_text(Output& out) const { show(codec_.tokenizer->encode(text_), text_, out); }
 
   void decode_ids(Output& out) const {
     std::vector<std::int32_t> ids;
+    const std::int64_t size = std::max<std::int64_t>(codec_.tokenizer->vocab_size(), codec_.vocab_size);
     for (const std::int64_t id : ids_) {
-      if (id < 0 || id > INT32_MAX) core::fail_request("ids: {} is not a token id", id);
+      if (id < 0 || id >= size)
+        core::fail_request("ids: {} is not a token id; the vocabulary of {} has 0 to {}", id, size, size - 1);
       ids.push_back(static_cast<std::int32_t>(id));
     }
     show(ids, codec_.tokenizer->decode(ids), out);
