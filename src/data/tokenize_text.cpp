@@ -130,10 +130,10 @@ core::Result<Encoded> encode_candidate(const Example& example, const Candidate& 
   if (candidate.completion_ids ? candidate.completion_ids->empty() : is_blank(candidate.completion))
     return core::ItemError{"empty completion", ""};
   if (example.prompt_ids || candidate.completion_ids)
-    return encode_given_ids(example, candidate, codec, training && options.append_eos);
+    return encode_given_ids(example, candidate, codec, options.append_eos);
   if (example.prompt.is_array() || candidate.completion.is_array())
     return encode_conversation(example, candidate, codec, training && options.assistant_only);
-  return encode_plain(example, candidate, codec, training && options.append_eos);
+  return encode_plain(example, candidate, codec, options.append_eos);
 }
 
 core::Result<std::vector<std::int32_t>> tokenize_prompt(const Example& example, const TextCodec& codec) {

@@ -18,7 +18,8 @@ struct Encoded {
   std::string rendered;
 };
 
-/// One candidate of an example as ids. `training` appends the end-of-sequence token as the options say.
+/// One candidate of an example as ids, with the end-of-sequence token as the options say. Masks of
+/// conversations are made for `training` only.
 /// @throws Error{kRequest} when the model folder lacks the tokenizer or template that texts need.
 core::Result<Encoded> encode_candidate(const Example& example, const Candidate& candidate,
                                        const TextCodec& codec, const DataOptions& options, bool training);
