@@ -137,6 +137,10 @@ struct TokenizedExample {
 /// why the row is unusable.
 core::Result<TokenizedExample> tokenize_example(const Example& example, const TextCodec& codec,
                                                 const DataOptions& options, bool training);
+/// The example as a model reads it: where it has no chat template and the format knows a plain form, prompt
+/// and completions are texts instead of messages. The functions above see to it themselves; for who writes
+/// the record.
+Example as_read_by(Example example, const TextCodec& codec);
 /// What rows are cut to, for messages: "data.max_length=1024" or "the model's context of 512", whichever is
 /// shorter; with data.max_prompt_length before it where that is given. "" when nothing is cut.
 std::string length_limit_text(const DataOptions& options, const TextCodec& codec);

@@ -1,6 +1,7 @@
 // tokenize_example: the completions of a record brought onto one prompt, masked, and cut to length.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "data/tokenize_text.h"
 
@@ -139,6 +140,15 @@ std::optional<core::ItemError> check_trained(const TokenizedExample& example) {
 
 }  // namespace
 
+Example as_read_by(Example example, const TextCodec& codec) {
+  if (codec.chat_template || !example.plain_prompt) return example;
+  example.prompt = *std::exchange(example.plain_prompt, std::nullopt);
+  for (Candidate& candidate : example.candidates)
+    if (candidate.completion.is_array() && candidate.completion.size() == 1)
+      candidate.completion = core::Json(candidate.completion[0]["content"]);
+  return example;
+}
+
 std::string length_limit_text(const DataOptions& options, const TextCodec& codec) {
   std::string text;
   if (options.max_prompt_length > 0)
@@ -150,8 +160,9 @@ std::string length_limit_text(const DataOptions& options, const TextCodec& codec
                                              : fmt::format("the model's context of {}", limit));
 }
 
-core::Result<TokenizedExample> tokenize_example(const Example& example, const TextCodec& codec,
+core::Result<TokenizedExample> tokenize_example(const Example& record, const TextCodec& codec,
                                                 const DataOptions& options, bool training) {
+  const Example example = as_read_by(record, codec);
   TokenizedExample out;
   std::vector<Encoded> encoded;
   for (const Candidate& candidate : example.candidates) {

@@ -138,7 +138,7 @@ core::Result<Encoded> encode_candidate(const Example& example, const Candidate& 
 
 core::Result<std::vector<std::int32_t>> tokenize_prompt(const Example& example, const TextCodec& codec) {
   if (example.prompt_ids) return check_ids(*example.prompt_ids, codec);
-  core::Json prompt = example.prompt;
+  core::Json prompt = as_read_by(example, codec).prompt;
   if (example.language_modelling && !example.candidates.empty()) {
     const Candidate& whole = example.candidates.front();
     if (whole.completion_ids) return check_ids(*whole.completion_ids, codec);

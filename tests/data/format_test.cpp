@@ -209,6 +209,19 @@ TEST(Formats, Alpaca) {
   EXPECT_EQ(example.candidates[0].completion, json(R"([{"role":"assistant","content":"done"}])"));
   EXPECT_EQ(read(R"({"instruction":"do","context":"","response":"ok","category":"qa"})", "alpaca").prompt,
             json(R"([{"role":"user","content":"do"}])"));
+  // Stanford Alpaca's prompts, word for word; earlier turns and the system text as LLaMA-Factory's.
+  EXPECT_EQ(example.plain_prompt,
+            "s\n\n### Instruction:\nq\n\n### Response:\na\n\n"
+            "### Instruction:\ndo\n\n### Input:\nthis\n\n### Response:\n");
+  EXPECT_EQ(
+      read(R"({"instruction":"do","output":"ok"})", "alpaca").plain_prompt,
+      "Below is an instruction that describes a task. Write a response that appropriately completes the "
+      "request.\n\n### Instruction:\ndo\n\n### Response:\n");
+  EXPECT_EQ(
+      read(R"({"instruction":"do","context":"c","response":"ok"})", "alpaca").plain_prompt,
+      "Below is an instruction that describes a task, paired with an input that provides further context. "
+      "Write a response that appropriately completes the request.\n\n### Instruction:\ndo\n\n"
+      "### Input:\nc\n\n### Response:\n");
 }
 
 TEST(Formats, ShareGptAndLlamaFactoryPairs) {

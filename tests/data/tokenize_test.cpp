@@ -227,6 +227,25 @@ TEST_F(Tokenize, ScoringIsCutAsTraining) {
   EXPECT_EQ(of(R"({"prompt":"ab","completion":"cdefg"})", false).prompt, bytes("b"));
 }
 
+TEST_F(Tokenize, InstructionsAreTextsWhereThereIsNoTemplate) {
+  const std::string row = R"({"instruction":"do","input":"this","output":"done"})";
+  const auto with = of(row);
+  EXPECT_THAT(with.rendered, Not(HasSubstr("### Instruction:")));
+  codec_.chat_template.reset();
+  const auto without = of(row);
+  EXPECT_THAT(without.rendered, HasSubstr("### Instruction:\ndo\n\n### Input:\nthis\n\n### Response:\ndone"));
+  EXPECT_EQ(codec_.tokenizer->decode(without.completions[0].ids, true), "done");
+  EXPECT_EQ(without.completions[0].ids.back(), 1);  // and the end-of-sequence token, as for any text
+  const auto pair = of(R"({"instruction":"do","chosen":"a","rejected":"b"})");
+  EXPECT_EQ(codec_.tokenizer->decode(pair.completions[1].ids, true), "b");
+  try {
+    of(R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})");
+    FAIL() << "messages without a template";
+  } catch (const core::Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("data.columns={prompt: …, completion: …}"));
+  }
+}
+
 TEST_F(Tokenize, SaysWhatRowsAreCutTo) {
   options_.max_length = 4;
   EXPECT_EQ(length_limit_text(options_, codec_), "data.max_length=4");

@@ -40,3 +40,16 @@ def test_help_tells_where_defaults_come_from():
     assert options["temperature"]["default"] is None
     assert options["temperature"]["default_from"] == "generation_config.json"
     assert options["n"]["default"] == 1 and "default_from" not in options["n"]
+
+
+def test_instructions_for_a_model_without_template(tmp_path):
+    """Records of instructions are written as the model read them, so that they can be scored and trained on."""
+    data, samples = tmp_path / "instructions.jsonl", tmp_path / "samples.jsonl"
+    data.write_text(json.dumps({"instruction": "Tell a story.", "context": "Lily", "response": "Once upon a time."}))
+    done = attune("generate", f"model={MODEL}", f"data={data}", "max_new_tokens=8", f"output={samples}")
+    assert done.returncode == 0, done.stderr
+    record = json.loads(samples.read_text())
+    assert record["prompt"].endswith("### Instruction:\nTell a story.\n\n### Input:\nLily\n\n### Response:\n")
+    assert isinstance(record["candidates"][0]["completion"], str)
+    scored = attune("score", f"model={MODEL}", f"data={samples}", "--json")
+    assert json.loads(scored.stdout)["ids"] == record["candidates"][0]["completion_ids"], scored.stderr

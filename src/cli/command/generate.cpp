@@ -169,7 +169,7 @@ class Generate : public Command {
     for (data::Example example; reader.next(example);) {
       core::stop_if_interrupted();
       std::string problem;
-      PromptRow row{prompt_only(example),
+      PromptRow row{prompt_only(data::as_read_by(example, codec_)),
                     tokenized(example, static_cast<std::uint64_t>(reader.index()), problem)};
       if (!problem.empty()) {
         ++left_out_[problem];
