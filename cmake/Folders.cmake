@@ -48,6 +48,7 @@ attune_open_set(attune_cli cli command "std::unique_ptr<Command>" cli/command.h)
 
 include(cmake/Embed.cmake)
 attune_embed(attune_evaluation evaluation report/page.html report/style.css report/charts.js report/samples.js)
+attune_embed_folder(attune_cli cli recipes recipes/*.yaml)
 
 add_executable(attune src/cli/main.cpp)
 target_link_libraries(attune PRIVATE attune_cli)

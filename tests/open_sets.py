@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Shows that the open sets are open: a file added to a folder becomes an entry of the program, with no second edit.
 
-Copies the sources, configures and then adds one method and one rule to the copy, builds it, and looks for both in
-`attune list`; takes the files away again, and they are gone. With a warm ccache (scripts/build shares it between
+Copies the sources, configures and then adds one method, one rule and one recipe to the copy, builds it, and looks for
+them in `attune list`; takes the files away again, and they are gone. With a warm ccache (scripts/build shares it between
 checkouts) this compiles a handful of files.
 
 usage: open_sets.py SOURCE BUILD   (BUILD tells which torch and compiler to use)
@@ -88,7 +88,7 @@ def main():
         copy = pathlib.Path(temporary, "repository")
         copy.mkdir()
         shutil.copy2(source / "CMakeLists.txt", copy)
-        for folder in ("cmake", "src", "assets"):
+        for folder in ("cmake", "src", "assets", "recipes"):
             shutil.copytree(source / folder, copy / folder)
         env = dict(os.environ, CCACHE_BASEDIR=str(copy), CCACHE_NOHASHDIR="1")
         run = lambda *words: subprocess.run(words, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -103,18 +103,21 @@ def main():
             lines = run(str(out / "attune"), "list", kind, "--json").splitlines()
             return {item["name"]: item for item in map(json.loads, lines)}
 
-        added = {copy / "src/algorithm/method/zz_probe.cpp": METHOD, copy / "src/feedback/rule/zz_probe.cpp": RULE}
+        added = {copy / "src/algorithm/method/zz_probe.cpp": METHOD, copy / "src/feedback/rule/zz_probe.cpp": RULE,
+                 copy / "recipes/zz_probe.yaml": "# A probe.\nmethod: dpo\n"}
         for path, text in added.items():
             path.write_text(text)
         run("ninja", "-C", str(out), "attune")
-        methods, rules = names("methods"), names("rules")
+        methods, rules, recipes = names("methods"), names("rules"), names("recipes")
         assert "zz_probe" in methods and "zz_probe" in rules, (sorted(methods), sorted(rules))
+        assert recipes["zz_probe"]["summary"] == "A probe.", recipes
         assert methods["zz_probe"]["options"][0]["default"] == 0.25, methods["zz_probe"]
         for path in added:
             path.unlink()
         run("ninja", "-C", str(out), "attune")
         assert set(names("methods")) == set(methods) - {"zz_probe"}
         assert set(names("rules")) == set(rules) - {"zz_probe"}
+        assert set(names("recipes")) == set(recipes) - {"zz_probe"}
     print("one file is one entry")
 
 

@@ -43,7 +43,7 @@ std::string option_line(const core::OptionRow& row, std::size_t key_width) {
   const std::size_t indent = line.size();
   std::string notes = row.type;
   if (!row.allowed.empty()) notes += ", " + row.allowed;
-  const std::string value = shown_default(row.value);
+  const std::string value = row.default_from.empty() ? shown_default(row.value) : "from " + row.default_from;
   if (!value.empty()) notes += ", default " + value;
   if (!row.aliases.empty()) notes += fmt::format(", also {}", fmt::join(row.aliases, ", "));
   return line + wrap(fmt::format("{} ({})", row.help, notes), indent) + "\n";

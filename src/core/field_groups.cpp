@@ -157,8 +157,9 @@ Json Fields::to_json() const {
 std::vector<OptionRow> option_rows(const Fields& fields, const std::string& prefix) {
   std::vector<OptionRow> rows;
   for (const Field& field : fields.all()) {
-    rows.push_back({join(prefix, field.name()), field.type(), field.allowed(), field.help(), field.value(),
-                    field.aliases()});
+    rows.push_back({join(prefix, field.name()), field.type(), field.allowed(), field.help(),
+                    field.default_source().empty() ? field.value() : Json(), field.aliases(),
+                    field.default_source()});
   }
   for (const Section& section : fields.sections()) {
     for (OptionRow& row : option_rows(section.fields, join(prefix, section.name)))
@@ -173,6 +174,7 @@ Json options_json(const Fields& fields) {
     Json item = {{"name", row.key}, {"type", row.type}, {"default", row.value}, {"help", row.help}};
     if (!row.allowed.empty()) item["allowed"] = row.allowed;
     if (!row.aliases.empty()) item["aliases"] = row.aliases;
+    if (!row.default_from.empty()) item["default_from"] = row.default_from;
     out.push_back(std::move(item));
   }
   return out;

@@ -107,6 +107,11 @@ Field& Field::shown_type(std::string type) {
   return *this;
 }
 
+Field& Field::default_from(std::string where) {
+  default_from_ = std::move(where);
+  return *this;
+}
+
 std::string Field::type() const {
   if (!shown_type_.empty()) return shown_type_;
   return std::visit(Overload{[](bool*) { return "bool"; }, [](std::int64_t*) { return "int"; },

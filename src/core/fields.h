@@ -53,12 +53,14 @@ class Field {
   Field& optional();                              ///< null is accepted and leaves the default
   Field& short_form(std::string first);           ///< Json and Value: a scalar or list stands for {first: …}
   Field& shown_type(std::string type);            ///< what type() says instead, e.g. "method" or "file"
+  Field& default_from(std::string where);         ///< the default is read there: "generation_config.json"
 
   const std::string& name() const { return name_; }
   const std::string& help() const { return help_; }
   const std::vector<std::string>& aliases() const { return aliases_; }
   const std::vector<std::string>& choices() const { return choices_; }
   const std::string& first() const { return first_; }
+  const std::string& default_source() const { return default_from_; }  ///< "" where value() is the default
   /// "bool", "int", "float", "string", "list of strings" …, as --help prints it.
   std::string type() const;
   /// What is allowed, for --help: "> 0", "0 to 1", "one of a, b"; "" when anything of the type is.
@@ -77,7 +79,7 @@ class Field {
   void check_number(double number, const Value& value, const std::string& key) const;
   void check_choice(const std::string& text, const Value& value, const std::string& key) const;
 
-  std::string name_, help_, first_, shown_type_;
+  std::string name_, help_, first_, shown_type_, default_from_;
   Target target_;
   std::vector<std::string> aliases_, choices_;
   bool optional_ = false;
@@ -158,10 +160,12 @@ struct OptionRow {
   std::string type, allowed, help;
   Json value;  ///< the default, when nothing was assigned yet
   std::vector<std::string> aliases;
+  std::string default_from;  ///< where the default is read instead, "" when `value` is it
 };
 /// Every field, sections included, in declaration order.
 std::vector<OptionRow> option_rows(const Fields& fields, const std::string& prefix = "");
-/// [{"name", "type", "default", "help", "choices"?, "aliases"?} …] as `attune list --json` shows options.
+/// [{"name", "type", "default", "help", "allowed"?, "aliases"?, "default_from"?} …] as `attune list --json`
+/// shows options.
 Json options_json(const Fields& fields);
 
 /// The candidate with the smallest edit distance to `name` (insertions, deletions, replacements, swaps of

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/interrupt.h"
 
 namespace attune::core {
 namespace {
@@ -89,15 +90,16 @@ std::string read_file(const std::string& path, std::uint64_t max_bytes) {
 void write_file_atomically(const std::string& path, const std::function<void(const Sink&)>& produce) {
   if (is_stream(path)) return write_stream(path, produce);
   const std::string target = behind_links(path);
-  const std::string temporary = target + ".tmp-" + std::to_string(::getpid());
+  const TemporaryName temporary(target + ".tmp-" + std::to_string(::getpid()));
   try {
-    Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    Descriptor file(temporary.path(), O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.ok()) fail_run("{}: cannot create: {}", path, reason());
     produce([&](std::string_view bytes) { write_all(file.get(), bytes, path); });
     if (::fsync(file.get()) != 0) fail_run("{}: cannot write: {}", path, reason());
-    if (::rename(temporary.c_str(), target.c_str()) != 0) fail_run("{}: cannot rename: {}", path, reason());
+    if (::rename(temporary.path().c_str(), target.c_str()) != 0)
+      fail_run("{}: cannot rename: {}", path, reason());
   } catch (...) {
-    ::unlink(temporary.c_str());
+    ::unlink(temporary.path().c_str());
     throw;
   }
 }

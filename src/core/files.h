@@ -23,7 +23,8 @@ std::string read_file(const std::string& path, std::uint64_t max_bytes = std::ui
 
 /// Writes to `path` through a temporary name in the same folder, fsync and rename: readers see the old file
 /// or the whole new one, never a part. @throws Error{kRun} naming the path (disk full, not writable); leaves
-/// no temporary. A link is followed; a device or pipe (/dev/stdout) is written to as it stands.
+/// no temporary, nor does a signal that ends the program meanwhile. A link is followed; a device or pipe
+/// (/dev/stdout) is written to as it stands.
 void write_file_atomically(const std::string& path, std::string_view bytes);
 
 /// The same for content that is produced in pieces: `produce` is called once with a sink.

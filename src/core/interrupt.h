@@ -1,5 +1,9 @@
 // Ctrl-C: the first asks loops to save and stop, the second ends the program at once with exit code 130.
+// Either way no half-written file stays.
 #pragma once
+
+#include <atomic>
+#include <string>
 
 namespace attune::core {
 
@@ -14,9 +18,24 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 };
 
+/// A file that must not stay behind when a signal ends the program at once, be it the second under an
+/// InterruptGuard or the first without one. Whoever makes the file removes or renames it otherwise.
+class TemporaryName {
+ public:
+  explicit TemporaryName(std::string path);
+  ~TemporaryName();
+  TemporaryName(const TemporaryName&) = delete;
+  TemporaryName& operator=(const TemporaryName&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  std::atomic<const char*>* slot_ = nullptr;  ///< what the handler looks at; null when all are taken
+};
+
 /// Whether the person (or the system) asked to stop. Loops poll it between steps; cheap.
 bool interrupt_requested();
 /// @throws Error{kInterrupted} with `message` if asked to stop: for loops that have nothing to save.
-void stop_if_interrupted(const char* message = "interrupted");
+void stop_if_interrupted(const std::string& message = "interrupted");
 
 }  // namespace attune::core

@@ -89,4 +89,8 @@ std::string human_count(std::int64_t count) {
   return digits;
 }
 
+std::string counted(std::int64_t count, std::string_view noun) {
+  return human_count(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
 }  // namespace attune::core

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "core/json.h"
 
@@ -28,6 +29,8 @@ Json machine();
 std::string human_seconds(double seconds);
 /// "1234" → "1,234"
 std::string human_count(std::int64_t count);
+/// A count with its noun: "1 row", "1,234 rows". @param noun in the singular, with a plural in -s.
+std::string counted(std::int64_t count, std::string_view noun);
 
 /// Measures from its construction.
 class Stopwatch {

@@ -48,14 +48,16 @@ std::size_t depth_of(const Value& value) {
 
 class TreeBuilder : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(const Places& places) : places_(places) {}
+  explicit TreeBuilder(const Places& places) : places_(places), root_(Value::null(places.at(0))) {}
   Value take() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     if (wants_key()) fail_request("{}: a key is missing before ':'", place(mark));
-    add(Value::null(place(mark)), anchor);
+    // The mark of an empty value is where the next thing stands; the key says better what is meant.
+    const bool of_key = !open_.empty() && open_.back().has_key;
+    add(Value::null(of_key ? open_.back().key_place : place(mark)), anchor);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
@@ -95,7 +97,7 @@ class TreeBuilder : public YAML::EventHandler {
     std::vector<std::pair<std::string, Value>> entries;
     std::set<std::string> keys;
     bool has_key = false;
-    std::string key;
+    std::string key, key_place;
   };
 
   std::string place(const YAML::Mark& mark) const { return places_.at(mark.line); }
@@ -117,6 +119,7 @@ class TreeBuilder : public YAML::EventHandler {
       fail_request("{}: merge keys ('<<') are not supported; write the settings out", place(mark));
     if (!map.keys.insert(key).second) fail_request("{}: the key '{}' is given twice", place(mark), key);
     map.key = key;
+    map.key_place = place(mark);
     map.has_key = true;
   }
 
@@ -130,7 +133,8 @@ class TreeBuilder : public YAML::EventHandler {
                      .items = {},
                      .entries = {},
                      .keys = {},
-                     .key = {}});
+                     .key = {},
+                     .key_place = {}});
   }
 
   void close() {

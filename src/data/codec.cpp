@@ -35,7 +35,8 @@ TextCodec TextCodec::load(const std::string& model_folder) {
   const fs::path path(model_folder);
   if (!fs::exists(path)) core::fail_request("{}: no such model folder or tokenizer file", model_folder);
   const bool is_file = !fs::is_directory(path);
-  if (is_file || fs::exists(path / "tokenizer.json") || fs::exists(path / "vocab.json")) {
+  if (!is_file) codec.no_tokenizer = text::Tokenizer::missing_from(model_folder);
+  if (codec.no_tokenizer.empty()) {
     codec.tokenizer = text::Tokenizer::load(model_folder);
     codec.eos_id = codec.tokenizer->eos_id();
   }

@@ -120,23 +120,34 @@ core::Json Columns::conversation(std::string_view name) {
 core::Json Columns::messages(std::string_view name) {
   const core::Json& value = required(name);
   if (value.is_null()) return {};
-  if (is_message(value)) return core::Json::array({usual_message(value)});
-  if (!value.is_array()) {
+  const bool one = is_message(value);
+  if (!one && !value.is_array()) {
     wrong_type(name, "a list of messages", value);
     return {};
   }
   core::Json out = core::Json::array();
-  for (const auto& found : value) {
+  for (const auto& found : one ? core::Json::array({value}) : value) {
+    const std::string place = one ? std::string(name) : fmt::format("{}[{}]", name, out.size());
     if (!is_message(found)) {
-      wrong_type(fmt::format("{}[{}]", name, out.size()), "a message {\"role\", \"content\"}", found);
+      wrong_type(place, "a message {\"role\", \"content\"}", found);
       return {};
     }
     out.push_back(usual_message(found));
-    const auto content = out.back().find("content");
-    if (content != out.back().end() && !content->is_string() && !content->is_null() && !content->is_array())
-      wrong_type(fmt::format("{}[{}].content", name, out.size() - 1), "a text or a list of parts", *content);
+    check_content(place, out.back());
   }
   return out;
+}
+
+void Columns::check_content(const std::string& place, const core::Json& message) {
+  const auto content = message.find("content");
+  if (has_column(message, "content")) {
+    if (!content->is_string() && !content->is_array())
+      wrong_type(place + ".content", "a text or a list of parts", *content);
+  } else if (!has_column(message, "tool_calls")) {  // who only calls a tool says nothing
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : message.items()) keys.push_back(key);
+    problem("a message without content", fmt::format("\"{}\" has {}", key(place), fmt::join(keys, ", ")));
+  }
 }
 
 std::string Columns::text(std::string_view name) {

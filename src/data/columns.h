@@ -54,6 +54,8 @@ class Columns {
 
  private:
   std::string key(std::string_view name) const { return prefix_ + std::string(name); }
+  /// A text, a list of parts, or nothing beside tool calls.
+  void check_content(const std::string& place, const core::Json& message);
   void wrong_type(std::string_view name, std::string_view wanted, const core::Json& found);
   const core::Json& required(std::string_view name);
 

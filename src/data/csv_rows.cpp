@@ -1,5 +1,6 @@
 #include <set>
 
+#include "core/system.h"
 #include "core/text_input.h"
 #include "core/value.h"
 #include "data/row_reader.h"
@@ -59,7 +60,8 @@ class CsvRows final : public RowReader {
     if (out.problem) return true;
     if (cells_.size() != names_.size()) {
       out.problem = core::ItemError{"wrong number of cells",
-                                    fmt::format("{} cells for {} columns", cells_.size(), names_.size())};
+                                    fmt::format("{} for {}", core::counted(std::ssize(cells_), "cell"),
+                                                core::counted(std::ssize(names_), "column"))};
       return true;
     }
     for (std::size_t i = 0; i < names_.size(); ++i) out.row[names_[i]] = cells_[i];

@@ -77,6 +77,7 @@ std::string left_out_text(const DatasetSummary& summary);
 /// when every row carries ids.
 struct TextCodec {
   std::optional<text::Tokenizer> tokenizer;
+  std::string no_tokenizer;  ///< why there is none, when there is none
   std::optional<text::ChatTemplate> chat_template;
   std::optional<std::int32_t> eos_id;
   std::int64_t max_positions = 0;  ///< model context; 0 unknown
@@ -140,10 +141,21 @@ struct TokenizedExample {
   std::string
       rendered;  ///< the text that was tokenised (prompt + first completion), for `check` and `tokenize`
 };
-/// @param training appends end-of-sequence and truncates as the options say; scoring and generation do
-/// neither. An ItemError says why the row is unusable.
+/// Ids with the end-of-sequence token where options.append_eos wants it, cut as the options say.
+/// @param training marks what is trained on; rows without such tokens are unusable. When scoring, ids of the
+/// prompt that stand in a completion stay prompt (prompt_tail) and the mask says nothing. An ItemError says
+/// why the row is unusable.
 core::Result<TokenizedExample> tokenize_example(const Example& example, const TextCodec& codec,
                                                 const DataOptions& options, bool training);
+/// The example as a model reads it: where it has no chat template and the format knows a plain form, prompt
+/// and completions are texts instead of messages. The functions above see to it themselves; for who writes
+/// the record.
+Example as_read_by(Example example, const TextCodec& codec);
+/// What rows are cut to, for messages: "data.max_length=1024" or "the model's context of 512", whichever is
+/// shorter; with data.max_prompt_length before it where that is given. "" when nothing is cut.
+std::string length_limit_text(const DataOptions& options, const TextCodec& codec);
+/// The tokenizer, for texts. @throws Error{kRequest} saying why there is none and how to do without.
+const text::Tokenizer& need_tokenizer(const TextCodec& codec);
 /// The prompt alone, ready to be continued (generation prompt added).
 core::Result<std::vector<std::int32_t>> tokenize_prompt(const Example& example, const TextCodec& codec);
 

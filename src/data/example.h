@@ -32,6 +32,9 @@ struct Candidate {
 struct Example {
   std::string id;
   core::Json prompt;  ///< text, messages, or null (plain language modelling, or ids in its place)
+  /// What stands for a prompt of messages where the model has no chat template; only formats that hold texts
+  /// and become messages (instructions) know one.
+  std::optional<std::string> plain_prompt;
   std::optional<std::vector<std::int32_t>> prompt_ids;
   std::vector<Candidate> candidates;
   std::string reference_answer;

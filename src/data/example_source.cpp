@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/system.h"
 #include "data/columns.h"
 
 namespace attune::data {
@@ -146,8 +147,9 @@ void MalformedRows::add(const SourceRow& row) {
 
 void MalformedRows::fail_if_any(const std::string& name, std::int64_t rows_read) const {
   if (count_ == 0) return;
-  std::string text = fmt::format("{}: {} of {} rows {} malformed{}:", name, count_, rows_read,
-                                 count_ == 1 ? "is" : "are", count_ > 5 ? "; the first five" : "");
+  std::string text =
+      fmt::format("{}: {} of {} {} malformed{}:", name, count_, core::counted(rows_read, "row"),
+                  count_ == 1 ? "is" : "are", count_ > 5 ? "; the first five" : "");
   for (const auto& line : first_) text += "\n  " + line;
   core::fail_request("{}\nMend them, or leave them out with data.on_error=skip", text);
 }

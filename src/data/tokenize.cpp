@@ -1,6 +1,7 @@
 // tokenize_example: the completions of a record brought onto one prompt, masked, and cut to length.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "data/tokenize_text.h"
 
@@ -47,11 +48,12 @@ void keep_start(Completion& completion, std::size_t room) {
   completion.truncated = true;
 }
 
-/// Takes `count` ids away at the start of a completion.
+/// Takes `count` ids away at the start of a completion; first those that belong to the prompt.
 void drop_start(Completion& completion, std::size_t count) {
   erase_front(completion.ids, count);
   erase_front(completion.mask, count);
-  const auto cut = static_cast<std::int32_t>(count);
+  const auto cut = static_cast<std::int32_t>(count), of_prompt = std::min(cut, completion.prompt_tail);
+  completion.prompt_tail -= of_prompt;
   std::vector<std::int32_t> ends;
   for (const std::int32_t end : completion.step_ends) {
     if (end >= cut)
@@ -60,7 +62,7 @@ void drop_start(Completion& completion, std::size_t count) {
       ++completion.dropped_steps;
   }
   completion.step_ends = std::move(ends);
-  completion.dropped_front += cut;
+  completion.dropped_front += cut - of_prompt;
 }
 
 /// Keeps the last `limit` tokens of each sequence. Sequences that lose different amounts share no prompt any
@@ -93,15 +95,20 @@ void keep_end(TokenizedExample& example, std::size_t limit) {
     example.prompt.clear();
 }
 
+/// Tokens that a sequence may have under data.max_length and in the model's context; 0 = any number.
+std::int64_t longest_sequence(std::int64_t max_length, const TextCodec& codec) {
+  if (codec.max_positions == 0 || (max_length > 0 && max_length <= codec.max_positions)) return max_length;
+  return codec.max_positions;
+}
+
 std::optional<core::ItemError> truncate(TokenizedExample& example, const TextCodec& codec,
                                         const DataOptions& options) {
   if (options.max_prompt_length > 0 && std::ssize(example.prompt) > options.max_prompt_length) {
     erase_front(example.prompt, example.prompt.size() - static_cast<std::size_t>(options.max_prompt_length));
     for (auto& completion : example.completions) completion.truncated = true;
   }
-  std::int64_t limit =
-      example.completions.empty() ? 0 : options.max_length;  // prompts alone: only the context counts
-  if (codec.max_positions > 0 && (limit == 0 || codec.max_positions < limit)) limit = codec.max_positions;
+  // Prompts alone: only the context counts.
+  const std::int64_t limit = longest_sequence(example.completions.empty() ? 0 : options.max_length, codec);
   if (limit == 0) return {};
   const auto most = static_cast<std::size_t>(limit);
   if (options.truncation == "keep_end" && !example.completions.empty()) {
@@ -111,7 +118,11 @@ std::optional<core::ItemError> truncate(TokenizedExample& example, const TextCod
   if (example.prompt.size() >= most)
     return core::ItemError{"prompt leaves no room",
                            fmt::format("{} tokens of {}", example.prompt.size(), limit)};
-  for (auto& completion : example.completions) keep_start(completion, most - example.prompt.size());
+  for (auto& completion : example.completions) {
+    keep_start(completion, most - example.prompt.size());
+    if (completion.truncated && std::ssize(completion.ids) <= completion.prompt_tail)
+      return core::ItemError{"prompt leaves no room", fmt::format("{} tokens and more of {}", limit, limit)};
+  }
   return {};
 }
 
@@ -127,19 +138,31 @@ std::optional<core::ItemError> check_trained(const TokenizedExample& example) {
   return {};
 }
 
-std::optional<core::ItemError> check_context(const TokenizedExample& example, const TextCodec& codec) {
-  std::size_t longest = 0;
-  for (const auto& completion : example.completions) longest = std::max(longest, completion.ids.size());
-  const auto length = static_cast<std::int64_t>(example.prompt.size() + longest);
-  if (codec.max_positions == 0 || length <= codec.max_positions) return {};
-  return core::ItemError{"longer than the model's context",
-                         fmt::format("{} tokens of {}", length, codec.max_positions)};
-}
-
 }  // namespace
 
-core::Result<TokenizedExample> tokenize_example(const Example& example, const TextCodec& codec,
+Example as_read_by(Example example, const TextCodec& codec) {
+  if (codec.chat_template || !example.plain_prompt) return example;
+  example.prompt = *std::exchange(example.plain_prompt, std::nullopt);
+  for (Candidate& candidate : example.candidates)
+    if (candidate.completion.is_array() && candidate.completion.size() == 1)
+      candidate.completion = core::Json(candidate.completion[0]["content"]);
+  return example;
+}
+
+std::string length_limit_text(const DataOptions& options, const TextCodec& codec) {
+  std::string text;
+  if (options.max_prompt_length > 0)
+    text = fmt::format("data.max_prompt_length={}", options.max_prompt_length);
+  const std::int64_t limit = longest_sequence(options.max_length, codec);
+  if (limit == 0) return text;
+  if (!text.empty()) text += " and ";
+  return text + (limit == options.max_length ? fmt::format("data.max_length={}", limit)
+                                             : fmt::format("the model's context of {}", limit));
+}
+
+core::Result<TokenizedExample> tokenize_example(const Example& record, const TextCodec& codec,
                                                 const DataOptions& options, bool training) {
+  const Example example = as_read_by(record, codec);
   TokenizedExample out;
   std::vector<Encoded> encoded;
   for (const Candidate& candidate : example.candidates) {
@@ -156,9 +179,7 @@ core::Result<TokenizedExample> tokenize_example(const Example& example, const Te
   } else {
     share_prompt(encoded, training, out);
   }
-  std::optional<core::ItemError> problem;
-  if (training) problem = truncate(out, codec, options);
-  if (!problem) problem = check_context(out, codec);
+  auto problem = truncate(out, codec, options);
   if (!problem && training) problem = check_trained(out);
   if (problem) return *problem;
   return out;

@@ -120,10 +120,8 @@ std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::
 
 const text::Tokenizer& need_tokenizer(const TextCodec& codec) {
   if (!codec.tokenizer)
-    core::fail_request(
-        "the data holds text, but the model folder has no tokenizer.json (or vocab.json and merges.txt): add "
-        "it, or "
-        "give prompt_ids and completion_ids");
+    core::fail_request("{}. Text needs one; records with prompt_ids and completion_ids do without",
+                       codec.no_tokenizer.empty() ? "no tokenizer is given" : codec.no_tokenizer);
   return *codec.tokenizer;
 }
 
@@ -132,15 +130,15 @@ core::Result<Encoded> encode_candidate(const Example& example, const Candidate& 
   if (candidate.completion_ids ? candidate.completion_ids->empty() : is_blank(candidate.completion))
     return core::ItemError{"empty completion", ""};
   if (example.prompt_ids || candidate.completion_ids)
-    return encode_given_ids(example, candidate, codec, training && options.append_eos);
+    return encode_given_ids(example, candidate, codec, options.append_eos);
   if (example.prompt.is_array() || candidate.completion.is_array())
     return encode_conversation(example, candidate, codec, training && options.assistant_only);
-  return encode_plain(example, candidate, codec, training && options.append_eos);
+  return encode_plain(example, candidate, codec, options.append_eos);
 }
 
 core::Result<std::vector<std::int32_t>> tokenize_prompt(const Example& example, const TextCodec& codec) {
   if (example.prompt_ids) return check_ids(*example.prompt_ids, codec);
-  core::Json prompt = example.prompt;
+  core::Json prompt = as_read_by(example, codec).prompt;
   if (example.language_modelling && !example.candidates.empty()) {
     const Candidate& whole = example.candidates.front();
     if (whole.completion_ids) return check_ids(*whole.completion_ids, codec);

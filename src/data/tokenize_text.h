@@ -18,7 +18,8 @@ struct Encoded {
   std::string rendered;
 };
 
-/// One candidate of an example as ids. `training` appends the end-of-sequence token as the options say.
+/// One candidate of an example as ids, with the end-of-sequence token as the options say. Masks of
+/// conversations are made for `training` only.
 /// @throws Error{kRequest} when the model folder lacks the tokenizer or template that texts need.
 core::Result<Encoded> encode_candidate(const Example& example, const Candidate& candidate,
                                        const TextCodec& codec, const DataOptions& options, bool training);
@@ -30,9 +31,6 @@ core::Result<Encoded> encode_conversation(const Example& example, const Candidat
 /// the last message is the assistant's.
 core::Result<std::string> render_prompt(const core::Json& messages, const Example& example,
                                         const TextCodec& codec);
-
-/// @throws Error{kRequest} saying what is missing and how to get it.
-const text::Tokenizer& need_tokenizer(const TextCodec& codec);
 
 std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b);
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/system.h"
 #include "evaluation/report.h"
 
 namespace attune::evaluation {
@@ -114,7 +115,7 @@ ReportInput read_run_folder(const std::string& run_folder) {
   bad += for_each_line(folder / "samples.jsonl", [&](const Json& row) { take_sample(row, input.samples); });
   if (bad > 0)
     input.extras.notes.push_back(
-        fmt::format("{} lines of metrics.jsonl or samples.jsonl could not be read.", bad));
+        fmt::format("{} of metrics.jsonl or samples.jsonl could not be read.", core::counted(bad, "line")));
   return input;
 }
 

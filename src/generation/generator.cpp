@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/system.h"
 #include "generation/session.h"
 #include "model/decode.h"
 
@@ -51,8 +52,8 @@ void check_prompt(const Prompt& prompt, const model::ModelConfig& config) {
   if (prompt.ids.empty()) core::fail_request("the prompt of record {} has no tokens", prompt.record);
   const auto length = static_cast<std::int64_t>(prompt.ids.size());
   if (config.max_positions > 0 && length > config.max_positions) {
-    core::fail_request("the prompt of record {} has {} tokens, the model reads at most {}: shorten it",
-                       prompt.record, length, config.max_positions);
+    core::fail_request("the prompt of record {} has {}, the model reads at most {}: shorten it",
+                       prompt.record, core::counted(length, "token"), config.max_positions);
   }
   for (const std::int32_t id : prompt.ids) {
     if (id < 0 || id >= config.vocab_size) {
@@ -74,6 +75,12 @@ void check_options(const SamplingOptions& options, bool has_tokenizer) {
   need(options.repetition_penalty > 0, "repetition_penalty must be more than 0");
   need(std::find(options.stop.begin(), options.stop.end(), "") == options.stop.end(),
        "stop holds an empty text");
+  if (options.n > 1 && options.temperature == 0)
+    core::fail_request(
+        "n={} with temperature=0 would give {} equal texts: greedy decoding draws nothing, and is what a "
+        "model "
+        "whose generation_config.json does not say do_sample does by itself. Give temperature=0.8, or n=1",
+        options.n, options.n);
   need(options.stop.empty() || has_tokenizer, "stop texts need a tokenizer; this model folder has none");
 }
 

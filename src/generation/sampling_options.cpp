@@ -45,23 +45,38 @@ std::vector<std::string> stops_of(const Json& config, const std::string& where) 
 }  // namespace
 
 void SamplingOptions::declare(core::Fields& fields) {
+  const char* model = "generation_config.json";
   fields.add("max_new_tokens", max_new_tokens, "Longest completion, in tokens.")
       .range(1, 1e9)
-      .alias("max_completion_length");
-  fields.add("temperature", temperature, "Divides the logits; 0 takes the most probable token (greedy).")
-      .range(0, 1e6);
+      .alias("max_completion_length")
+      .default_from(model);
+  fields
+      .add(
+          "temperature", temperature,
+          "Divides the logits; 0 takes the most probable token (greedy), as a generation_config.json without "
+          "do_sample does.")
+      .range(0, 1e6)
+      .default_from(model);
   fields.add("top_p", top_p, "Draw from the most probable tokens whose probabilities reach this sum.")
-      .range(0, 1);
-  fields.add("top_k", top_k, "Draw from so many most probable tokens; 0 is off.").non_negative();
+      .range(0, 1)
+      .default_from(model);
+  fields.add("top_k", top_k, "Draw from so many most probable tokens; 0 is off.")
+      .non_negative()
+      .default_from(model);
   fields.add("min_p", min_p, "Draw from tokens of at least this part of the highest probability; 0 is off.")
       .range(0, 1)
-      .optional();
+      .optional()
+      .default_from(model);
   fields
       .add("repetition_penalty", repetition_penalty,
            "Weakens tokens that occurred before, prompt included; 1 is off.")
-      .positive();
-  fields.add("stop", stop, "Texts that end a completion; they are cut off.");
-  fields.add("n", n, "Samples per prompt.").range(1, 1e9).alias("num_generations").alias("per_prompt");
+      .positive()
+      .default_from(model);
+  fields.add("stop", stop, "Texts that end a completion; they are cut off.").default_from(model);
+  fields.add("n", n, "Samples per prompt; several need a temperature.")
+      .range(1, 1e9)
+      .alias("num_generations")
+      .alias("per_prompt");
   fields
       .add("batch_tokens", batch_tokens,
            "Tokens that the KV cache may hold at once; 0: chosen from the memory.")

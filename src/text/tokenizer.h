@@ -31,6 +31,10 @@ class Tokenizer {
   /// @throws core::Error{kRequest} naming the file: missing, malformed, or of a kind that is not supported.
   static Tokenizer load(const std::string& folder_or_file);
 
+  /// Why a folder has no tokenizer that load() would read: none of its files is there, or they are of a kind
+  /// that is not supported. "" when there is one.
+  static std::string missing_from(const std::string& folder);
+
   /// Ids of `text`. Special tokens written inside the text are always recognised;
   /// `add_special_tokens` says whether the post-processor's own (BOS, EOS …) are put around it.
   std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens = true) const;

@@ -6,6 +6,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "text/special_tokens.h"
+#include "text/tokenizer.h"
 #include "text/tokenizer_class.h"
 #include "text/tokenizer_core.h"
 
@@ -79,10 +80,10 @@ class FolderLoader {
   TokenizerParts load() {
     if (exists(path("tokenizer.json"))) {
       load_file();
-    } else if (exists(path("vocab.json")) && exists(path("merges.txt"))) {
+    } else if (const std::string why = Tokenizer::missing_from(folder_); why.empty()) {
       load_vocabulary_and_merges();
     } else {
-      fail_without_files();
+      core::fail_request("{}", why);
     }
     parts_.fingerprint = fingerprint_;
     return std::move(parts_);
@@ -204,18 +205,6 @@ class FolderLoader {
     put(eos, "eos_token", parts_.frame.after);
   }
 
-  [[noreturn]] void fail_without_files() const {
-    for (const char* name : {"tokenizer.model", "tokenizer.model.v1", "tokenizer.model.v3", "tekken.json"}) {
-      if (!exists(path(name))) continue;
-      core::fail_request(
-          "{}: SentencePiece and tekken tokenizers are not supported; save the tokenizer as "
-          "tokenizer.json (transformers: tokenizer.save_pretrained)",
-          path(name));
-    }
-    core::fail_request("{}: no tokenizer here: neither tokenizer.json nor vocab.json with merges.txt",
-                       folder_);
-  }
-
   std::string folder_;
   std::uint64_t fingerprint_ = core::fingerprint("tokenizer");
   Json config_, model_config_;
@@ -235,6 +224,19 @@ TokenizerParts load_file_alone(const std::string& file) {
 }
 
 }  // namespace
+
+std::string Tokenizer::missing_from(const std::string& folder) {
+  const auto has = [&](const char* name) { return exists(core::fs::path(folder) / name); };
+  if (has("tokenizer.json") || (has("vocab.json") && has("merges.txt"))) return "";
+  for (const char* name : {"tokenizer.model", "tokenizer.model.v1", "tokenizer.model.v3", "tekken.json"}) {
+    if (!has(name)) continue;
+    return fmt::format(
+        "{}: SentencePiece and tekken tokenizers are not supported; save the tokenizer as tokenizer.json "
+        "(transformers: tokenizer.save_pretrained)",
+        core::join_path(folder, name));
+  }
+  return fmt::format("{}: no tokenizer here: neither tokenizer.json nor vocab.json with merges.txt", folder);
+}
 
 TokenizerParts load_tokenizer_parts(const std::string& folder_or_file) {
   const core::fs::path path(folder_or_file);

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "cli/command.h"
+#include "cli/recipes.h"
 #include "core/error.h"
 
 namespace attune::cli {
@@ -201,6 +202,41 @@ TEST(Program, ListsEveryKindAsJson) {
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.err, HasSubstr("did you mean 'methods'?"));
   EXPECT_EQ(run({"list"}).code, 2);
+}
+
+/// What is listed is what the folder holds, and can be trained from.
+TEST(Program, ListsTheRecipesOfTheFolder) {
+  std::vector<std::string> files, listed;
+  for (const auto& entry : fs::directory_iterator(fs::path(ATTUNE_SOURCE) / "recipes"))
+    files.push_back("recipes/" + entry.path().filename().string());
+  ASSERT_FALSE(files.empty());
+  for (const auto& [path, content] : embedded_recipes()) {
+    listed.emplace_back(path);
+    const BundledRecipe recipe = describe_recipe(path, content);
+    EXPECT_EQ(recipe.path, "recipes/" + recipe.name + ".yaml");
+    EXPECT_TRUE(recipe.summary.ends_with('.')) << recipe.summary;
+    EXPECT_TRUE(recipe.command.starts_with("attune train " + recipe.path + " ")) << recipe.command;
+    const auto& commands = command_entries();
+    const auto command = std::find_if(commands.begin(), commands.end(), [](const auto& c) {
+                           return c.first == "train";
+                         })->second();
+    core::Fields fields;
+    command->declare(fields);
+    fields.assign_all(core::parse_yaml(content, std::string(path)), "");
+    EXPECT_THAT(run({"list", "recipes"}).out, HasSubstr(recipe.summary + " [" + recipe.path + "]"));
+    EXPECT_THAT(run({"list", "recipes", "--json"}).out, HasSubstr("\"path\":\"" + recipe.path + "\""));
+  }
+  EXPECT_THAT(listed, testing::UnorderedElementsAreArray(files));
+}
+
+TEST(Recipe, SaysWhatItIsInItsFirstComment) {
+  const BundledRecipe recipe = describe_recipe(
+      "recipes/a-b.yaml", "# One line,\n# and another.\n#   attune train x\nmethod: dpo\n# no\n");
+  EXPECT_EQ(recipe.name, "a-b");
+  EXPECT_EQ(recipe.summary, "One line, and another.");
+  EXPECT_EQ(recipe.command, "attune train x");
+  EXPECT_EQ(describe_recipe("recipes/c.yaml", "method: dpo").summary, "");
+  EXPECT_EQ(describe_recipe("recipes/c.yaml", "#").summary, "");
 }
 
 }  // namespace

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <csignal>
+
 #include "core/error.h"
+#include "core/interrupt.h"
 
 namespace attune::core {
 namespace {
@@ -39,6 +42,36 @@ TEST_F(WriteFile, AFailureLeavesTheOldContentAndNothingElse) {
   EXPECT_THROW(write_file_atomically(path(), stop_half_way), Error);
   EXPECT_EQ(read_file(path()), "old");
   EXPECT_TRUE(alone());
+}
+
+/// A signal ends the program at once where nobody waits for it, and the second one where somebody does.
+TEST_F(WriteFile, ASignalLeavesTheOldContentAndNothingElse) {
+  const auto stopped_half_way = [&](int signals) {
+    write_file_atomically(path(), [&](const Sink& sink) {
+      sink("half");
+      for (int i = 0; i < signals; ++i) std::raise(SIGINT);
+    });
+  };
+  EXPECT_EXIT(stopped_half_way(1), ::testing::ExitedWithCode(130), "stopped at once");
+  EXPECT_EXIT(
+      {
+        const InterruptGuard guard;
+        stopped_half_way(2);
+      },
+      ::testing::ExitedWithCode(130), "stopped at once");
+  EXPECT_EQ(read_file(path()), "old");
+  EXPECT_TRUE(alone());
+}
+
+TEST_F(WriteFile, UnderAGuardTheFirstSignalLetsTheWriterFinish) {
+  const InterruptGuard guard;
+  ::testing::internal::CaptureStderr();
+  write_file_atomically(path(), [](const Sink& sink) {
+    std::raise(SIGTERM);
+    sink("whole");
+  });
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("press Ctrl-C again"), std::string::npos);
+  EXPECT_EQ(read_file(path()), "whole");
 }
 
 TEST_F(WriteFile, FollowsALink) {

@@ -133,6 +133,9 @@ TEST(System, WritesForPeople) {
   EXPECT_EQ(human_count(1234567), "1,234,567");
   EXPECT_EQ(human_count(-1234), "-1,234");
   EXPECT_EQ(human_count(-123), "-123");
+  EXPECT_EQ(counted(0, "row"), "0 rows");
+  EXPECT_EQ(counted(1, "row"), "1 row");
+  EXPECT_EQ(counted(1234, "token"), "1,234 tokens");
 }
 
 }  // namespace

@@ -200,6 +200,28 @@ TEST(Formats, LabelLogs) {
               HasSubstr("a, b or tie"));
 }
 
+TEST(Formats, MessagesNeedContent) {
+  const auto problem = [](const std::string& message, bool one = false) {
+    const auto read =
+        format_named("prompt_only").read(json(R"({"prompt":)" + (one ? message : "[" + message + "]") + "}"));
+    return read.ok() ? "" : read.error().reason + ": " + read.error().detail;
+  };
+  for (const char* good :
+       {R"({"role":"user","content":""})", R"({"role":"user","content":[{"type":"text","text":"a"}]})",
+        R"({"role":"assistant","content":null,"tool_calls":[{"function":{"name":"f"}}]})",
+        R"({"role":"assistant","tool_calls":[{"function":{"name":"f"}}]})",
+        R"({"from":"human","value":"a"})"})
+    EXPECT_EQ(problem(good), "") << good;
+  // OpenAssistant's trees: the prompt is one object with a role, its text elsewhere.
+  EXPECT_THAT(
+      problem(R"({"message_id":"x","text":"hi","role":"prompter"})", true),
+      AllOf(HasSubstr("without content"), HasSubstr("\"prompt\""), HasSubstr("message_id, text, role")));
+  EXPECT_THAT(problem(R"({"role":"user","content":"a"},{"role":"user"})"), HasSubstr("\"prompt[1]\""));
+  EXPECT_THAT(problem(R"({"role":"assistant","content":null})"), HasSubstr("without content"));
+  EXPECT_THAT(problem(R"({"role":"user","content":3})"), HasSubstr("prompt[0].content"));
+  EXPECT_THAT(problem(R"({"role":"user","content":3})", true), HasSubstr("prompt.content"));
+}
+
 TEST(Formats, Alpaca) {
   const Example example = read(
       R"({"instruction":"do","input":"this","output":"done","system":"s","history":[["q","a"]]})", "alpaca");
@@ -209,6 +231,19 @@ TEST(Formats, Alpaca) {
   EXPECT_EQ(example.candidates[0].completion, json(R"([{"role":"assistant","content":"done"}])"));
   EXPECT_EQ(read(R"({"instruction":"do","context":"","response":"ok","category":"qa"})", "alpaca").prompt,
             json(R"([{"role":"user","content":"do"}])"));
+  // Stanford Alpaca's prompts, word for word; earlier turns and the system text as LLaMA-Factory's.
+  EXPECT_EQ(example.plain_prompt,
+            "s\n\n### Instruction:\nq\n\n### Response:\na\n\n"
+            "### Instruction:\ndo\n\n### Input:\nthis\n\n### Response:\n");
+  EXPECT_EQ(
+      read(R"({"instruction":"do","output":"ok"})", "alpaca").plain_prompt,
+      "Below is an instruction that describes a task. Write a response that appropriately completes the "
+      "request.\n\n### Instruction:\ndo\n\n### Response:\n");
+  EXPECT_EQ(
+      read(R"({"instruction":"do","context":"c","response":"ok"})", "alpaca").plain_prompt,
+      "Below is an instruction that describes a task, paired with an input that provides further context. "
+      "Write a response that appropriately completes the request.\n\n### Instruction:\ndo\n\n"
+      "### Input:\nc\n\n### Response:\n");
 }
 
 TEST(Formats, ShareGptAndLlamaFactoryPairs) {

@@ -69,7 +69,7 @@ TEST(Reader, CsvRowsOfTheWrongWidthAreMalformed) {
   TemporaryFolder folder;
   const auto path = folder.write("w.csv", "text,n\none,1\ntwo\nthree,3\n");
   EXPECT_THAT(request_error([&] { read_all(options_for(path)); }),
-              AllOf(HasSubstr("w.csv:3"), HasSubstr("1 cells for 2 columns")));
+              AllOf(HasSubstr("w.csv:3"), HasSubstr("1 cell for 2 columns")));
   auto options = options_for(path);
   options.on_error = "skip";
   EXPECT_THAT(texts_of(options), ElementsAre("one", "three"));

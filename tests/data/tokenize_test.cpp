@@ -69,6 +69,7 @@ TEST_F(Tokenize, PairsShareTheShorterPromptAsInTrl) {
   EXPECT_EQ(training.completions[1].ids, (Ids{262, 101, 1}));
   EXPECT_THAT(training.completions[1].mask, Each(1));
   EXPECT_EQ(training.completions[1].prompt_tail, 0);
+  options_.append_eos = false;
   const auto scoring = of(row, false);
   EXPECT_EQ(scoring.completions[1].ids, (Ids{262, 101}));
   EXPECT_THAT(scoring.completions[1].mask, ElementsAre(0, 1));
@@ -77,7 +78,7 @@ TEST_F(Tokenize, PairsShareTheShorterPromptAsInTrl) {
 }
 
 TEST_F(Tokenize, EndOfSequenceIsAppendedWhereItIsWanted) {
-  EXPECT_EQ(of(R"({"prompt":"a","completion":"b"})", false).completions[0].ids, bytes("b"));
+  EXPECT_EQ(of(R"({"prompt":"a","completion":"b"})", false).completions[0].ids, bytes("b") + Ids{1});
   EXPECT_EQ(of(R"({"prompt":"a","completion":"b</s>"})").completions[0].ids, bytes("b") + Ids{1});
   EXPECT_EQ(of(R"({"text":"ab"})").completions[0].ids, bytes("ab") + Ids{1});
   EXPECT_EQ(
@@ -179,7 +180,7 @@ TEST_F(Tokenize, UnusableRows) {
   options_.append_eos = false;
   EXPECT_EQ(reason(R"({"text":"a"})"), "no trained tokens");  // its only token has no log-probability
   codec_.max_positions = 3;
-  EXPECT_EQ(reason(R"({"prompt":"ab","completion":"cd"})", false), "longer than the model's context");
+  EXPECT_EQ(reason(R"({"prompt":"abc","completion":"d"})", false), "prompt leaves no room");
 }
 
 TEST_F(Tokenize, TruncationKeepsTheStart) {
@@ -196,6 +197,64 @@ TEST_F(Tokenize, TruncationKeepsTheStart) {
   options_.max_length = 0;
   codec_.max_positions = 4;  // the model's context is a limit of its own
   EXPECT_EQ(of(R"({"prompt":"ab","completion":"cdefg"})").completions[0].ids, bytes("cd"));
+}
+
+TEST_F(Tokenize, ScoringIsCutAsTraining) {
+  options_.max_length = 4;
+  const std::string pair =
+      R"({"prompt":"x t","chosen":"he","rejected":"abc"})";  // see PairsShareTheShorterPrompt
+  for (const std::string truncation : {"keep_start", "keep_end"}) {
+    options_.truncation = truncation;
+    for (const std::string& row :
+         {std::string(R"({"prompt":"ab","completion":"cdefg"})"),
+          std::string(R"({"prompt_ids":[5,6,7],"completion_ids":[8,9,10]})"), pair}) {
+      const auto scored = of(row, false), trained = of(row, true);
+      EXPECT_EQ(scored.prompt, trained.prompt) << row;
+      ASSERT_EQ(scored.completions.size(), trained.completions.size());
+      for (std::size_t i = 0; i < scored.completions.size(); ++i) {
+        EXPECT_EQ(scored.completions[i].ids, trained.completions[i].ids) << row;
+        EXPECT_EQ(scored.completions[i].truncated, trained.completions[i].truncated) << row;
+      }
+    }
+  }
+  // Of [x, t] abc </s>, two tokens go: one of the prompt, and none is left of it.
+  EXPECT_EQ(of(pair, false).completions[1].prompt_tail, 0);
+  options_.truncation = "keep_start";
+  options_.max_length = 2;
+  EXPECT_EQ(reason(pair, false), "prompt leaves no room");  // of the second only the prompt is left
+  options_.max_prompt_length = 1;
+  options_.max_length = 3;
+  EXPECT_EQ(of(R"({"prompt":"ab","completion":"cdefg"})", false).prompt, bytes("b"));
+}
+
+TEST_F(Tokenize, InstructionsAreTextsWhereThereIsNoTemplate) {
+  const std::string row = R"({"instruction":"do","input":"this","output":"done"})";
+  const auto with = of(row);
+  EXPECT_THAT(with.rendered, Not(HasSubstr("### Instruction:")));
+  codec_.chat_template.reset();
+  const auto without = of(row);
+  EXPECT_THAT(without.rendered, HasSubstr("### Instruction:\ndo\n\n### Input:\nthis\n\n### Response:\ndone"));
+  EXPECT_EQ(codec_.tokenizer->decode(without.completions[0].ids, true), "done");
+  EXPECT_EQ(without.completions[0].ids.back(), 1);  // and the end-of-sequence token, as for any text
+  const auto pair = of(R"({"instruction":"do","chosen":"a","rejected":"b"})");
+  EXPECT_EQ(codec_.tokenizer->decode(pair.completions[1].ids, true), "b");
+  try {
+    of(R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})");
+    FAIL() << "messages without a template";
+  } catch (const core::Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("data.columns={prompt: …, completion: …}"));
+  }
+}
+
+TEST_F(Tokenize, SaysWhatRowsAreCutTo) {
+  options_.max_length = 4;
+  EXPECT_EQ(length_limit_text(options_, codec_), "data.max_length=4");
+  codec_.max_positions = 3;
+  EXPECT_EQ(length_limit_text(options_, codec_), "the model's context of 3");
+  options_.max_prompt_length = 2;
+  EXPECT_EQ(length_limit_text(options_, codec_), "data.max_prompt_length=2 and the model's context of 3");
+  codec_.max_positions = options_.max_length = options_.max_prompt_length = 0;
+  EXPECT_EQ(length_limit_text(options_, codec_), "");
 }
 
 TEST_F(Tokenize, TruncationKeepsTheEndOfEachSequence) {

@@ -226,3 +226,31 @@ def test_training_on_a_full_disk(tmp_path, limit):
     assert str(tmp_path) in said
     leftovers = [p for p in (tmp_path / "run").rglob("*") if ".partial" in p.name or ".tmp-" in p.name]
     assert not leftovers
+
+
+def test_a_setting_without_a_value_names_its_place(tmp_path):
+    refused(["generate", f"model={MODEL}", "prompt=a", "output="], "argument 'output='", "needs a value")
+    recipe = write(tmp_path / "recipe.yaml", f"model: {MODEL}\noutput:\n\nseed: 1\n")
+    refused(["train", recipe], "recipe.yaml:2", "output needs a value")
+
+
+@pytest.mark.parametrize("arguments", [["tokenizer={}", "text=a"], ["tokenizer={}", "ids=[1]"], ["model={}", "text=a"]])
+@pytest.mark.parametrize("file, part", [("tokenizer.model", "SentencePiece"), ("vocab.json", "merges.txt")])
+def test_a_missing_tokenizer_says_why(tmp_path, arguments, file, part):
+    shutil.copy(MODEL / "config.json", tmp_path)
+    write(tmp_path / file, "{}")
+    refused(["tokenize", *(argument.format(tmp_path) for argument in arguments)], str(tmp_path), part)
+
+
+@pytest.mark.parametrize("id", [2048, 99999, -1, 2**40])
+def test_ids_outside_the_vocabulary(id):
+    for where in ("model", "tokenizer"):
+        refused(["tokenize", f"{where}={MODEL}", f"ids=[1,{id}]"], str(id), "2048")
+
+
+def test_one_row_is_no_rows(tmp_path):
+    data = write(tmp_path / "rows.jsonl", '{"prompt":"a","completion":"b"}\n{"prompt":"a","completion":""}\n')
+    done = subprocess.run([ATTUNE, "score", f"model={MODEL}", f"data={data}", f"output={tmp_path}/scores"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "left out 1 row: empty completion\n" in done.stderr and "wrote 1 score to" in done.stderr

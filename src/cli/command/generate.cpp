@@ -3,9 +3,10 @@
 
 #include "cli/command.h"
 #include "cli/compute_options.h"
+#include "cli/result_lines.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "core/progress.h"
+#include "core/system.h"
 #include "data/dataset.h"
 #include "generation/generator.h"
 #include "model/model.h"
@@ -63,11 +64,14 @@ class Generate : public Command {
         .details =
             "One native record per prompt, with completion, completion_ids, logps (the model's own at "
             "temperature 1) and finish_reason. A single prompt= streams its text instead, unless --json or "
-            "output= is given. Sampling settings default to the model's generation_config.json.",
-        .examples = {{"attune generate model=MODEL prompt='Once upon a time' temperature=0.8",
-                      "shows a completion while it is written"},
-                     {"attune generate model=MODEL data=prompts.jsonl n=4 output=samples.jsonl",
-                      "four samples of every prompt, as native records"}},
+            "output= is given. Sampling settings default to what the model's generation_config.json says; "
+            "where "
+            "that does not say do_sample, decoding is greedy (temperature 0).",
+        .examples =
+            {{"attune generate model=MODEL prompt='Once upon a time' temperature=0.8",
+              "shows a completion while it is written"},
+             {"attune generate model=MODEL data=prompts.jsonl n=4 temperature=0.8 output=samples.jsonl",
+              "four samples of every prompt, as native records"}},
         .flags = {}};
   }
 
@@ -91,18 +95,11 @@ class Generate : public Command {
     read_sampling(request.settings);
     codec_ = data::TextCodec::load(model_->folder());
     codec_.vocab_size = model_->config().vocab_size;
-    if (has_prompt_ && !codec_.tokenizer) {
-      core::fail_request("{}: the model folder has no tokenizer; give prompt_ids in a data file",
-                         model_options_.path);
-    }
+    if (has_prompt_) data::need_tokenizer(codec_);
     generator_.emplace(*model_, codec_.tokenizer ? &*codec_.tokenizer : nullptr);
     if (has_prompt_ && !out.json() && output_.empty()) return stream(out);
-    if (output_.empty()) {
-      write_records([&](std::string_view line) { out.text(line); });
-    } else {
-      core::write_file_atomically(output_, [&](const core::Sink& sink) { write_records(sink); });
-      fmt::print(stderr, "wrote {} records to {}\n", written_, output_);
-    }
+    write_result_lines(output_, out, [&](const core::Sink& sink) { write_records(sink); });
+    if (!output_.empty()) fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "record"), output_);
     return 0;
   }
 
@@ -150,8 +147,10 @@ class Generate : public Command {
     const PromptRow row = prompt_argument();
     const bool several = sampling_.n > 1;
     const auto show = [&](std::size_t, std::size_t, std::string_view text) { out.text(text); };
+    const core::InterruptGuard guard;
     const auto samples = generator_->generate(std::span(&row.prompt, 1), sampling_, seed(), 0,
-                                              several ? generation::OnText() : generation::OnText(show));
+                                              several ? generation::OnText() : generation::OnText(show),
+                                              [](std::int64_t) { core::stop_if_interrupted(); });
     if (!several) out.text("\n");
     for (std::size_t i = 0; several && i < samples[0].size(); ++i) {
       out.text(fmt::format("{}[{}] {}\n", i == 0 ? "" : "\n", i + 1, samples[0][i].text));
@@ -168,8 +167,9 @@ class Generate : public Command {
     data::ExampleReader reader(data_options_);
     std::vector<PromptRow> rows;
     for (data::Example example; reader.next(example);) {
+      core::stop_if_interrupted();
       std::string problem;
-      PromptRow row{prompt_only(example),
+      PromptRow row{prompt_only(data::as_read_by(example, codec_)),
                     tokenized(example, static_cast<std::uint64_t>(reader.index()), problem)};
       if (!problem.empty()) {
         ++left_out_[problem];
@@ -179,7 +179,7 @@ class Generate : public Command {
       if (rows.size() == kPromptsAtOnce) write_chunk(rows, sink);
     }
     if (!rows.empty()) write_chunk(rows, sink);
-    for (const auto& [reason, count] : left_out_) fmt::print(stderr, "left out {} rows: {}\n", count, reason);
+    tell_left_out(left_out_);
     if (written_ == 0) core::fail_request("{}: no usable prompt", data_options_.name());
   }
 
@@ -190,8 +190,10 @@ class Generate : public Command {
     core::Progress progress(
         "generating", 0, "token",
         core::stderr_is_terminal() ? core::ProgressStyle::kBar : core::ProgressStyle::kQuiet);
-    const auto results = generator_->generate(prompts, sampling_, seed(), 0, {},
-                                              [&](std::int64_t tokens) { progress.update(tokens); });
+    const auto results = generator_->generate(prompts, sampling_, seed(), 0, {}, [&](std::int64_t tokens) {
+      core::stop_if_interrupted();
+      progress.update(tokens);
+    });
     progress.finish();
     for (std::size_t i = 0; i < rows.size(); ++i) {
       data::Example& example = rows[i].example;

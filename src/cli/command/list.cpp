@@ -2,6 +2,7 @@
 
 #include "algorithm/method.h"
 #include "cli/command.h"
+#include "cli/recipes.h"
 #include "core/error.h"
 #include "data/format.h"
 #include "evaluation/metric_names.h"
@@ -104,6 +105,17 @@ Rows metrics() {
   return rows;
 }
 
+Rows recipes() {
+  Rows rows;
+  for (const BundledRecipe& recipe : bundled_recipes()) {
+    Json object = row(recipe.name, "", recipe.summary);
+    object["path"] = recipe.path;
+    object["command"] = recipe.command;
+    rows.push_back(std::move(object));
+  }
+  return rows;
+}
+
 Rows nothing_yet() { return {}; }
 
 struct Kind {
@@ -114,10 +126,9 @@ struct Kind {
 /// Every kind of interface.md; those without entries are empty lists.
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
-      {"methods", methods},     {"families", families},    {"formats", formats},
-      {"adapters", adapters},   {"rules", rules},          {"tasks", nothing_yet},
-      {"attacks", nothing_yet}, {"decoding", nothing_yet}, {"pipelines", nothing_yet},
-      {"recipes", nothing_yet}, {"schedules", schedules},  {"metrics", metrics},
+      {"methods", methods},       {"families", families}, {"formats", formats},     {"adapters", adapters},
+      {"rules", rules},           {"tasks", nothing_yet}, {"attacks", nothing_yet}, {"decoding", nothing_yet},
+      {"pipelines", nothing_yet}, {"recipes", recipes},   {"schedules", schedules}, {"metrics", metrics},
       {"commands", commands}};
   return all;
 }
@@ -140,9 +151,9 @@ void print_table(const Rows& rows, const std::string& kind, Output& out) {
   for (const Json& item : rows) width = std::max(width, item["name"].get_ref<const std::string&>().size());
   std::string text;
   for (const Json& item : rows) {
-    const auto& paper = item["paper"].get_ref<const std::string&>();
+    const std::string source = item.value("path", item["paper"].get<std::string>());
     text += fmt::format("{:<{}}  {}{}\n", item["name"].get<std::string>(), width,
-                        item["summary"].get<std::string>(), paper.empty() ? "" : " [" + paper + "]");
+                        item["summary"].get<std::string>(), source.empty() ? "" : " [" + source + "]");
   }
   out.text(text);
 }

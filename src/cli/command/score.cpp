@@ -8,9 +8,10 @@
 
 #include "cli/command.h"
 #include "cli/compute_options.h"
+#include "cli/result_lines.h"
 #include "core/error.h"
-#include "core/files.h"
 #include "core/progress.h"
+#include "core/system.h"
 #include "data/dataset.h"
 #include "data/packing.h"
 #include "feedback/rule.h"
@@ -60,6 +61,7 @@ std::vector<std::vector<double>> token_logps(const model::Model& model, const st
   }
   std::vector<std::vector<double>> logps(texts.size());
   for (const data::PackedBatch& batch : data::pack(items, budget)) {
+    core::stop_if_interrupted();
     std::vector<std::int64_t> rows, targets, places;  // rows of item i, then its last token's
     for (std::size_t i = 0; i < batch.items.size(); ++i) {
       const std::size_t owner = owners[static_cast<std::size_t>(batch.items[i])];
@@ -100,7 +102,10 @@ class Score : public Command {
             "One JSON object per candidate: id, candidate (index from 0), ids, logps per token, their sum "
             "and "
             "mean; with ref_model= also ref_logps, with rule= also reward. The first token of a text "
-            "without prompt has no log-probability (null).",
+            "without prompt has no log-probability (null). Rows are cut as for training (data.max_length, "
+            "data.max_prompt_length, data.truncation), which is said; the end-of-sequence token is only "
+            "added "
+            "with data.append_eos=true.",
         .examples = {{"attune score model=MODEL data=prefs.jsonl", "how likely the model finds each answer"},
                      {"attune score model=MODEL data=answers.jsonl rule=math_answer",
                       "which answers are right, as well"}},
@@ -126,12 +131,8 @@ class Score : public Command {
     if (!rule_settings_.is_null()) rule_ = feedback::make_rule(rule_settings_);
     compute_.apply();
     load(request.settings);
-    if (output_.empty()) {
-      write_scores([&](std::string_view line) { out.text(line); });
-    } else {
-      core::write_file_atomically(output_, [&](const core::Sink& sink) { write_scores(sink); });
-      fmt::print(stderr, "wrote {} scores to {}\n", written_, output_);
-    }
+    write_result_lines(output_, out, [&](const core::Sink& sink) { write_scores(sink); });
+    if (!output_.empty()) fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "score"), output_);
     return 0;
   }
 
@@ -153,10 +154,11 @@ class Score : public Command {
       codec_.vocab_size = std::min(codec_.vocab_size, reference_->config().vocab_size);
       codec_.max_positions = std::min(codec_.max_positions, reference_->config().max_positions);
     }
+    length_limit_ = data::length_limit_text(data_options_, codec_);
     if (codec_.max_positions > 0) ++codec_.max_positions;  // see pack_item
+    // Texts are scored as they stand, unless an end is asked for.
     const core::Value* data = settings.find("data");
-    const core::Value* asked = data ? data->find("append_eos") : nullptr;
-    append_eos_ = asked && data_options_.append_eos && codec_.eos_id;
+    if (data == nullptr || data->find("append_eos") == nullptr) data_options_.append_eos = false;
   }
 
   static void need_head(const model::Model& model, const std::string& path) {
@@ -172,6 +174,7 @@ class Score : public Command {
         core::stderr_is_terminal() ? core::ProgressStyle::kBar : core::ProgressStyle::kQuiet);
     std::int64_t read = 0, tokens = 0;
     for (data::Example example; reader.next(example); progress.update(++read)) {
+      core::stop_if_interrupted();
       tokens += take(std::move(example), reader.index());
       if (tokens >= kTokensAtOnce) {
         write_chunk(sink);
@@ -180,7 +183,8 @@ class Score : public Command {
     }
     write_chunk(sink);
     progress.finish();
-    for (const auto& [reason, count] : left_out_) fmt::print(stderr, "left out {} rows: {}\n", count, reason);
+    tell_left_out(left_out_);
+    if (cut_ > 0) fmt::print(stderr, "{} cut to {}\n", core::counted(cut_, "row"), length_limit_);
     if (written_ == 0) core::fail_request("{}: no usable candidate", data_options_.name());
   }
 
@@ -196,18 +200,18 @@ class Score : public Command {
       return 0;
     }
     std::int64_t tokens = 0;
+    bool cut = false;
     for (std::size_t c = 0; c < tokenized.value().completions.size(); ++c) {
       const auto& completion = tokenized.value().completions[c];
       ScoredText text{rows_.size(), c, record, tokenized.value().prompt, {}};
       const auto tail = completion.ids.begin() + completion.prompt_tail;
       text.context.insert(text.context.end(), completion.ids.begin(), tail);
       text.ids.assign(tail, completion.ids.end());
-      const bool ends = !text.ids.empty() && codec_.eos_id && text.ids.back() == *codec_.eos_id;
-      if (append_eos_ && !ends && example.candidates[c].finish_reason != "length")
-        text.ids.push_back(*codec_.eos_id);
+      cut = cut || completion.truncated;
       tokens += static_cast<std::int64_t>(text.context.size() + text.ids.size());
       texts_.push_back(std::move(text));
     }
+    cut_ += cut ? 1 : 0;
     rows_.push_back({std::move(example), std::move(tokenized.value().prompt)});
     return tokens;
   }
@@ -267,11 +271,11 @@ class Score : public Command {
   std::optional<model::Model> model_, reference_;
   std::unique_ptr<feedback::Rule> rule_;
   data::TextCodec codec_;
-  bool append_eos_ = false;
+  std::string length_limit_;  ///< what rows are cut to, in words
   std::vector<Row> rows_;
   std::vector<ScoredText> texts_;
   std::map<std::string, std::int64_t> left_out_;
-  std::int64_t written_ = 0;
+  std::int64_t written_ = 0, cut_ = 0;
 };
 
 }  // namespace

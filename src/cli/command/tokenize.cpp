@@ -4,6 +4,8 @@
 #include "cli/command.h"
 #include "cli/compute_options.h"
 #include "cli/record_tokens.h"
+#include "cli/result_lines.h"
+#include "core/system.h"
 
 namespace attune::cli {
 namespace {
@@ -43,7 +45,7 @@ class Tokenize : public Command {
     if (data_.given()) {
       tokenize_data(out);
     } else {
-      if (!codec_.tokenizer) core::fail_request("{}: no tokenizer here", model_.path);
+      data::need_tokenizer(codec_);
       text ? tokenize_text(out) : decode_ids(out);
     }
     return 0;
@@ -53,37 +55,49 @@ class Tokenize : public Command {
   void show(const std::vector<std::int32_t>& ids, const std::string& text, Output& out) const {
     if (out.json()) return out.line({{"ids", ids}, {"tokens", token_texts(ids, codec_)}, {"text", text}});
     for (const std::int32_t id : ids) out.text(fmt::format("{:>8}  {}\n", id, codec_.tokenizer->token(id)));
-    out.text(fmt::format("{} tokens: {}\n", ids.size(), text));
+    out.text(fmt::format("{}: {}\n", core::counted(std::ssize(ids), "token"), text));
   }
 
   void tokenize_text(Output& out) const { show(codec_.tokenizer->encode(text_), text_, out); }
 
   void decode_ids(Output& out) const {
     std::vector<std::int32_t> ids;
+    const std::int64_t size = std::max<std::int64_t>(codec_.tokenizer->vocab_size(), codec_.vocab_size);
     for (const std::int64_t id : ids_) {
-      if (id < 0 || id > INT32_MAX) core::fail_request("ids: {} is not a token id", id);
+      if (id < 0 || id >= size)
+        core::fail_request("ids: {} is not a token id; the vocabulary of {} has 0 to {}", id, size, size - 1);
       ids.push_back(static_cast<std::int32_t>(id));
     }
     show(ids, codec_.tokenizer->decode(ids), out);
   }
 
   void tokenize_data(Output& out) const {
-    data::ExampleReader reader(data_);
-    data::Example example;
     const bool colour = stdout_has_colour();
-    while (reader.next(example)) {
-      const auto tokens = data::tokenize_example(example, codec_, data_, true);
-      if (out.json())
-        out.line(tokens.ok() ? record_json(example.id, tokens.value(), codec_)
-                             : unusable(example.id, tokens.error()));
-      else if (!tokens.ok())
-        out.text(fmt::format("— {} — left out: {} {}\n", example.id, tokens.error().reason,
-                             tokens.error().detail));
-      else
-        for (std::size_t i = 0; i < std::max<std::size_t>(1, tokens.value().completions.size()); ++i)
-          out.text(fmt::format("— {}{} —\n{}\n", example.id, i == 0 ? "" : fmt::format(" candidate {}", i),
-                               token_picture(tokens.value(), i, codec_, colour)));
-    }
+    write_result_lines("", out, [&](const core::Sink& sink) {
+      data::ExampleReader reader(data_);
+      for (data::Example example; reader.next(example);) {
+        core::stop_if_interrupted();
+        const auto tokens = data::tokenize_example(example, codec_, data_, true);
+        sink(out.json() ? json_line(example.id, tokens) : picture(example.id, tokens, colour));
+      }
+    });
+  }
+
+  std::string json_line(const std::string& id, const core::Result<data::TokenizedExample>& tokens) const {
+    return core::to_line(tokens.ok() ? record_json(id, tokens.value(), codec_)
+                                     : unusable(id, tokens.error())) +
+           "\n";
+  }
+
+  std::string picture(const std::string& id, const core::Result<data::TokenizedExample>& tokens,
+                      bool colour) const {
+    if (!tokens.ok())
+      return fmt::format("— {} — left out: {} {}\n", id, tokens.error().reason, tokens.error().detail);
+    std::string text;
+    for (std::size_t i = 0; i < std::max<std::size_t>(1, tokens.value().completions.size()); ++i)
+      text += fmt::format("— {}{} —\n{}\n", id, i == 0 ? "" : fmt::format(" candidate {}", i),
+                          token_picture(tokens.value(), i, codec_, colour));
+    return text;
   }
 
   static Json unusable(const std::string& id, const core::ItemError& error) {

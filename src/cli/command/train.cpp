@@ -3,6 +3,7 @@
 
 #include "cli/compute_options.h"
 #include "cli/train_output.h"
+#include "core/system.h"
 
 namespace attune::cli {
 namespace {
@@ -34,8 +35,8 @@ class Train : public Command {
     recipe_.device = compute.device;
     recipe_.threads = compute.threads;
     const auto result = train_with_progress(recipe_, out);
-    fmt::print(stderr, "done: {} updates\n  model   {}\n  report  {}/report.html\n", result.updates,
-               result.model_folder, result.folder);
+    fmt::print(stderr, "done: {}\n  model   {}\n  report  {}/report.html\n",
+               core::counted(result.updates, "update"), result.model_folder, result.folder);
     return 0;
   }
 

@@ -1,5 +1,6 @@
 // Instructions with an optional input, and the output: Alpaca, Dolly, and LLaMA-Factory's preference variant.
 #include "data/format.h"
+#include "data/instruction.h"
 #include "data/pairs.h"
 
 namespace attune::data {
@@ -12,20 +13,38 @@ std::string first_of(Columns& columns, std::initializer_list<const char*> names)
 }
 
 /// [[user, assistant], …]: earlier turns.
-void add_history(Columns& columns, core::Json& prompt) {
+std::vector<std::pair<std::string, std::string>> history_of(Columns& columns) {
+  std::vector<std::pair<std::string, std::string>> turns;
   for (const auto& turn : columns.list("history")) {
-    if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string())
-      return columns.problem("wrong type", "\"history\" must be a list of [question, answer]");
-    prompt.push_back(message("user", turn[0].get<std::string>()));
-    prompt.push_back(message("assistant", turn[1].get<std::string>()));
+    if (!turn.is_array() || turn.size() != 2 || !turn[0].is_string() || !turn[1].is_string()) {
+      columns.problem("wrong type", "\"history\" must be a list of [question, answer]");
+      return {};
+    }
+    turns.emplace_back(turn[0].get<std::string>(), turn[1].get<std::string>());
   }
+  return turns;
+}
+
+/// As LLaMA-Factory joins them.
+core::Json messages_of(const Instruction& instruction) {
+  core::Json out = core::Json::array();
+  if (!instruction.system.empty()) out.push_back(message("system", instruction.system));
+  for (const auto& [question, answer] : instruction.history) {
+    out.push_back(message("user", question));
+    out.push_back(message("assistant", answer));
+  }
+  const std::string& text = instruction.text;
+  out.push_back(message("user", instruction.input.empty() ? text : text + "\n" + instruction.input));
+  return out;
 }
 
 class Alpaca final : public Format {
  public:
   FormatInfo info() const override {
     return {"alpaca",
-            "An instruction with optional input, system text and history, and the output (Alpaca, Dolly).",
+            "An instruction with optional input, system text and history, and the output (Alpaca, Dolly); "
+            "without "
+            "a chat template the text is Alpaca's.",
             "instruction [, input | context, system, history], output | response | chosen, rejected",
             "Taori et al. 2023, Stanford Alpaca; Wang et al. 2022, arXiv:2212.10560", 70};
   }
@@ -40,13 +59,10 @@ class Alpaca final : public Format {
     Columns columns(row);
     Example example;
     columns.read_common(example);
-    example.prompt = core::Json::array();
-    const std::string system = columns.optional_text("system");
-    if (!system.empty()) example.prompt.push_back(message("system", system));
-    add_history(columns, example.prompt);
-    const std::string instruction = columns.text("instruction"),
-                      input = first_of(columns, {"input", "context"});
-    example.prompt.push_back(message("user", input.empty() ? instruction : instruction + "\n" + input));
+    const Instruction instruction{columns.optional_text("system"), columns.text("instruction"),
+                                  first_of(columns, {"input", "context"}), history_of(columns)};
+    example.prompt = messages_of(instruction);
+    example.plain_prompt = instruction_prompt(instruction);
     const auto answer = [](const std::string& text) {
       return core::Json::array({message("assistant", text)});
     };

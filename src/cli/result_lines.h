@@ -1,0 +1,25 @@
+// Where the lines of a command that computes for long go, and what Ctrl-C does to them. Shared by `generate`,
+// `score` and `tokenize`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "cli/command.h"
+#include "core/files.h"
+#include "core/interrupt.h"
+
+namespace attune::cli {
+
+/// Gives `produce` a sink of lines: the file `path`, which appears under its name when all are there, or
+/// standard output where `path` is "". `produce` calls core::stop_if_interrupted() between rows.
+/// @throws core::Error{kInterrupted} saying what became of the lines, when it was asked to stop.
+void write_result_lines(const std::string& path, const Output& out,
+                        const std::function<void(const core::Sink&)>& produce);
+
+/// Says on standard error how many rows were left out: reason → rows.
+void tell_left_out(const std::map<std::string, std::int64_t>& left_out);
+
+}  // namespace attune::cli
