@@ -18,15 +18,9 @@ data::TokenizedRow view_of(const data::CachedRow& row) {
   view.prompt = row.prompt;
   for (const data::CachedCandidate& candidate : row.candidates) {
     data::TokenizedCandidate& out = view.candidates.emplace_back();
-    out.index = candidate.index;
+    static_cast<data::Judgement&>(out) = candidate;
     out.completion = candidate.completion.ids;
     out.mask = candidate.completion.mask;
-    out.rank = candidate.rank;
-    out.reward = candidate.reward;
-    out.margin = candidate.margin;
-    out.preference = candidate.preference;
-    out.label = candidate.label;
-    out.weight = candidate.weight;
     out.step_scores = candidate.step_scores;
     out.step_ends = candidate.completion.step_ends;
     out.sampling_logps = candidate.sampling_logps;

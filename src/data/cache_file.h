@@ -22,12 +22,8 @@
 namespace attune::data {
 
 /// A candidate as it is written; owns what TokenizedCandidate points to.
-struct CachedCandidate {
-  std::uint32_t index = 0;  ///< its place among the record's candidates
+struct CachedCandidate : Judgement {
   TokenizedExample::Completion completion;
-  std::optional<double> rank, reward, margin, preference;
-  std::optional<bool> label;
-  double weight = 1;
   std::vector<double> step_scores, sampling_logps;
 };
 

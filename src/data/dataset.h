@@ -36,13 +36,9 @@ struct DataOptions {
 };
 
 /// One candidate's tokens and feedback, as stored in the cache.
-struct TokenizedCandidate {
-  std::int64_t index = 0;                    ///< its place among the record's candidates
+struct TokenizedCandidate : Judgement {
   std::span<const std::int32_t> completion;  ///< ids, end-of-sequence included
   std::span<const std::uint8_t> mask;        ///< [completion] 1 where trained on
-  std::optional<double> rank, reward, margin, preference;
-  std::optional<bool> label;
-  double weight = 1;
   std::span<const double> step_scores;
   std::span<const std::int32_t> step_ends;  ///< completion index of each step's last token
   std::span<const double> sampling_logps;

@@ -37,7 +37,7 @@ DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerpri
 std::string left_out_text(const DatasetSummary& summary) {
   std::string text;
   for (const auto& [reason, examples] : summary.dropped_examples)
-    text += fmt::format("\n  {} rows: {} ({})", core::human_count(summary.dropped.at(reason)), reason,
+    text += fmt::format("\n  {}: {} ({})", core::counted(summary.dropped.at(reason), "row"), reason,
                         examples.front());
   return text;
 }

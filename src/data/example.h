@@ -12,17 +12,21 @@
 
 namespace attune::data {
 
-/// One completion with whatever feedback there is on it. Absent numbers are nullopt.
-struct Candidate {
-  std::uint32_t index = 0;  ///< its place among the record's candidates, kept when others are left out
-  core::Json completion;  ///< text or messages; null when ids stand in its place
-  std::optional<std::vector<std::int32_t>> completion_ids;
-  std::vector<std::uint8_t> completion_mask;  ///< with ids: 1 where trained on; empty = everywhere
-  std::optional<double> rank;                 ///< 0 is best; equal ranks are ties
+/// What was said of one completion. Absent numbers are nullopt.
+struct Judgement {
+  std::uint32_t index = 0;     ///< its place among the record's candidates, kept when others are left out
+  std::optional<double> rank;  ///< 0 is best; equal ranks are ties
   std::optional<bool> label;
   std::optional<double> reward, margin, preference;
   double weight = 1;
-  std::vector<std::string> steps;  ///< their join is the completion
+};
+
+/// One completion with whatever feedback there is on it.
+struct Candidate : Judgement {
+  core::Json completion;  ///< text or messages; null when ids stand in its place
+  std::optional<std::vector<std::int32_t>> completion_ids;
+  std::vector<std::uint8_t> completion_mask;  ///< with ids: 1 where trained on; empty = everywhere
+  std::vector<std::string> steps;             ///< their join is the completion
   std::vector<double> step_scores;
   std::map<std::string, double> scores;  ///< attribute → number
   std::string source, annotator, finish_reason;

@@ -28,14 +28,7 @@ std::vector<double> fitting_scores(const std::vector<double>& scores,
 }
 
 CachedCandidate cached_candidate(const Candidate& candidate, TokenizedExample::Completion completion) {
-  CachedCandidate out;
-  out.index = candidate.index;
-  out.rank = candidate.rank;
-  out.reward = candidate.reward;
-  out.margin = candidate.margin;
-  out.preference = candidate.preference;
-  out.label = candidate.label;
-  out.weight = candidate.weight;
+  CachedCandidate out{candidate, {}, {}, {}};
   out.sampling_logps = fitting_logps(candidate.sampling_logps, completion);
   out.step_scores = fitting_scores(candidate.step_scores, completion);
   out.completion = std::move(completion);

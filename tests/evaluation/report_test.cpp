@@ -136,12 +136,12 @@ TEST(ReportFolder, IsReadAndWritten) {
   ASSERT_EQ(input.samples.size(), 2u);
   EXPECT_EQ(input.samples[1].completion, "text of step 20");
   EXPECT_EQ(input.samples[1].reward, 20);
-  EXPECT_THAT(input.extras.notes, testing::ElementsAre(HasSubstr("1 lines of")));
+  EXPECT_THAT(input.extras.notes, testing::ElementsAre(HasSubstr("1 line of")));
   write_report(folder.string(), {.title = "A title & more"});
   const std::string page = core::read_file((folder / "report.html").string());
   EXPECT_THAT(page, HasSubstr("<h1>A title &amp; more</h1>"));
   EXPECT_THAT(page, HasSubstr("method: dpo"));
-  EXPECT_THAT(page, HasSubstr("1 lines of"));
+  EXPECT_THAT(page, HasSubstr("1 line of"));
   fs::remove_all(folder);
   EXPECT_THROW(read_run_folder(folder.string()), core::Error);
 }

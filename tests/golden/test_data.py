@@ -43,15 +43,20 @@ def plain(request):
     return plain_folder(request.param), tokenizer_of(plain_folder(request.param))
 
 
-@pytest.fixture(params=CHAT_MODELS)
-def chat(request, tmp_path):
-    """(folder, transformers tokenizer) with one of the shared chat templates on Qwen3's vocabulary."""
-    folder = tmp_path / "model"
+def without_template(folder):
+    """Qwen3's vocabulary in a folder that waits for a chat template."""
     shutil.copytree(plain_folder("qwen3"), folder)
     config = json.loads((folder / "tokenizer_config.json").read_text())
     config.pop("chat_template", None)
     (folder / "tokenizer_config.json").chmod(0o644)
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(params=CHAT_MODELS)
+def chat(request, tmp_path):
+    """(folder, transformers tokenizer) with one of the shared chat templates on Qwen3's vocabulary."""
+    folder = without_template(tmp_path / "model")
     shutil.copy(SHARED / f"models/chat_templates/{request.param}.jinja", folder / "chat_template.jinja")
     return folder, tokenizer_of(folder)
 
@@ -248,12 +253,7 @@ def test_conversational_demonstrations(chat, tmp_path):
 
 def test_assistant_masks(tmp_path):
     """`assistant_only` against the {% generation %} masks of transformers."""
-    folder = tmp_path / "model"
-    shutil.copytree(plain_folder("qwen3"), folder)
-    config = json.loads((folder / "tokenizer_config.json").read_text())
-    config.pop("chat_template", None)
-    (folder / "tokenizer_config.json").chmod(0o644)
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    folder = without_template(tmp_path / "model")
     (folder / "chat_template.jinja").write_text(
         "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
         "<|im_end|>{% endgeneration %}{% else %}{{ m.content }}<|im_end|>{% endif %}{{ '\\n' }}{% endfor %}"

@@ -133,7 +133,7 @@ class Check : public Command {
                         core::human_count(summary.trained_tokens));
     text += fmt::format("  straddle  {} rows\n  cut       {} rows\n", summary.straddling, summary.truncated);
     for (const auto& [reason, count] : summary.dropped) {
-      text += fmt::format("  left out  {} rows: {}\n", core::human_count(count), reason);
+      text += fmt::format("  left out  {}: {}\n", core::counted(count, "row"), reason);
       for (const auto& example : summary.dropped_examples.at(reason))
         text += "              " + example + "\n";
     }
