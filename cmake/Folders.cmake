@@ -33,7 +33,7 @@ set_source_files_properties(src/model/decode_attention.cpp PROPERTIES
   COMPILE_OPTIONS "-O3;-ffp-contract=fast" SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON)
 attune_folder(algorithm TORCH LINK attune_core)
 attune_folder(generation TORCH LINK attune_core attune_text attune_model)
-attune_folder(feedback LINK attune_core attune_text attune_data attune_model attune_generation)
+attune_folder(feedback TORCH LINK attune_core attune_text attune_data attune_model attune_generation)
 attune_folder(training TORCH LINK attune_core attune_text attune_data attune_model attune_algorithm attune_generation attune_feedback)
 attune_folder(evaluation LINK attune_core attune_text attune_data attune_model attune_algorithm attune_generation attune_feedback)
 attune_folder(cli TORCH LINK attune_training attune_evaluation)

@@ -14,6 +14,7 @@
 #include "core/system.h"
 #include "data/dataset.h"
 #include "data/packing.h"
+#include "feedback/reward_model.h"
 #include "feedback/rule.h"
 #include "model/model.h"
 #include "model/signal.h"
@@ -96,19 +97,23 @@ class Score : public Command {
   CommandInfo info() const override {
     return {
         .name = "score",
-        .summary = "Log-probabilities of given completions, and rewards of rules.",
+        .summary = "Log-probabilities of given completions, and rewards of rules or a reward model.",
         .usage = "model=MODEL data=FILE [key=value …] [--json]",
         .details =
             "One JSON object per candidate: id, candidate (index from 0), ids, logps per token, their sum "
             "and "
-            "mean; with ref_model= also ref_logps, with rule= also reward. The first token of a text "
+            "mean; with ref_model= also ref_logps, with rule= or reward_model= also reward. The first token "
+            "of a text "
             "without prompt has no log-probability (null). Rows are cut as for training (data.max_length, "
             "data.max_prompt_length, data.truncation), which is said; the end-of-sequence token is only "
             "added "
-            "with data.append_eos=true.",
+            "with data.append_eos=true. A reward model reads the same prompt and completion with its own "
+            "tokenizer; give data.append_eos=true where it was trained on plain texts, which training ends.",
         .examples = {{"attune score model=MODEL data=prefs.jsonl", "how likely the model finds each answer"},
                      {"attune score model=MODEL data=answers.jsonl rule=math_answer",
-                      "which answers are right, as well"}},
+                      "which answers are right, as well"},
+                     {"attune score model=MODEL data=prefs.jsonl reward_model=runs/reward/model",
+                      "what a trained reward model thinks of each answer, as well"}},
         .flags = {}};
   }
 
@@ -120,6 +125,9 @@ class Score : public Command {
     fields.add("rule", rule_settings_, "A rule, or a list of rules with weights, whose reward is added.")
         .short_form("name")
         .shown_type("rule");
+    fields.section("reward_model", reward_options_,
+                   "A model with a reward head (what method=bradley_terry writes), whose reward is added.",
+                   "path");
     fields.add("micro_batch_tokens", budget_, "Tokens that are computed at once.").range(1, 1e9);
     fields.add("output", output_, "File that gets the lines instead of standard output.");
     compute_.declare(fields);
@@ -128,6 +136,8 @@ class Score : public Command {
   int run(const Request& request, Output& out) override {
     if (model_options_.path.empty()) core::fail_request("score needs model=FOLDER");
     if (!data_options_.given()) core::fail_request("score needs data=FILE");
+    if (!rule_settings_.is_null() && !reward_options_.path.empty())
+      core::fail_request("give rule= or reward_model=: a candidate has one reward");
     if (!rule_settings_.is_null()) rule_ = feedback::make_rule(rule_settings_);
     compute_.apply();
     load(request.settings);
@@ -154,6 +164,7 @@ class Score : public Command {
       codec_.vocab_size = std::min(codec_.vocab_size, reference_->config().vocab_size);
       codec_.max_positions = std::min(codec_.max_positions, reference_->config().max_positions);
     }
+    if (!reward_options_.path.empty()) reward_model_.emplace(reward_options_, codec_);
     length_limit_ = data::length_limit_text(data_options_, codec_);
     if (codec_.max_positions > 0) ++codec_.max_positions;  // see pack_item
     // Texts are scored as they stand, unless an end is asked for.
@@ -164,7 +175,10 @@ class Score : public Command {
   static void need_head(const model::Model& model, const std::string& path) {
     if (model.head().weight.defined()) return;
     core::fail_request(
-        "{}: has no language-model head (a reward model?), so its texts have no log-probability", path);
+        "{0}: has no language-model head, so texts have no log-probability under it. Is it a reward model? "
+        "Give "
+        "it as reward_model={0}, beside model= of a language model",
+        path);
   }
 
   void write_scores(const core::Sink& sink) {
@@ -199,6 +213,14 @@ class Score : public Command {
       ++left_out_[tokenized.error().reason];
       return 0;
     }
+    if (reward_model_) {
+      auto judged = reward_model_->read(example, data_options_, record);
+      if (!judged.ok()) {
+        ++left_out_["for the reward model: " + judged.error().reason];
+        return 0;
+      }
+      std::move(judged.value().begin(), judged.value().end(), std::back_inserter(judged_));
+    }
     std::int64_t tokens = 0;
     bool cut = false;
     for (std::size_t c = 0; c < tokenized.value().completions.size(); ++c) {
@@ -220,7 +242,8 @@ class Score : public Command {
     if (texts_.empty()) return;
     const auto logps = token_logps(*model_, texts_, budget_);
     const auto reference = reference_ ? token_logps(*reference_, texts_, budget_) : logps;
-    const auto rewards = rule_ ? rule_->score(rule_inputs()) : std::vector<feedback::RuleScore>();
+    const auto ruled = rule_ ? rule_->score(rule_inputs()) : std::vector<feedback::RuleScore>();
+    const auto rewards = reward_model_ ? reward_model_->score(judged_, budget_) : std::vector<double>();
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       const ScoredText& text = texts_[i];
       const double sum = std::accumulate(logps[i].begin(), logps[i].end(), 0.0);
@@ -230,13 +253,15 @@ class Score : public Command {
       line["mean"] = logps[i].empty() ? Json() : Json(sum / static_cast<double>(logps[i].size()));
       if (reference_) line["ref_logps"] = with_null_first(reference[i], text.ids.size());
       if (rule_) {
-        line["reward"] = rewards[i].reward;
-        if (!rewards[i].metrics.empty()) line["metrics"] = rewards[i].metrics;
+        line["reward"] = ruled[i].reward;
+        if (!ruled[i].metrics.empty()) line["metrics"] = ruled[i].metrics;
       }
+      if (reward_model_) line["reward"] = rewards[i];
       sink(core::to_line(line) + "\n");
       ++written_;
     }
     texts_.clear();
+    judged_.clear();
     rows_.clear();
   }
 
@@ -261,7 +286,7 @@ class Score : public Command {
     return inputs;
   }
 
-  model::ModelOptions model_options_, reference_options_;
+  model::ModelOptions model_options_, reference_options_, reward_options_;
   data::DataOptions data_options_;
   ComputeOptions compute_;
   core::Value rule_settings_;
@@ -269,11 +294,13 @@ class Score : public Command {
   std::int64_t budget_ = 4096;
 
   std::optional<model::Model> model_, reference_;
+  std::optional<feedback::RewardModel> reward_model_;
   std::unique_ptr<feedback::Rule> rule_;
   data::TextCodec codec_;
   std::string length_limit_;  ///< what rows are cut to, in words
   std::vector<Row> rows_;
   std::vector<ScoredText> texts_;
+  std::vector<feedback::RewardText> judged_;  ///< as texts_, for the reward model
   std::map<std::string, std::int64_t> left_out_;
   std::int64_t written_ = 0, cut_ = 0;
 };

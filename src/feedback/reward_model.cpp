@@ -1,0 +1,87 @@
+#include "feedback/reward_model.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "data/packing.h"
+#include "model/signal.h"
+
+namespace attune::feedback {
+namespace {
+
+void need_one_output(const at::Tensor& head, const std::string& path) {
+  if (!head.defined())
+    core::fail_request(
+        "{}: has no reward head (score): this is no reward model; method=bradley_terry trains one", path);
+  if (head.size(0) != 1)
+    core::fail_request("{}: the reward head has {} outputs; a reward is one number", path, head.size(0));
+}
+
+/// The record with texts instead of the ids of another tokenizer, or why there are none.
+core::Result<data::Example> without_ids(data::Example example) {
+  const core::ItemError nothing{"holds only ids, of another tokenizer than the reward model's", ""};
+  if (example.prompt_ids && example.prompt.is_null()) return nothing;
+  example.prompt_ids.reset();
+  for (data::Candidate& candidate : example.candidates) {
+    if (candidate.completion_ids && candidate.completion.is_null()) return nothing;
+    candidate.completion_ids.reset();
+    candidate.completion_mask.clear();
+  }
+  return example;
+}
+
+}  // namespace
+
+RewardModel::RewardModel(const model::ModelOptions& options, const data::TextCodec& source)
+    : model_(model::Model::load(options)), codec_(data::TextCodec::load(model_.folder())) {
+  need_one_output(model_.score_head().weight, options.path);
+  codec_.vocab_size = model_.config().vocab_size;
+  codec_.max_positions = model_.config().max_positions;
+  ids_are_foreign_ = source.tokenizer && codec_.tokenizer &&
+                     source.tokenizer->fingerprint() != codec_.tokenizer->fingerprint();
+}
+
+core::Result<std::vector<RewardText>> RewardModel::read(const data::Example& example,
+                                                        const data::DataOptions& options,
+                                                        std::int64_t group) const {
+  const auto record = ids_are_foreign_ ? without_ids(example) : core::Result<data::Example>(example);
+  if (!record.ok()) return record.error();
+  const auto tokens = data::tokenize_example(record.value(), codec_, options, false);
+  if (!tokens.ok()) return tokens.error();
+  std::vector<RewardText> texts;
+  for (const auto& completion : tokens.value().completions) {
+    texts.push_back({tokens.value().prompt, group});
+    texts.back().ids.insert(texts.back().ids.end(), completion.ids.begin(), completion.ids.end());
+  }
+  return texts;
+}
+
+std::vector<double> RewardModel::score(std::span<const RewardText> texts, std::int64_t token_budget) const {
+  const c10::NoGradGuard no_gradients;
+  std::vector<data::PackItem> items;
+  for (const RewardText& text : texts) {
+    data::PackItem item;
+    item.ids = text.ids;
+    item.prompt_length = static_cast<std::int32_t>(text.ids.size());  // no token is read but the last
+    item.group = text.group;
+    item.table = model_.config().table_of(static_cast<std::int64_t>(text.ids.size()));
+    items.push_back(std::move(item));
+  }
+  std::vector<double> rewards(texts.size());
+  for (const data::PackedBatch& batch : data::pack(items, token_budget)) {
+    core::stop_if_interrupted();
+    const at::Tensor rows = at::tensor(batch.last_rows, at::kLong);
+    const model::SignalModel read{model_.hidden(batch.forest), {}, 1, model_.score_head()};
+    const at::Tensor scores = model::read_signals(read, {rows, at::zeros_like(rows)}, {"score"})
+                                  .at("score")
+                                  .to(at::kDouble)
+                                  .contiguous();
+    for (std::size_t i = 0; i < batch.items.size(); ++i)
+      rewards[static_cast<std::size_t>(batch.items[i])] = scores.const_data_ptr<double>()[i];
+  }
+  return rewards;
+}
+
+}  // namespace attune::feedback
