@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/system.h"
 #include "data/example_source.h"
 #include "data/needs.h"
 #include "data/row_tokens.h"
@@ -96,8 +97,8 @@ class Checker {
           "where a token ends, usually before the space",
           summary.straddling, summary.rows_kept));
     if (summary.truncated * 10 > summary.rows_kept)
-      warn(fmt::format("{} of {} rows are cut to data.max_length={}", summary.truncated, summary.rows_kept,
-                       options_.max_length));
+      warn(fmt::format("{} of {} are cut to {}", summary.truncated, core::counted(summary.rows_kept, "row"),
+                       data::length_limit_text(options_, codec_)));
     const std::int64_t dropped =
         std::accumulate(summary.dropped.begin(), summary.dropped.end(), std::int64_t{0},
                         [](auto sum, const auto& d) { return sum + d.second; });

@@ -86,7 +86,9 @@ class Model {
   /// @throws Error{kRequest} when target_modules match no linear layer (lists what there is).
   void add_adapter(const AdapterOptions& options, std::uint64_t seed);
   /// Gives the model a reward head `score` [1, D] if it has none (normal(0, 0.02)), trained along.
-  void add_score_head(std::uint64_t seed);
+  /// @param pad_id the tokenizer's padding, saved where config.json names none: transformers reads the head
+  /// at the last token that is not padding. -1: unknown.
+  void add_score_head(std::uint64_t seed, std::int64_t pad_id = -1);
   /// Marks what is trained: adapter (and score head) or everything. Returns the trained parameters in file
   /// order.
   std::vector<Parameter> trainable();

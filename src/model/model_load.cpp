@@ -165,8 +165,9 @@ Model Model::random(const core::Json& config, std::uint64_t seed, const std::str
   return model;
 }
 
-void Model::add_score_head(std::uint64_t seed) {
+void Model::add_score_head(std::uint64_t seed, std::int64_t pad_id) {
   if (weights_.score.weight.defined()) return;
+  if (config_.pad_id < 0) config_.pad_id = pad_id;
   weights_.score.weight =
       at::empty({1, config_.hidden_size}, weights_.embedding.options().requires_grad(false));
   fill_normal(weights_.score.weight, 0.02, seed, core::fingerprint("score"));

@@ -90,8 +90,10 @@ std::string Model::config_text(const SavedAs& options) const {
     }
     json["id2label"] = labels;
     json["label2id"] = ids;
-    // transformers finds the last real token by the padding id, and refuses batches without one
-    if (config_.pad_id < 0) json["pad_token_id"] = config_.eos_ids.empty() ? 0 : config_.eos_ids[0];
+    // transformers finds the last real token by the padding id, and refuses batches without one.
+    // End-of-sequence is the last resort: it then takes that token for padding.
+    const std::int64_t end = config_.eos_ids.empty() ? 0 : config_.eos_ids[0];
+    json["pad_token_id"] = config_.pad_id >= 0 ? config_.pad_id : end;
     changed = true;
   }
   if (!changed) return core::read_file(core::join_path(folder_, "config.json"));

@@ -53,11 +53,12 @@ class Run {
   void load_model() {
     model_.emplace(model::Model::load(recipe_.model));
     model_->add_adapter(recipe_.adapter, seed());
-    for (const auto& term : settings_)
-      if (scores(*term.method)) model_->add_score_head(seed());
     codec_ = data::TextCodec::load(model_->folder());
     codec_.max_positions = model_->config().max_positions;
     codec_.vocab_size = model_->config().vocab_size;
+    const auto pad = codec_.tokenizer ? codec_.tokenizer->pad_id() : std::nullopt;
+    for (const auto& term : settings_)
+      if (scores(*term.method)) model_->add_score_head(seed(), pad.value_or(-1));
   }
 
   void open_data() {

@@ -16,7 +16,7 @@ ATTUNE = os.environ.get("ATTUNE_BIN", str(ROOT / "build/attune"))
 MODEL = ROOT / "assets/tinystories-656k"
 FIXTURE_KEYS = ("group", "rank", "label", "reward", "weight", "margin", "scores", "kl_logps", "kl_ref_logps")
 TOKEN_KEYS = ("logps", "ref_logps", "old_logps")  # of trained tokens only
-NEED_DISTRIBUTIONS = {"entropy", "mean_token_accuracy"}  # metrics that a fixture without logits has not
+NEED_DISTRIBUTIONS = {"entropy", "mean_token_accuracy", "logits/chosen", "logits/rejected"}  # metrics that a fixture without logits has not
 METHODS = sorted(path.stem for path in (ROOT / "src/algorithm/method").glob("*.cpp"))
 
 STORIES = [

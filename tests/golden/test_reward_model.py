@@ -60,7 +60,6 @@ def reward_model(request, tmp_path_factory, data):
         # The file holds the tied embedding under the name of a head that a classifier does not have.
         base.model = transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).model
         oracle = peft.PeftModel.from_pretrained(base, output / "model").base_model.model
-    oracle.config.pad_token_id = None  # one text at a time: the last token is no padding, whatever it is
     return output / "model", oracle.eval()
 
 
