@@ -90,6 +90,7 @@ class Engine::Pass {
   bool knows(const std::string& key) const { return values_.contains(key); }
 
   model::SignalModel forward(std::size_t batch, Source source) const {
+    if (source == Source::kReference && !step_.reference_hidden.empty()) return cached_reference(batch);
     const bool own = source != Source::kReference || engine_.reference_.model == nullptr;
     const model::Model& which = own ? engine_.policy_ : *engine_.reference_.model;
     const auto weights =
@@ -199,6 +200,22 @@ class Engine::Pass {
   }
 
  private:
+  /// Cached hidden states at the places of a stream where signals are read; nothing else of it is looked at.
+  model::SignalModel cached_reference(std::size_t index) const {
+    const data::PackedBatch& batch = batches_[index];
+    const auto options = engine_.reference_.head.weight.options();
+    model::SignalModel cached;
+    cached.hidden = at::zeros({batch.forest.size(), engine_.policy_.config().hidden_size}, options);
+    cached.head = engine_.reference_.head;
+    cached.temperature = engine_.options_.temperature;
+    const at::Tensor rows = to_tensor(batch.rows, options.device());
+    std::vector<at::Tensor> states;
+    for (const std::int64_t item : batch.items)
+      states.push_back(step_.reference_hidden[static_cast<std::size_t>(item)]);
+    cached.hidden.index_copy_(0, rows, at::cat(states).to(options));
+    return cached;
+  }
+
   std::int64_t length(Positions at) const {
     return at == Positions::kTokens ? offsets_.back() : step_.size();
   }
@@ -301,6 +318,22 @@ StepResult Engine::run(const Step& step, const algorithm::Method& method, algori
       differentiate(pass.batches()[b].items);
     }
     if (train) pass.backward(b, policy, weight);
+  }
+  return result;
+}
+
+std::vector<at::Tensor> Engine::read_hidden(const Step& step, Source source) {
+  c10::NoGradGuard no_grad;
+  const std::vector<Need> none;
+  const Pass pass(*this, step, none, /*train=*/false);
+  std::vector<at::Tensor> result(static_cast<std::size_t>(step.size()));
+  for (std::size_t b = 0; b < pass.batches().size(); ++b) {
+    const auto& batch = pass.batches()[b];
+    const at::Tensor hidden = pass.forward(b, source).hidden;
+    const at::Tensor read = hidden.index_select(0, to_tensor(batch.rows, hidden.device())).to(at::kCPU);
+    for (std::size_t k = 0; k < batch.items.size(); ++k)
+      result[static_cast<std::size_t>(batch.items[k])] =
+          read.slice(0, batch.offsets[k], batch.offsets[k + 1]).clone();
   }
   return result;
 }

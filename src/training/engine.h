@@ -23,6 +23,8 @@ struct Reference {
   /// A second model, or null: the policy's own frozen weights (adapter off, or the frozen copy of a continued
   /// one).
   const model::Model* model = nullptr;
+  /// What reads cached hidden states (Step::reference_hidden): the reference's output head.
+  model::Head head = {};
 };
 
 struct EngineOptions {
@@ -52,6 +54,9 @@ class Engine {
   /// caches).
   std::vector<std::vector<double>> read(const Step& step, const std::string& signal,
                                         algorithm::Source source);
+
+  /// Hidden states at every trained token of the step: per candidate [tokens, D] (reference caches).
+  std::vector<at::Tensor> read_hidden(const Step& step, algorithm::Source source);
 
  private:
   class Pass;  ///< one step while it is computed

@@ -16,11 +16,17 @@ bool reads_reference(const MethodTerm& term) {
                      [](const auto& need) { return need.source == algorithm::Source::kReference; });
 }
 
-/// Whether anything of the reference but log-probabilities is asked for.
+/// Whether more of the reference than log-probabilities is asked for.
 bool compares_distributions(const MethodTerm& term) {
   const auto needs = term.method->needs();
   return std::any_of(needs.begin(), needs.end(),
                      [](const auto& need) { return model::signal_named(need.signal).needs_reference(); });
+}
+
+model::Head copy_of(model::Head head) {
+  head.weight = head.weight.detach().clone();
+  if (head.bias.defined()) head.bias = head.bias.detach().clone();
+  return head;
 }
 
 }  // namespace
@@ -28,13 +34,6 @@ bool compares_distributions(const MethodTerm& term) {
 FrozenReference::FrozenReference(const TrainRecipe& recipe, const model::Model& policy,
                                  const std::vector<MethodTerm>& terms)
     : recipe_(recipe) {
-  for (const auto& term : terms)
-    if (recipe.reference.cache && compares_distributions(term))
-      core::fail_request(
-          "reference.cache: {} compares whole distributions with the reference, not log-probabilities that a "
-          "cache "
-          "could hold; leave reference.cache out",
-          term.name);
   const bool wanted = std::any_of(terms.begin(), terms.end(), [](const MethodTerm& term) {
     return reads_reference(term) || compares_distributions(term);
   });
@@ -46,21 +45,23 @@ FrozenReference::FrozenReference(const TrainRecipe& recipe, const model::Model& 
 
 void FrozenReference::fill_caches(model::Model& policy, std::vector<MethodTerm>& terms,
                                   const EngineOptions& engine,
-                                  const std::function<void(const std::string&)>& say) const {
+                                  const std::function<void(const std::string&)>& say) {
   if (!recipe_.reference.cache) return;
   Engine reader(policy, reference(), engine);
   const bool start_is_policy = !model_ && !policy.has_adapter();
-  const CacheSource source{reader,
-                           start_is_policy ? algorithm::Source::kPolicy : algorithm::Source::kReference,
-                           model_ ? model_->fingerprint() : policy.fingerprint()};
+  const auto source = start_is_policy ? algorithm::Source::kPolicy : algorithm::Source::kReference;
+  const std::uint64_t fingerprint = model_ ? model_->fingerprint() : policy.fingerprint();
   const auto cached = [&](DataStream stream, std::int64_t updates, const MethodTerm& term) {
-    return std::make_shared<const ReferenceCache>(std::move(stream), updates, *term.method,
-                                                  PairingOptions{recipe_.training.pairs}, policy.config(),
-                                                  source, core::cache_folder());
+    const auto what = compares_distributions(term) ? Cached::kHidden : Cached::kLogps;
+    return std::make_shared<const ReferenceCache>(
+        std::move(stream), updates, *term.method, PairingOptions{recipe_.training.pairs}, policy.config(),
+        CacheSource{reader, source, what, fingerprint}, core::cache_folder());
   };
+  if (std::any_of(terms.begin(), terms.end(), compares_distributions))
+    head_ = copy_of(model_ ? model_->head() : policy.head(model::Weights::kReference));
   for (auto& term : terms) {
-    if (!reads_reference(term)) continue;
-    say("reference: computing its log-probabilities once");
+    if (!reads_reference(term) && !compares_distributions(term)) continue;
+    say("reference: computing its numbers once");
     term.cache = cached(term.stream, total_updates(terms, recipe_.training), term);
     if (!term.eval) continue;
     DataStream held_out = evaluation_stream(*term.eval, recipe_.training);

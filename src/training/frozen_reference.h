@@ -16,20 +16,21 @@ class FrozenReference {
  public:
   /// Loads a second model where one is needed: methods compare with a reference, the policy does not carry it
   /// (a LoRA run does: adapter off, or the frozen copy of a continued one), and a cache does not replace it.
-  /// @throws Error{kRequest}: reference.cache with a method that compares whole distributions
+  /// @throws Error{kRequest} as Model::load does
   FrozenReference(const TrainRecipe& recipe, const model::Model& policy,
                   const std::vector<MethodTerm>& terms);
 
-  Reference reference() const { return {model_ ? &*model_ : nullptr}; }
+  Reference reference() const { return {model_ ? &*model_ : nullptr, head_}; }
   /// With reference.cache: gives every term that reads the reference its cache, training and held-out data
   /// alike. The policy must still be what it starts as.
   /// @param say told once when there is something to compute
   void fill_caches(model::Model& policy, std::vector<MethodTerm>& terms, const EngineOptions& engine,
-                   const std::function<void(const std::string&)>& say) const;
+                   const std::function<void(const std::string&)>& say);
 
  private:
   const TrainRecipe& recipe_;
   std::optional<model::Model> model_;
+  model::Head head_;  ///< a copy of the reference's output head, where whole distributions are cached
 };
 
 }  // namespace attune::training

@@ -1,7 +1,10 @@
-// The reference's log-probabilities of everything a run will train on, computed once before it starts and
-// kept in a file, so that full fine-tuning needs no second model in memory and later epochs no second forward
-// pass.
+// What the reference says of everything a run will train on, computed once before it starts and kept in a
+// file, so that full fine-tuning needs no second model in memory and later epochs no second forward pass. For
+// most methods that is one log-probability a token; methods that compare whole distributions get them from
+// the last hidden states, D numbers a token instead of V.
 #pragma once
+
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <string>
@@ -13,10 +16,13 @@
 
 namespace attune::training {
 
+enum class Cached { kLogps, kHidden };
+
 /// Where the reference of one method's steps comes from while the cache is filled.
 struct CacheSource {
   Engine& engine;
-  algorithm::Source source;   ///< kPolicy while the policy still is the start of a full fine-tuning run
+  algorithm::Source source;  ///< kPolicy while the policy still is the start of a full fine-tuning run
+  Cached what;
   std::uint64_t fingerprint;  ///< of the reference's weights
 };
 
@@ -29,7 +35,7 @@ class ReferenceCache {
   ReferenceCache(DataStream stream, std::int64_t updates, const algorithm::Method& method,
                  const PairingOptions& pairing, const model::ModelConfig& config,
                  const CacheSource& reference, const std::string& folder);
-  /// Sets step.known["ref_logps"]. Every candidate must have been walked over.
+  /// Sets step.known["ref_logps"] or step.reference_hidden. Every candidate must have been walked over.
   void fill(Step& step) const;
 
  private:
@@ -38,10 +44,9 @@ class ReferenceCache {
   void load(const std::string& path);
   void save(const std::string& path) const;
 
-  std::unordered_map<std::uint64_t, std::int64_t>
-      place_;                                ///< fingerprint of a sequence → its place in offsets_
-  std::vector<std::int64_t> offsets_ = {0};  ///< [sequences + 1]
-  std::vector<double> values_;
+  Cached what_;
+  std::unordered_map<std::uint64_t, at::Tensor>
+      numbers_;  ///< fingerprint of a sequence → [tokens] or [tokens, D]
 };
 
 }  // namespace attune::training

@@ -1,6 +1,8 @@
 // One optimiser step's worth of candidates, ready to be computed.
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
@@ -21,6 +23,9 @@ struct Step {
   /// Signals known beforehand, per candidate one number per trained token: "old_logps" of sampled candidates,
   /// "ref_logps" from a cache. A key is present for all candidates or absent.
   std::map<std::string, std::vector<std::vector<double>>> known;
+  /// The reference's hidden states at the trained tokens, [tokens, D] per candidate, from a cache; empty:
+  /// computed.
+  std::vector<at::Tensor> reference_hidden;
   std::vector<std::int64_t> rows;            ///< dataset row of every candidate (messages, reference cache)
   std::vector<std::int64_t> row_candidates;  ///< its place among the record's candidates; -1 for derived ones
 
