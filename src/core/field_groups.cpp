@@ -160,6 +160,10 @@ std::vector<OptionRow> option_rows(const Fields& fields, const std::string& pref
     rows.push_back({join(prefix, field.name()), field.type(), field.allowed(), field.help(),
                     field.default_source().empty() ? field.value() : Json(), field.aliases(),
                     field.default_source()});
+    for (OptionRow row : field.long_form()) {
+      row.key = join(join(prefix, field.name()), row.key);
+      rows.push_back(std::move(row));
+    }
   }
   for (const Section& section : fields.sections()) {
     for (OptionRow& row : option_rows(section.fields, join(prefix, section.name)))

@@ -107,6 +107,10 @@ Field& Field::shown_type(std::string type) {
   return *this;
 }
 
+Field& Field::documented(std::vector<OptionRow> long_form) {
+  long_form_ = std::move(long_form);
+  return *this;
+}
 Field& Field::default_from(std::string where) {
   default_from_ = std::move(where);
   return *this;

@@ -34,6 +34,15 @@
 
 namespace attune::core {
 
+/// One row of a reference of options, for --help, `list` and the docs.
+struct OptionRow {
+  std::string key;  ///< dotted
+  std::string type, allowed, help;
+  Json value;  ///< the default, when nothing was assigned yet
+  std::vector<std::string> aliases;
+  std::string default_from;  ///< where the default is read instead, "" when `value` is it
+};
+
 /// One option: its name, its meaning, where its value lives, and what is allowed.
 class Field {
  public:
@@ -55,8 +64,13 @@ class Field {
   Field& shown_type(std::string type);            ///< what type() says instead, e.g. "method" or "file"
   Field& default_from(std::string where);         ///< the default is read there: "generation_config.json"
 
+  /// The options of the long form of a setting that somebody else reads (`data.path` below `data`), for
+  /// --help.
+  Field& documented(std::vector<OptionRow> long_form);
+
   const std::string& name() const { return name_; }
   const std::string& help() const { return help_; }
+  const std::vector<OptionRow>& long_form() const { return long_form_; }
   const std::vector<std::string>& aliases() const { return aliases_; }
   const std::vector<std::string>& choices() const { return choices_; }
   const std::string& first() const { return first_; }
@@ -82,6 +96,7 @@ class Field {
   std::string name_, help_, first_, shown_type_, default_from_;
   Target target_;
   std::vector<std::string> aliases_, choices_;
+  std::vector<OptionRow> long_form_;
   bool optional_ = false;
   bool low_open_ = false;
   double low_ = -std::numeric_limits<double>::infinity(), high_ = std::numeric_limits<double>::infinity();
@@ -154,14 +169,6 @@ Fields fields_of(Options& options) {
   return fields;
 }
 
-/// One row of a reference of options, for --help, `list` and the docs.
-struct OptionRow {
-  std::string key;  ///< dotted
-  std::string type, allowed, help;
-  Json value;  ///< the default, when nothing was assigned yet
-  std::vector<std::string> aliases;
-  std::string default_from;  ///< where the default is read instead, "" when `value` is it
-};
 /// Every field, sections included, in declaration order.
 std::vector<OptionRow> option_rows(const Fields& fields, const std::string& prefix = "");
 /// [{"name", "type", "default", "help", "allowed"?, "aliases"?, "default_from"?} …] as `attune list --json`

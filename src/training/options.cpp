@@ -101,10 +101,20 @@ void SamplesOptions::declare(core::Fields& fields) {
   fields.add("temperature", temperature, "Temperature of the samples; 0 is greedy.").non_negative();
 }
 
+namespace {
+
+std::vector<core::OptionRow> data_rows() {
+  data::DataOptions options;
+  return core::option_rows(core::fields_of(options));
+}
+
+}  // namespace
+
 void TrainRecipe::declare(core::Fields& fields) {
   fields.section("model", model, "What is trained: a Hugging Face folder or a PEFT adapter folder.", "path");
   fields.add("data", data, "What it learns from: a file, a folder, a list with weights, or the long form.")
-      .short_form("path");
+      .short_form("path")
+      .documented(data_rows());
   fields.add("method", method, "How: a name, {name, options…}, or a list of {name, weight, data, …}.")
       .short_form("name");
   fields.section("adapter", adapter, "LoRA instead of all weights.", "type");

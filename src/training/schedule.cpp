@@ -32,8 +32,8 @@ double cosine_with_min_lr(const ScheduleOptions& options, After at) {
   return cosine(options, at) * (1 - options.min_lr_ratio) + options.min_lr_ratio;
 }
 double polynomial(const ScheduleOptions& options, After at) {
-  constexpr double kEnd = 1e-7;  // transformers ends at 1e-7 of an absolute rate; as a share of the peak here
-  return at.share() >= 1 ? kEnd : (1 - kEnd) * std::pow(1 - at.share(), options.power) + kEnd;
+  const double end = std::min(1.0, 1e-7 / options.peak);  // as transformers: down to a rate of 1e-7
+  return at.share() >= 1 ? end : (1 - end) * std::pow(1 - at.share(), options.power) + end;
 }
 double inverse_sqrt(const ScheduleOptions& options, After at) {
   const double scale = options.warmup_steps > 0 ? static_cast<double>(options.warmup_steps) : 10000;
@@ -56,7 +56,7 @@ constexpr Entry kEntries[] = {
     {"cosine", cosine, "Falls along half a cosine to zero."},
     {"cosine_with_restarts", cosine_with_restarts, "Cosine falls, started anew num_cycles times."},
     {"cosine_with_min_lr", cosine_with_min_lr, "Falls along half a cosine to min_lr_ratio of the peak."},
-    {"polynomial", polynomial, "Falls as (1 - t)^power."},
+    {"polynomial", polynomial, "Falls as (1 - t)^power to a rate of 1e-7."},
     {"constant", constant, "Stays at the peak after the warm-up."},
     {"constant_with_warmup", constant, "Another name of constant, as in transformers."},
     {"inverse_sqrt", inverse_sqrt, "Falls with the square root of the steps."},

@@ -35,7 +35,7 @@ bool better_when_higher(const std::string& metric) { return !metric.ends_with("l
 
 std::vector<model::Parameter> trainable(model::Model& model) { return model.trainable(); }
 
-ScheduleOptions schedule_of(const TrainingOptions& options, std::int64_t total) {
+ScheduleOptions schedule_of(const TrainingOptions& options, double peak, std::int64_t total) {
   const std::int64_t by_ratio = std::llround(std::ceil(options.warmup_ratio * static_cast<double>(total)));
   return {options.schedule,
           options.warmup_steps > 0 ? options.warmup_steps : by_ratio,
@@ -43,6 +43,7 @@ ScheduleOptions schedule_of(const TrainingOptions& options, std::int64_t total) 
           options.min_lr_ratio,
           options.num_cycles,
           options.power,
+          peak,
           options.decay_steps};
 }
 
@@ -71,7 +72,7 @@ Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTer
                  {options_.training.weight_decay, options_.training.adam_beta1, options_.training.adam_beta2,
                   options_.training.adam_epsilon, options_.training.max_grad_norm}) {
   total_ = attune::training::total_updates(terms_, options_.training);
-  schedule_ = schedule_of(options_.training, total_);
+  schedule_ = schedule_of(options_.training, options_.learning_rate, total_);
 }
 
 Trainer::Update Trainer::update_once() {
