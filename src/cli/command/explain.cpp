@@ -26,7 +26,7 @@ class Explain final : public Command {
     return {
         .name = "explain",
         .summary =
-            "shows what a method does: formula, options, a worked example, its numbers on a fixture or on "
+            "Shows what a method does: formula, options, a worked example, its numbers on a fixture or on "
             "data",
         .usage =
             "METHOD [fixture=FILE.json | model=MODEL data=FILE] [method.NAME=VALUE …] [--json] | --compare "
