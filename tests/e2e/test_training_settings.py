@@ -155,6 +155,29 @@ def test_a_recipe_states_every_setting_and_works_from_any_folder(data, tmp_path)
     assert weights(tmp_path / "again") == weights(tmp_path / "run")
 
 
+def test_methods_add_up_over_their_own_data(data, tmp_path):
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text("".join(json.dumps({"text": f"Once upon a time there were {i} cats. They ran."}) + "\n" for i in range(9)))
+    order = ["training.shuffle=false", "training.epochs=1"]
+    both = f"method=[{{name: dpo}}, {{name: sft, weight: 0.25, data: {texts}}}]"
+    for name, settings, path in (("both", [both], data), ("sft", ["method=sft"], texts)):
+        done = run(command(path, tmp_path / name, *order, *settings))
+        assert done.returncode == 0, done.stderr
+    mixed, plain = rows(tmp_path / "both"), rows(tmp_path / "sft")
+    assert mixed[0]["loss"] == pytest.approx(0.6931472 + 0.25 * plain[0]["loss"], abs=1e-6)
+    assert mixed[0]["sft/entropy"] == pytest.approx(plain[0]["entropy"], abs=1e-6)
+    assert mixed[0]["num_tokens"] > plain[0]["num_tokens"] and "dpo/rewards/margins" in mixed[0]
+    assert len(mixed) == 6  # the first method's data decides; nine texts in batches of four begin anew
+    killed = subprocess.Popen(command(data, tmp_path / "killed", *order, both), stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "killed").glob("checkpoints/step-*")) and killed.poll() is None:
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    run(command(data, tmp_path / "killed", *order, both))
+    assert rows(tmp_path / "killed") == mixed and weights(tmp_path / "killed") == weights(tmp_path / "both")
+
+
 def test_order_of_rows(data, tmp_path):
     for name, settings in {"file": ["data.shuffle=false"], "same": ["training.shuffle=false"], "mixed": []}.items():
         assert run(command(data, tmp_path / name, *settings)).returncode == 0
