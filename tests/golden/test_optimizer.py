@@ -46,7 +46,7 @@ def start(request, tmp_path_factory):
                 parameter.add_(0.2 * torch.randn_like(parameter))
     model.save_pretrained(folder / "model")
     draw = torch.Generator().manual_seed(1)
-    rows = [(torch.randint(3, 61, (3 + i % 4,), generator=draw).tolist(), torch.randint(3, 61, (4 + i % 5,), generator=draw).tolist())
+    rows = [tuple(torch.randint(3, 61, (size,), generator=draw).tolist() for size in (3 + i % 4, 4 + i % 5))
             for i in range(UPDATES * BATCH)]
     with open(folder / "rows.jsonl", "w") as out:
         for prompt, completion in rows:
