@@ -38,11 +38,14 @@ training::RunResult train_with_progress(const training::TrainRecipe& recipe, con
     progress->update(update, text);
   };
   observer.interrupted = [] { return core::interrupt_requested(); };
-  try {
-    const auto result = training::run_training(recipe, observer);
+  observer.on_result = [&](const std::string& folder) {
     if (progress) progress->finish();
-    evaluation::write_report(result.folder, extras);
-    return result;
+    evaluation::ReportExtras all = extras;
+    all.state = "finished";
+    evaluation::write_report(folder, std::move(all));
+  };
+  try {
+    return training::run_training(recipe, observer);
   } catch (const core::Error&) {
     progress.reset();
     report_quietly(recipe.output, extras);

@@ -41,6 +41,7 @@ struct ReportSample {
 
 /// What a run folder does not hold.
 struct ReportExtras {
+  std::string state{};                  ///< "" = as run.json says
   std::string title{};                  ///< "" = "<method> on <model>" as far as the recipe tells
   std::string verdict{};                ///< the opening sentences; "" = written from the numbers
   std::vector<HeadlineRow> headline{};  ///< {} = taken from the curves

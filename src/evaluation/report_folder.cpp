@@ -122,6 +122,7 @@ ReportInput read_run_folder(const std::string& run_folder) {
 void write_report(const std::string& run_folder, ReportExtras extras) {
   ReportInput input = read_run_folder(run_folder);
   extras.notes.insert(extras.notes.end(), input.extras.notes.begin(), input.extras.notes.end());
+  if (!extras.state.empty() && input.run.is_object()) input.run["state"] = extras.state;
   input.extras = std::move(extras);
   core::write_file_atomically((fs::path(run_folder) / "report.html").string(), render_report(input));
 }

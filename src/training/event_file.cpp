@@ -137,7 +137,8 @@ std::vector<std::string> event_files(const std::string& folder) {
   std::vector<std::string> paths;
   for (const auto& entry : core::fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (entry.is_regular_file() && name.starts_with("events.out.tfevents."))
+    if (entry.is_regular_file() && name.starts_with("events.out.tfevents.") &&
+        name.find(".tmp-") == std::string::npos)
       paths.push_back(entry.path().string());
   }
   std::sort(paths.begin(), paths.end());  // names begin with the time of creation

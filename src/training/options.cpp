@@ -26,9 +26,12 @@ void declare_schedule(TrainingOptions& o, core::Fields& fields) {
   fields.add("decay_steps", o.decay_steps, "Length of warmup_stable_decay's fall.")
       .non_negative()
       .alias("num_decay_steps");
-  fields.add("min_lr_ratio", o.min_lr_ratio, "Floor of cosine_with_min_lr, as a share of the peak.")
+  fields
+      .add("min_lr_ratio", o.min_lr_ratio,
+           "Floor of cosine_with_min_lr and warmup_stable_decay, as a share of the peak.")
       .range(0, 1);
-  fields.add("num_cycles", o.num_cycles, "Cycles of the cosine schedules.").positive();
+  fields.add("num_cycles", o.num_cycles, "Cycles of the cosine schedules; 0: 1 with restarts, else a half.")
+      .non_negative();
   fields.add("power", o.power, "Exponent of the polynomial schedule.").positive();
 }
 

@@ -21,7 +21,7 @@ struct TrainingOptions {
   double learning_rate = 0;  ///< 0: the method's own default
   std::string schedule = "linear";
   std::int64_t warmup_steps = 0, decay_steps = 0;
-  double warmup_ratio = 0, min_lr_ratio = 0, num_cycles = 0.5, power = 1;
+  double warmup_ratio = 0, min_lr_ratio = 0, num_cycles = 0, power = 1;
   double weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, max_grad_norm = 1;
   bool shuffle = true;
   std::string dtype = "float32";

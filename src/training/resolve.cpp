@@ -61,17 +61,20 @@ void resolve_adapter(TrainRecipe& recipe) {
                        change.empty() ? "dropout" : change);
 }
 
-/// Settings of one schedule that another would ignore.
+/// Settings of some schedules that the others would ignore.
 void check_schedule(const TrainingOptions& training) {
-  const auto belongs = [&](const char* key, bool set, std::string_view part) {
-    if (set && training.schedule.find(part) == std::string::npos)
+  const auto belongs = [&](const char* key, bool set, const std::vector<std::string>& schedules) {
+    if (set && std::find(schedules.begin(), schedules.end(), training.schedule) == schedules.end())
       core::fail_request(
-          "training.{} has no effect with training.schedule={}; leave it out, or choose a schedule of "
-          "the kind {}",
-          key, training.schedule, part);
+          "training.{} has no effect with training.schedule={}; leave it out, or choose a schedule that "
+          "heeds it: {}",
+          key, training.schedule, fmt::join(schedules, ", "));
   };
-  belongs("decay_steps", training.decay_steps > 0, "warmup_stable_decay");
-  belongs("min_lr_ratio", training.min_lr_ratio > 0, "min_lr");
+  belongs("decay_steps", training.decay_steps > 0, {"warmup_stable_decay"});
+  belongs("min_lr_ratio", training.min_lr_ratio > 0, {"cosine_with_min_lr", "warmup_stable_decay"});
+  belongs("num_cycles", training.num_cycles > 0,
+          {"cosine", "cosine_with_restarts", "cosine_with_min_lr", "warmup_stable_decay"});
+  belongs("power", training.power != 1, {"polynomial"});
 }
 
 std::string in_full(const std::string& path) {

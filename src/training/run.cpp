@@ -121,8 +121,7 @@ class Run {
     }
     trainer.run();
     updates_ = trainer.updates();
-    if (recipe_.training.save_best && !trainer.best_checkpoint().empty())
-      trainer.restore_weights(trainer.best_checkpoint());
+    if (!trainer.best_checkpoint().empty()) trainer.restore_weights(trainer.best_checkpoint());
   }
 
   void publish(RunFolder& folder) {
@@ -130,6 +129,7 @@ class Run {
     model_->save_result(stage.path());
     stage.publish();
     folder.update({{"finished", core::iso_time()}, {"seconds", clock_.seconds()}});
+    if (observer_.on_result) observer_.on_result(recipe_.output);
     folder.close("finished");
   }
 

@@ -15,6 +15,9 @@ struct RunObserver {
   std::function<void(const core::Json& row)> on_row;
   std::function<void(std::int64_t update, std::int64_t total, const std::string& text)> on_update;
   std::function<bool()> interrupted;
+  /// The result is published and all is written; what this writes belongs to the run, which is finished after
+  /// it.
+  std::function<void(const std::string& folder)> on_result;
 };
 
 struct RunResult {

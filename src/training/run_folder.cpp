@@ -31,6 +31,30 @@ std::string difference(const core::Json& a, const core::Json& b, const std::stri
   return "";
 }
 
+/// Files and folders that a process left which died while it wrote or removed them.
+bool is_left_over(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.find(".tmp-") != std::string::npos || name.starts_with(".removed-") ||
+         name.ends_with(".partial") || name.ends_with(".partial.old");
+}
+
+/// Whether a run may begin there: nothing but `data` (what was prepared for it), and what a run leaves that
+/// dies before its run.json is written.
+bool is_as_good_as_empty(const fs::path& folder) {
+  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(), [](const auto& entry) {
+    const std::string name = entry.path().filename().string();
+    return name == "data" || is_left_over(entry.path()) ||
+           (name == "checkpoints" && fs::is_empty(entry.path()));
+  });
+}
+
+void remove_left_overs(const fs::path& folder) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (is_left_over(entry.path())) found.push_back(entry.path());
+  for (const auto& path : found) fs::remove_all(path);
+}
+
 std::int64_t step_of(const std::string& line) {
   core::Json row;
   std::string why;
@@ -58,16 +82,15 @@ RunFolder::RunFolder(std::string path, core::Json recipe, bool may_resume, bool 
   const fs::path run_file = fs::path(path_) / "run.json", recipe_file = fs::path(path_) / "recipe.yaml";
   if (fs::exists(path_) && !fs::is_directory(path_)) core::fail_request("output: {} is a file", path_);
   if (!fs::exists(path_) || overwrite) return;
-  // A folder `data` may stand there already: what was prepared for this run.
-  const auto entries = std::distance(fs::directory_iterator(path_), fs::directory_iterator());
-  if (entries == (fs::exists(fs::path(path_) / "data") ? 1 : 0)) return;
-  if (!fs::exists(run_file) || !fs::exists(recipe_file))
+  if (is_as_good_as_empty(path_)) return;
+  if (!fs::exists(run_file))
     core::fail_request("output: {} holds something that is not a run of this program; choose another folder",
                        path_);
   const core::Json info = core::read_json_file(run_file.string());
   if (info.value("state", "") == "finished")
     core::fail_request("output: {} holds a finished run; choose another folder, or say overwrite=true",
                        path_);
+  if (!fs::exists(recipe_file)) return;  // it died between writing the two
   const core::Json old =
       core::parse_yaml(core::read_file(recipe_file.string()), recipe_file.string()).to_json();
   // Both sides through YAML, so that 1 and 1.0 do not count as a change.
@@ -91,7 +114,10 @@ std::vector<std::string> RunFolder::checkpoints() const {
   if (!fs::exists(folder)) return found;
   for (const auto& entry : fs::directory_iterator(folder))
     if (entry.path().filename().string().rfind("step-", 0) == 0) found.push_back(entry.path().string());
-  std::sort(found.begin(), found.end());
+  // By number: names of more than six digits do not sort.
+  std::sort(found.begin(), found.end(), [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  });
   return found;
 }
 
@@ -111,10 +137,12 @@ void RunFolder::begin(core::Json run_info) {
       if (entry.path().filename().string().find("tfevents") != std::string::npos) fs::remove(entry.path());
   }
   core::ensure_folder((fs::path(path_) / "checkpoints").string());
-  core::write_file_atomically((fs::path(path_) / "recipe.yaml").string(), core::to_yaml(recipe_));
+  remove_left_overs(path_);
+  remove_left_overs(fs::path(path_) / "checkpoints");
   if (!info_.is_object()) info_ = core::Json::object();
+  run_info["state"] = "running";
   update(run_info);
-  update({{"state", "running"}});
+  core::write_file_atomically((fs::path(path_) / "recipe.yaml").string(), core::to_yaml(recipe_));
 }
 
 bool RunFolder::discard() {

@@ -20,16 +20,23 @@ using Shape = double (*)(const ScheduleOptions&, After);
 
 double linear(const ScheduleOptions&, After at) { return std::max(0.0, 1 - at.share()); }
 double constant(const ScheduleOptions&, After) { return 1; }
-double cosine(const ScheduleOptions& options, After at) {
-  return std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * options.num_cycles * 2 * at.share())));
+double cycles(const ScheduleOptions& options, double standard) {
+  return options.num_cycles > 0 ? options.num_cycles : standard;
 }
+double cosine_fall(const ScheduleOptions& options, double share) {
+  return std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * cycles(options, 0.5) * 2 * share)));
+}
+double above_floor(const ScheduleOptions& options, double factor) {
+  return factor * (1 - options.min_lr_ratio) + options.min_lr_ratio;
+}
+double cosine(const ScheduleOptions& options, After at) { return cosine_fall(options, at.share()); }
 double cosine_with_restarts(const ScheduleOptions& options, After at) {
   if (at.share() >= 1) return 0;
-  const double cycles = std::max(1.0, std::ceil(options.num_cycles));
-  return std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * std::fmod(cycles * at.share(), 1.0))));
+  return std::max(0.0,
+                  0.5 * (1 + std::cos(std::numbers::pi * std::fmod(cycles(options, 1) * at.share(), 1.0))));
 }
 double cosine_with_min_lr(const ScheduleOptions& options, After at) {
-  return cosine(options, at) * (1 - options.min_lr_ratio) + options.min_lr_ratio;
+  return above_floor(options, cosine(options, at));
 }
 double polynomial(const ScheduleOptions& options, After at) {
   const double end = std::min(1.0, 1e-7 / options.peak);  // as transformers: down to a rate of 1e-7
@@ -43,7 +50,8 @@ double warmup_stable_decay(const ScheduleOptions& options, After at) {
   const double decay =
       options.decay_steps > 0 ? static_cast<double>(options.decay_steps) : std::ceil(at.length / 10);
   const double into = at.x - (at.length - decay);
-  return into <= 0 ? 1 : std::max(0.0, 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, into / decay))));
+  if (into >= decay) return options.min_lr_ratio;
+  return into <= 0 ? 1 : above_floor(options, cosine_fall(options, into / decay));
 }
 
 struct Entry {

@@ -10,8 +10,8 @@ namespace attune::training {
 struct ScheduleOptions {
   std::string name = "linear";
   std::int64_t warmup_steps = 0, total_steps = 1;
-  double min_lr_ratio = 0;  ///< cosine_with_min_lr: floor as a share of the peak
-  double num_cycles = 0.5;  ///< cosine; cosine_with_restarts rounds it up to whole cycles (at least 1)
+  double min_lr_ratio = 0;  ///< cosine_with_min_lr, warmup_stable_decay: floor as a share of the peak
+  double num_cycles = 0;    ///< of the cosines; 0: 1 with restarts, else a half
   double power = 1;         ///< polynomial
   double peak = 1;          ///< the rate that factors multiply; polynomial ends at a rate, not at a share
   std::int64_t decay_steps = 0;  ///< warmup_stable_decay: 0 = the last tenth

@@ -160,9 +160,9 @@ bool Trainer::out_of_patience(const core::Json& evaluation) {
     core::fail_request("eval.metric: there is no metric {} in the evaluation", options_.metric);
   const double sign = better_when_higher(options_.metric) ? 1 : -1,
                score = sign * evaluation[key].get<double>();
-  if (best_checkpoint_.empty() || score > best_) {
+  if (best_step_ < 0 || score > best_) {
     best_ = score;
-    best_checkpoint_ = folder_.checkpoint_path(done_);
+    best_step_ = done_;
     bad_evaluations_ = 0;
     return false;
   }
@@ -272,11 +272,16 @@ void Trainer::run() {
   optimizer_.require_finite(done_);
 }
 
+std::string Trainer::best_checkpoint() const {
+  return options_.training.save_best && best_step_ >= 0 ? folder_.checkpoint_path(best_step_) : "";
+}
+
+void Trainer::prune() { folder_.prune_checkpoints(options_.training.save_total_limit, best_checkpoint()); }
+
 void Trainer::save_checkpoint() {
   optimizer_.require_finite(done_);
   attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, state());
-  folder_.prune_checkpoints(options_.training.save_total_limit,
-                            options_.training.save_best ? best_checkpoint_ : "");
+  prune();
 }
 
 core::Json Trainer::state() const {
@@ -288,7 +293,7 @@ core::Json Trainer::state() const {
           {"num_tokens", num_tokens_},
           {"computed_tokens", computed_tokens_},
           {"best", best_},
-          {"best_checkpoint", best_checkpoint_},
+          {"best_step", best_step_},
           {"bad_evaluations", bad_evaluations_},
           {"unconcluded", unconcluded_},
           {"epoch_ended", epoch_ended_},
@@ -310,6 +315,7 @@ void Trainer::restore(const std::string& checkpoint) {
     core::fail_request("{}: the training state is damaged: {}", checkpoint, error.what());
   }
   folder_.rewind(done_);
+  prune();  // a run that died before it could
 }
 
 void Trainer::restore_weights(const std::string& checkpoint) { load_checkpoint(checkpoint, optimizer_); }
@@ -320,7 +326,7 @@ void Trainer::restore_state(const core::Json& state, const std::string& where) {
   num_tokens_ = state.at("num_tokens");
   computed_tokens_ = state.at("computed_tokens");
   best_ = state.at("best");
-  best_checkpoint_ = state.at("best_checkpoint");
+  best_step_ = state.at("best_step");
   bad_evaluations_ = state.at("bad_evaluations");
   unconcluded_ = state.at("unconcluded");
   epoch_ended_ = state.at("epoch_ended");

@@ -65,8 +65,8 @@ class Trainer {
   void restore_weights(const std::string& checkpoint);
   /// Updates made, in earlier parts of the run too.
   std::int64_t updates() const { return done_; }
-  /// The checkpoint with the best evaluation so far, "" without one.
-  const std::string& best_checkpoint() const { return best_checkpoint_; }
+  /// With save_best: the checkpoint with the best evaluation so far, "" without one.
+  std::string best_checkpoint() const;
 
  private:
   struct Update {
@@ -86,6 +86,7 @@ class Trainer {
   void log(const core::Json& evaluation);
   void write_row(const core::Json& row);
   void save_checkpoint();
+  void prune();
   std::string progress_text(const Update& update) const;
   core::Json state() const;
   void restore_state(const core::Json& state, const std::string& where);
@@ -101,7 +102,7 @@ class Trainer {
   std::unique_ptr<EventFile> events_;
   std::int64_t total_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0, bad_evaluations_ = 0;
   double best_ = 0;
-  std::string best_checkpoint_;
+  std::int64_t best_step_ = -1;
   // Since the last line of metrics.jsonl.
   algorithm::Metrics window_;
   double window_loss_ = 0, window_norm_ = 0, window_seconds_ = 0;

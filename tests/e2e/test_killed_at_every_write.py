@@ -16,20 +16,11 @@ from runs import TIMINGS, command, pairs, rows, run, weights
 UPDATES = 6
 # What a run writes, in the order in which it first does, and how many of these calls it dies at: spread over all of
 # them, the first and the last included.
-PHASES = {"cache": (r"\w+ cache", 2), "beginning": (None, 5), "state": (r"\w+ run/run\.json", 4),
+PHASES = {"cache": (r"\w+ cache", 2), "beginning": (None, 5), "state": (r"\w+ run/(run\.json|recipe)", 5),
           "events": (r"\w+ run/events", 4), "samples": (r"\w+ run/samples", 3), "metrics": (r"\w+ run/metrics", 4),
           "checkpoint": (r"\w+ run/checkpoints/\.step-", 7), "publication": (r"(rename|fsync) run/checkpoints", 3),
           "removal": (r"\w+ run/checkpoints/\.removed-", 3), "model": (r"\w+ run(/model|/\.model.*)?$", 5),
           "report": (r"\w+ run/report", 2)}
-# Known faults; whoever mends one takes its mark away.
-REFUSED = pytest.mark.xfail(strict=True, reason="a folder without run.json or recipe.yaml is not taken for a run")
-LEFT = pytest.mark.xfail(strict=True, reason="NAME.tmp-PID of a process that died is not removed")
-DOUBLED = pytest.mark.xfail(strict=True, reason="events.out.tfevents….tmp-PID of a process that died is written on as events")
-UNPRUNED = pytest.mark.xfail(strict=True, reason="checkpoints that were about to be removed stay")
-
-
-def marked(marks):
-    return [pytest.param(name, marks=marks.get(name, ())) for name in PHASES]
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +147,7 @@ def test_the_calls_of_a_run_are_known(runs):
         assert sum(call.startswith(f"fwrite run/{name}") for call in runs.calls) == lines
 
 
-@pytest.mark.parametrize("phase", marked({"beginning": REFUSED}))
+@pytest.mark.parametrize("phase", PHASES)
 def test_it_continues_to_the_same_bytes(runs, phase):
     whole = names(runs.whole / "run")
     checkpoints = {"checkpoints/step-000002", "checkpoints/step-000004", "checkpoints/step-000006"}
@@ -169,8 +160,7 @@ def test_it_continues_to_the_same_bytes(runs, phase):
         assert events(folder / "run") == events(runs.whole / "run"), call
 
 
-@pytest.mark.parametrize("phase", marked({"beginning": LEFT, "state": LEFT, "report": LEFT, "publication": UNPRUNED,
-                                          "removal": UNPRUNED}))
+@pytest.mark.parametrize("phase", PHASES)
 def test_nothing_is_left_of_the_death(runs, phase):
     for call, (folder, _, _) in runs.continued(phase).items():
         assert names(folder / "run") == names(runs.whole / "run"), call
@@ -205,13 +195,11 @@ def test_it_dies_again_while_it_continues(runs, resumed):
         same(output, runs.whole / "run")
 
 
-@DOUBLED
 def test_events_are_there_once_after_two_deaths(runs, resumed):
     for call, output in twice(runs, resumed):
         assert events(output) == events(runs.whole / "run"), call
 
 
-@LEFT
 def test_nothing_is_left_of_two_deaths(runs, resumed):
     for call, output in twice(runs, resumed):
         assert names(output) == names(runs.whole / "run"), call

@@ -102,16 +102,12 @@ def test_constant_has_a_warmup(data, tmp_path):
     same(ours(data, tmp_path / "warm", "constant", warmup_steps=4), theirs("constant_with_warmup", 4, {}))
 
 
-@pytest.mark.xfail(strict=True, reason="rounds up to whole cycles, which transformers does not and no help says")
 def test_restarts_after_a_part_of_a_cycle(data, tmp_path):
     same(ours(data, tmp_path / "run", "cosine_with_restarts", num_cycles=1.5),
          theirs("cosine_with_restarts", 0, {"num_cycles": 1.5}))
 
 
-@pytest.mark.parametrize("name, value", [
-    ("min_lr_ratio", 0.2),
-    pytest.param("num_cycles", 1.5, marks=pytest.mark.xfail(strict=True, reason="num_cycles is taken and has no effect")),
-])
+@pytest.mark.parametrize("name, value", [("min_lr_ratio", 0.2), ("num_cycles", 1.5)])
 def test_what_shapes_the_last_fall_is_heeded_or_refused(data, tmp_path, name, value):
     done = attune(data, tmp_path / "run", "warmup_stable_decay", decay_steps=6, **{name: value})
     if done.returncode == 2:
