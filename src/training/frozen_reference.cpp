@@ -54,7 +54,7 @@ void FrozenReference::fill_caches(model::Model& policy, std::vector<MethodTerm>&
   const auto cached = [&](DataStream stream, std::int64_t updates, const MethodTerm& term) {
     const auto what = compares_distributions(term) ? Cached::kHidden : Cached::kLogps;
     return std::make_shared<const ReferenceCache>(
-        std::move(stream), updates, *term.method, PairingOptions{recipe_.training.pairs}, policy.config(),
+        std::move(stream), updates, *term.method, recipe_.training.pairing, policy.config(),
         CacheSource{reader, source, what, fingerprint}, core::cache_folder());
   };
   if (std::any_of(terms.begin(), terms.end(), compares_distributions))

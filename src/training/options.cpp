@@ -78,8 +78,7 @@ void TrainingOptions::declare(core::Fields& fields) {
       .add("early_stopping_patience", early_stopping_patience,
            "Stops after so many evaluations without improvement; 0: never.")
       .non_negative();
-  fields.add("pairs", pairs, "Which pairs of a rated group are trained on.")
-      .one_of({"best_worst", "all", "adjacent"});
+  pairing.declare(fields);
   fields.add("share_prefixes", share_prefixes,
              "Computes a prompt once for all its candidates; off for comparison.");
 }

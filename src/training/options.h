@@ -29,7 +29,7 @@ struct TrainingOptions {
                gradient_accumulation = 1;
   bool save_best = false;
   std::int64_t early_stopping_patience = 0;
-  std::string pairs = "best_worst";
+  PairingOptions pairing;
   bool share_prefixes = true;
   void declare(core::Fields& fields);
 };

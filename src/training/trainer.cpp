@@ -80,7 +80,7 @@ Trainer::Update Trainer::update_once() {
   std::vector<Step> steps;
   for (auto& term : terms_) {
     const auto rows = term.stream.next();
-    Step step = assemble_step(rows, *term.method, model_.config(), {options_.training.pairs});
+    Step step = assemble_step(rows, *term.method, model_.config(), options_.training.pairing);
     step.number = static_cast<std::uint64_t>(done_ + 1);
     if (step.size() == 0) continue;  // a batch of ties has nothing to say
     if (term.cache) term.cache->fill(step);
@@ -134,7 +134,7 @@ core::Json Trainer::evaluate() {
     algorithm::State scratch = term.state;  // evaluation must not move running means
     double sum = 0, count = 0;
     for (std::int64_t left = stream.batches_per_epoch(); left > 0; --left) {
-      Step step = assemble_step(stream.next(), *term.method, model_.config(), {options_.training.pairs});
+      Step step = assemble_step(stream.next(), *term.method, model_.config(), options_.training.pairing);
       if (step.size() == 0) continue;
       if (term.eval_cache) term.eval_cache->fill(step);
       const auto result = engine_.run(step, *term.method, scratch, 1, /*train=*/false);
