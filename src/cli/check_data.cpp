@@ -8,6 +8,7 @@
 #include "data/example_source.h"
 #include "data/needs.h"
 #include "data/row_tokens.h"
+#include "training/needs.h"
 
 namespace attune::cli {
 namespace {
@@ -148,14 +149,6 @@ namespace {
 /// What the program and its libraries take before any model is loaded.
 constexpr double kProgramBytes = 130e6;
 
-bool compares(const std::vector<training::TermSetting>& terms) {
-  return std::any_of(terms.begin(), terms.end(), [](const auto& term) {
-    const auto needs = term.method->needs();
-    return std::any_of(needs.begin(), needs.end(),
-                       [](const auto& need) { return need.source == algorithm::Source::kReference; });
-  });
-}
-
 }  // namespace
 
 Json estimate_training(const training::TrainRecipe& recipe, const std::vector<training::TermSetting>& terms,
@@ -172,7 +165,10 @@ Json estimate_training(const training::TrainRecipe& recipe, const std::vector<tr
       static_cast<double>(recipe.training.micro_batch_tokens > 0 ? recipe.training.micro_batch_tokens : 2048);
   const double activations = batch * layers * (12 * d + 6 * inner) * 4;
   const bool second_model =
-      !recipe.reference.path.empty() || (!lora && !recipe.reference.cache && compares(terms));
+      !recipe.reference.path.empty() ||
+      (!lora && !recipe.reference.cache && std::any_of(terms.begin(), terms.end(), [](const auto& term) {
+        return training::any_need(*term.method, training::reads_reference);
+      }));
   const double memory = kProgramBytes + 4 * weights * (second_model ? 2 : 1) + 12 * trained + activations;
   const double rows = static_cast<double>(summary.rows_kept) * recipe.training.epochs;
   double steps = std::ceil(rows / static_cast<double>(std::max<std::int64_t>(1, recipe.training.batch_size)));

@@ -1,13 +1,12 @@
 #include "cli/explain_data.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "cli/explain_records.h"
 #include "cli/explain_step_json.h"
 #include "core/error.h"
-#include "model/signal.h"
 #include "training/explained_step.h"
+#include "training/needs.h"
 
 namespace attune::cli {
 namespace {
@@ -15,19 +14,7 @@ namespace {
 using algorithm::Need;
 using algorithm::Source;
 using core::Json;
-
-bool any_need(const algorithm::Method& method, auto wanted) {
-  const std::vector<Need> needs = method.needs();
-  return std::any_of(needs.begin(), needs.end(), wanted);
-}
-
-bool reads_reference(const Need& need) {
-  return need.source == Source::kReference || model::signal_named(need.signal).needs_reference();
-}
-
-bool is_score(const Need& need) {
-  return model::signal_named(need.signal).kind() == model::SignalKind::kHead;
-}
+using training::any_need;
 
 class RecordExplainer {
  public:
@@ -51,12 +38,11 @@ class RecordExplainer {
   void load() {
     model_.emplace(model::Model::load(options_.model));
     had_score_head_ = model_->score_head().weight.defined();
-    if (any_need(method_, is_score))
+    if (any_need(method_, training::reads_score))
       model_->add_score_head(static_cast<std::uint64_t>(options_.compute.seed));
     need_head(*model_, options_.model.path);
-    codec_ = data::TextCodec::load(model_->folder());
-    codec_.vocab_size = model_->config().vocab_size;
-    codec_.max_positions = model_->config().max_positions;
+    codec_ =
+        data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
     if (options_.reference.path.empty()) return;
     reference_.emplace(model::Model::load({options_.reference.path, options_.model.dtype, "", ""}));
     need_head(*reference_, options_.reference.path);
@@ -70,13 +56,14 @@ class RecordExplainer {
   void need_head(const model::Model& model, const std::string& path) const {
     if (model.head().weight.defined()) return;
     for (const Need& need : method_.needs())
-      if (!is_score(need))
+      if (!training::reads_score(need))
         core::fail_request("{}: has no language-model head (a reward model?), and {} reads '{}'", path,
                            method_.info().name, need.key());
   }
 
   bool shows_reference() const {
-    return any_need(method_, reads_reference) || (reference_ && reference_->head().weight.defined());
+    return any_need(method_, training::reads_reference) ||
+           (reference_ && reference_->head().weight.defined());
   }
 
   /// Log-probabilities are shown whether the method reads them or not.
@@ -95,7 +82,7 @@ class RecordExplainer {
     result["reference"] = !shows_reference() ? Json()
                           : reference_       ? Json(options_.reference.path)
                                              : Json("policy");
-    if (any_need(method_, is_score)) result["score_head"] = had_score_head_ ? "model" : "fresh";
+    if (any_need(method_, training::reads_score)) result["score_head"] = had_score_head_ ? "model" : "fresh";
     result["data"] = options_.data.name();
     result["format"] = found.format;
     result["record"] = options_.record;

@@ -15,6 +15,11 @@
 namespace attune::core {
 namespace {
 
+// Names of what is not finished: a file before its rename, a folder being filled, a folder that one replaces.
+constexpr const char* kTemporary = ".tmp-";
+constexpr const char* kStaged = ".partial";
+constexpr const char* kRetired = ".old";
+
 /// An open descriptor that closes itself.
 class Descriptor {
  public:
@@ -90,7 +95,7 @@ std::string read_file(const std::string& path, std::uint64_t max_bytes) {
 void write_file_atomically(const std::string& path, const std::function<void(const Sink&)>& produce) {
   if (is_stream(path)) return write_stream(path, produce);
   const std::string target = behind_links(path);
-  const TemporaryName temporary(target + ".tmp-" + std::to_string(::getpid()));
+  const TemporaryName temporary(target + kTemporary + std::to_string(::getpid()));
   try {
     Descriptor file(temporary.path(), O_WRONLY | O_CREAT | O_TRUNC);
     if (!file.ok()) fail_run("{}: cannot create: {}", path, reason());
@@ -110,7 +115,7 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
 
 StagedFolder::StagedFolder(std::string final_path) : final_(std::move(final_path)) {
   const fs::path target(final_);
-  staged_ = (target.parent_path() / ("." + target.filename().string() + ".partial")).string();
+  staged_ = (target.parent_path() / ("." + target.filename().string() + kStaged)).string();
   fs::remove_all(staged_);
   ensure_folder(staged_);
 }
@@ -124,7 +129,7 @@ void StagedFolder::publish() {
   for (const auto& entry : fs::recursive_directory_iterator(staged_)) sync_to_disk(entry.path().string());
   sync_to_disk(staged_);
   // rename() cannot replace a folder that is not empty: the old one steps aside first and goes last.
-  const std::string retired = staged_ + ".old";
+  const std::string retired = staged_ + kRetired;
   std::error_code code;
   fs::remove_all(retired, code);
   if (fs::exists(final_)) fs::rename(final_, retired, code);
@@ -133,6 +138,12 @@ void StagedFolder::publish() {
   published_ = true;
   fs::remove_all(retired, code);
   sync_to_disk(fs::path(final_).parent_path().string());
+}
+
+bool is_unfinished(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.find(kTemporary) != std::string::npos || name.ends_with(kStaged) ||
+         name.ends_with(std::string(kStaged) + kRetired);
 }
 
 MappedFile::MappedFile(const std::string& path) {

@@ -68,6 +68,10 @@ class FolderLock {
 /// this user below the temporary one where neither can be written.
 std::string cache_folder();
 
+/// Whether the name is one that the writers above give to what is not finished: what stands under it belongs
+/// to a process that is writing or died.
+bool is_unfinished(const fs::path& path);
+
 /// A read-only memory map of a whole file; unmapped on destruction. An empty file maps to an empty span.
 class MappedFile {
  public:

@@ -46,4 +46,12 @@ TextCodec TextCodec::load(const std::string& model_folder) {
   return codec;
 }
 
+TextCodec TextCodec::load(const std::string& model_folder, std::int64_t max_positions,
+                          std::int64_t vocab_size) {
+  TextCodec codec = load(model_folder);
+  codec.max_positions = max_positions;
+  codec.vocab_size = vocab_size;
+  return codec;
+}
+
 }  // namespace attune::data

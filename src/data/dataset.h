@@ -79,6 +79,8 @@ struct TextCodec {
   std::int64_t max_positions = 0;  ///< model context; 0 unknown
   std::int64_t vocab_size = 0;     ///< ids in records must be below it; 0 unknown
   static TextCodec load(const std::string& model_folder);
+  /// With the limits of a loaded model, whatever its config.json calls them.
+  static TextCodec load(const std::string& model_folder, std::int64_t max_positions, std::int64_t vocab_size);
 };
 
 /// What the method wants of a row; rows that cannot give it are dropped with a reason. Where it follows from

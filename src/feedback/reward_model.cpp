@@ -35,10 +35,10 @@ core::Result<data::Example> without_ids(data::Example example) {
 }  // namespace
 
 RewardModel::RewardModel(const model::ModelOptions& options, const data::TextCodec& source)
-    : model_(model::Model::load(options)), codec_(data::TextCodec::load(model_.folder())) {
+    : model_(model::Model::load(options)),
+      codec_(
+          data::TextCodec::load(model_.folder(), model_.config().max_positions, model_.config().vocab_size)) {
   need_one_output(model_.score_head().weight, options.path);
-  codec_.vocab_size = model_.config().vocab_size;
-  codec_.max_positions = model_.config().max_positions;
   ids_are_foreign_ = source.tokenizer && codec_.tokenizer &&
                      source.tokenizer->fingerprint() != codec_.tokenizer->fingerprint();
 }

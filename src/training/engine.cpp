@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "model/signal.h"
+#include "training/needs.h"
 
 namespace attune::training {
 namespace {
@@ -42,8 +43,7 @@ std::vector<Need> needs_from(const std::vector<Need>& needs, Source source) {
 }
 
 bool compares_with_reference(const std::vector<Need>& needs) {
-  return std::any_of(needs.begin(), needs.end(),
-                     [](const Need& need) { return model::signal_named(need.signal).needs_reference(); });
+  return std::any_of(needs.begin(), needs.end(), compares_distributions);
 }
 
 void fold(algorithm::Metrics& into, const algorithm::Metrics& from) {
@@ -322,37 +322,37 @@ StepResult Engine::run(const Step& step, const algorithm::Method& method, algori
   return result;
 }
 
-std::vector<at::Tensor> Engine::read_hidden(const Step& step, Source source) {
+std::vector<at::Tensor> Engine::read_tokens(const Step& step, Source source, const TokenReader& read) {
   c10::NoGradGuard no_grad;
   const std::vector<Need> none;
   const Pass pass(*this, step, none, /*train=*/false);
   std::vector<at::Tensor> result(static_cast<std::size_t>(step.size()));
   for (std::size_t b = 0; b < pass.batches().size(); ++b) {
     const auto& batch = pass.batches()[b];
-    const at::Tensor hidden = pass.forward(b, source).hidden;
-    const at::Tensor read = hidden.index_select(0, to_tensor(batch.rows, hidden.device())).to(at::kCPU);
+    const auto forwarded = pass.forward(b, source);
+    const at::Tensor values =
+        read(forwarded, readout_of(batch, Positions::kTokens, forwarded.hidden.device())).to(at::kCPU);
     for (std::size_t k = 0; k < batch.items.size(); ++k)
       result[static_cast<std::size_t>(batch.items[k])] =
-          read.slice(0, batch.offsets[k], batch.offsets[k + 1]).clone();
+          values.slice(0, batch.offsets[k], batch.offsets[k + 1]).clone();
   }
   return result;
 }
 
+std::vector<at::Tensor> Engine::read_hidden(const Step& step, Source source) {
+  return read_tokens(step, source, [](const model::SignalModel& forwarded, const model::Readout& readout) {
+    return forwarded.hidden.index_select(0, readout.rows);
+  });
+}
+
 std::vector<std::vector<double>> Engine::read(const Step& step, const std::string& signal, Source source) {
-  c10::NoGradGuard no_grad;
-  const std::vector<Need> needs = {{signal, source}};
-  const Pass pass(*this, step, needs, /*train=*/false);
-  std::vector<std::vector<double>> result(static_cast<std::size_t>(step.size()));
-  for (std::size_t b = 0; b < pass.batches().size(); ++b) {
-    const auto& batch = pass.batches()[b];
-    const auto forwarded = pass.forward(b, source);
-    const auto readout = readout_of(batch, Positions::kTokens, forwarded.hidden.device());
-    const auto values =
-        model::read_signals(forwarded, readout, {signal}).at(signal).to(at::kCPU, at::kDouble).contiguous();
-    const double* numbers = values.data_ptr<double>();
-    for (std::size_t k = 0; k < batch.items.size(); ++k)
-      result[static_cast<std::size_t>(batch.items[k])].assign(numbers + batch.offsets[k],
-                                                              numbers + batch.offsets[k + 1]);
+  const auto read_signal = [&](const model::SignalModel& forwarded, const model::Readout& readout) {
+    return model::read_signals(forwarded, readout, {signal}).at(signal);
+  };
+  std::vector<std::vector<double>> result;
+  for (const at::Tensor& values : read_tokens(step, source, read_signal)) {
+    const at::Tensor numbers = values.to(at::kDouble).contiguous();
+    result.emplace_back(numbers.data_ptr<double>(), numbers.data_ptr<double>() + numbers.numel());
   }
   return result;
 }

@@ -59,6 +59,11 @@ class Engine {
   std::vector<at::Tensor> read_hidden(const Step& step, algorithm::Source source);
 
  private:
+  /// Numbers at the rows of a readout: [M] or [M, D].
+  using TokenReader = std::function<at::Tensor(const model::SignalModel&, const model::Readout&)>;
+  /// What it reads at every trained token of the step, per candidate.
+  std::vector<at::Tensor> read_tokens(const Step& step, algorithm::Source source, const TokenReader& read);
+
   class Pass;  ///< one step while it is computed
 
   model::Model& policy_;

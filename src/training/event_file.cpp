@@ -138,7 +138,7 @@ std::vector<std::string> event_files(const std::string& folder) {
   for (const auto& entry : core::fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (entry.is_regular_file() && name.starts_with("events.out.tfevents.") &&
-        name.find(".tmp-") == std::string::npos)
+        !core::is_unfinished(entry.path()))
       paths.push_back(entry.path().string());
   }
   std::sort(paths.begin(), paths.end());  // names begin with the time of creation

@@ -4,24 +4,11 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "model/signal.h"
+#include "training/needs.h"
 #include "training/reference_cache.h"
 
 namespace attune::training {
 namespace {
-
-bool reads_reference(const MethodTerm& term) {
-  const auto needs = term.method->needs();
-  return std::any_of(needs.begin(), needs.end(),
-                     [](const auto& need) { return need.source == algorithm::Source::kReference; });
-}
-
-/// Whether more of the reference than log-probabilities is asked for.
-bool compares_distributions(const MethodTerm& term) {
-  const auto needs = term.method->needs();
-  return std::any_of(needs.begin(), needs.end(),
-                     [](const auto& need) { return model::signal_named(need.signal).needs_reference(); });
-}
 
 model::Head copy_of(model::Head head) {
   head.weight = head.weight.detach().clone();
@@ -35,7 +22,7 @@ FrozenReference::FrozenReference(const TrainRecipe& recipe, const model::Model& 
                                  const std::vector<MethodTerm>& terms)
     : recipe_(recipe) {
   const bool wanted = std::any_of(terms.begin(), terms.end(), [](const MethodTerm& term) {
-    return reads_reference(term) || compares_distributions(term);
+    return any_need(*term.method, reads_reference);
   });
   const std::string& path = recipe.reference.path;
   if (!wanted || (path.empty() && (policy.has_adapter() || recipe.reference.cache))) return;
@@ -52,15 +39,16 @@ void FrozenReference::fill_caches(model::Model& policy, std::vector<MethodTerm>&
   const auto source = start_is_policy ? algorithm::Source::kPolicy : algorithm::Source::kReference;
   const std::uint64_t fingerprint = model_ ? model_->fingerprint() : policy.fingerprint();
   const auto cached = [&](DataStream stream, std::int64_t updates, const MethodTerm& term) {
-    const auto what = compares_distributions(term) ? Cached::kHidden : Cached::kLogps;
+    const auto what = any_need(*term.method, compares_distributions) ? Cached::kHidden : Cached::kLogps;
     return std::make_shared<const ReferenceCache>(
         std::move(stream), updates, *term.method, recipe_.training.pairing, policy.config(),
         CacheSource{reader, source, what, fingerprint}, core::cache_folder());
   };
-  if (std::any_of(terms.begin(), terms.end(), compares_distributions))
+  if (std::any_of(terms.begin(), terms.end(),
+                  [](const MethodTerm& term) { return any_need(*term.method, compares_distributions); }))
     head_ = copy_of(model_ ? model_->head() : policy.head(model::Weights::kReference));
   for (auto& term : terms) {
-    if (!reads_reference(term) && !compares_distributions(term)) continue;
+    if (!any_need(*term.method, reads_reference)) continue;
     say("reference: computing its numbers once");
     term.cache = cached(term.stream, total_updates(terms, recipe_.training), term);
     if (!term.eval) continue;

@@ -7,21 +7,14 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/system.h"
-#include "model/signal.h"
 #include "training/frozen_reference.h"
+#include "training/needs.h"
 #include "training/resolve.h"
 #include "training/samples.h"
 #include "training/terms.h"
 
 namespace attune::training {
 namespace {
-
-bool scores(const algorithm::Method& method) {
-  const auto needs = method.needs();
-  return std::any_of(needs.begin(), needs.end(), [](const auto& need) {
-    return model::signal_named(need.signal).kind() == model::SignalKind::kHead;
-  });
-}
 
 /// A run while it is put together.
 class Run {
@@ -53,12 +46,11 @@ class Run {
   void load_model() {
     model_.emplace(model::Model::load(recipe_.model));
     model_->add_adapter(recipe_.adapter, seed());
-    codec_ = data::TextCodec::load(model_->folder());
-    codec_.max_positions = model_->config().max_positions;
-    codec_.vocab_size = model_->config().vocab_size;
+    codec_ =
+        data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
     const auto pad = codec_.tokenizer ? codec_.tokenizer->pad_id() : std::nullopt;
     for (const auto& term : settings_)
-      if (scores(*term.method)) model_->add_score_head(seed(), pad.value_or(-1));
+      if (any_need(*term.method, reads_score)) model_->add_score_head(seed(), pad.value_or(-1));
   }
 
   void open_data() {
@@ -107,7 +99,8 @@ class Run {
     SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().stream.data(), recipe_.samples,
                          seed(), folder);
     Observer observer{observer_.on_row, observer_.on_update, observer_.on_message, {}, observer_.interrupted};
-    if (std::none_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) { return scores(*t.method); }))
+    if (std::none_of(terms_.begin(), terms_.end(),
+                     [](const MethodTerm& t) { return any_need(*t.method, reads_score); }))
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
     TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
                            recipe_.eval.metric};

@@ -33,9 +33,7 @@ std::string difference(const core::Json& a, const core::Json& b, const std::stri
 
 /// Files and folders that a process left which died while it wrote or removed them.
 bool is_left_over(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.find(".tmp-") != std::string::npos || name.starts_with(".removed-") ||
-         name.ends_with(".partial") || name.ends_with(".partial.old");
+  return core::is_unfinished(path) || path.filename().string().starts_with(".removed-");
 }
 
 /// Whether a run may begin there: nothing but `data` (what was prepared for it), and what a run leaves that

@@ -253,8 +253,9 @@ void Trainer::run() {
     const double before = terms_.front().stream.epoch();
     const auto start = Clock::now();
     const Update update = update_once();
-    window_seconds_ += seconds_since(start);
-    session_seconds_ += seconds_since(start);
+    const double seconds = seconds_since(start);
+    window_seconds_ += seconds;
+    session_seconds_ += seconds;
     window_loss_ += update.loss;
     window_norm_ += update.grad_norm;
     ++window_updates_;

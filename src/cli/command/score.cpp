@@ -155,9 +155,8 @@ class Score : public Command {
   void load(const core::Value& settings) {
     model_.emplace(model::Model::load(model_options_));
     need_head(*model_, model_options_.path);
-    codec_ = data::TextCodec::load(model_->folder());
-    codec_.vocab_size = model_->config().vocab_size;
-    codec_.max_positions = model_->config().max_positions;
+    codec_ =
+        data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
     if (!reference_options_.path.empty()) {
       reference_.emplace(model::Model::load(reference_options_));
       need_head(*reference_, reference_options_.path);
