@@ -132,6 +132,8 @@ constexpr MetricName kMetrics[] = {
   // --- optimiser ---
   {"grad_norm", "Gradient norm", "", kNeither, "optimiser", "",
    "Length of the whole gradient before clipping. Spikes show a batch that does not fit; a steady rise, trouble ahead."},
+  {"grad_norm/*", "", "", kNeither, "optimiser", "",
+   "Length of one layer's gradient before clipping. It shows where a run that goes wrong does so."},
   {"learning_rate", "Learning rate", "", kNeither, "optimiser", "", "Step size of the optimiser, as the schedule sets it."},
   {"epoch", "Epoch", "", kNeither, "optimiser", "", "How often the data have been seen."},
   // --- speed ---

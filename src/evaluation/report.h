@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/json.h"
@@ -46,8 +45,6 @@ struct ReportExtras {
   std::string verdict{};                ///< the opening sentences; "" = written from the numbers
   std::vector<HeadlineRow> headline{};  ///< {} = taken from the curves
   std::vector<std::string> notes{};     ///< shown with the warnings
-  std::vector<std::pair<std::string, double>>
-      gradient_norms{};  ///< last gradient norm of each layer, in order
 };
 
 struct ReportInput {

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "evaluation/report_gradients.h"
 #include "evaluation/report_html.h"
 
 namespace attune::evaluation {
@@ -51,6 +52,7 @@ std::vector<Chart> arrange(const SeriesTable& metrics) {
   std::unordered_map<std::string, std::size_t> by_key;
   for (const Series& series : metrics.all()) {
     if (series.steps.empty() || series.name == "epoch" || series.name == "eval_epoch") continue;
+    if (series.name.starts_with(kLayerNorm)) continue;  // a picture of their own
     std::string_view metric = series.name;
     const bool held_out = metric.starts_with(kEval);
     if (held_out) metric.remove_prefix(kEval.size());

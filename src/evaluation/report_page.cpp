@@ -9,6 +9,7 @@
 #include "evaluation/report.h"
 #include "evaluation/report_charts.h"
 #include "evaluation/report_findings.h"
+#include "evaluation/report_gradients.h"
 #include "evaluation/report_html.h"
 
 namespace attune::evaluation {
@@ -137,27 +138,6 @@ constexpr std::string_view kSamplesSection = R"(<section id="samples"><h2>What i
 <div class="take" data-part="right"><div class="take-head"><span class="take-step"></span><span class="take-reward"></span></div><p class="story"></p></div>
 </div></section>)";
 
-std::string gradients_section(const ReportInput& input) {
-  const auto& norms = input.extras.gradient_norms;
-  double largest = 0;
-  for (const auto& [layer, norm] : norms) {
-    if (std::isfinite(norm)) largest = std::max(largest, norm);
-  }
-  if (norms.empty() || largest <= 0) return "";
-  std::string bars;
-  for (const auto& [layer, norm] : norms) {
-    const double share = std::isfinite(norm) ? 100 * norm / largest : 0;
-    bars += fmt::format(
-        "<span class=\"layer\">{}</span><div class=\"bar\" style=\"width:{:.1f}%\"></div><span>{}</span>\n",
-        escape(layer), share, readable(norm));
-  }
-  return "<section><h2>Gradient by layer</h2><p class=\"lead\">Length of the last gradient in each layer. "
-         "Layers that "
-         "get none do not learn; one that dwarfs the rest decides where clipping sets in.</p><div "
-         "class=\"bars\">\n" +
-         bars + "</div></section>";
-}
-
 std::string recipe_section(const ReportInput& input) {
   if (input.recipe.empty()) return "";
   return "<section><h2>The recipe</h2><p class=\"lead\">Every setting, resolved. <code>attune train "
@@ -216,7 +196,7 @@ std::string render_report(const ReportInput& input) {
                         {"headline", headline_section(headline)},
                         {"samples", input.samples.empty() ? "" : std::string(kSamplesSection)},
                         {"curves", curves.html},
-                        {"gradients", gradients_section(input)},
+                        {"gradients", gradients_section(input.metrics)},
                         {"recipe", recipe_section(input)},
                         {"environment", environment_section(input)},
                         {"version", version_of(input)},

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "evaluation/report_gradients.h"
+
 namespace attune::evaluation {
 namespace {
 
@@ -116,8 +118,14 @@ class Warnings {
     std::ranges::sort(sorted);
     const double median = sorted[sorted.size() / 2];
     if (median > 0 && sorted.back() > 50 * median) {
-      add(fmt::format("The gradient spiked to {}, {} times its median: one batch differs much from the rest.",
-                      readable(sorted.back()), readable(std::round(sorted.back() / median))));
+      const auto at = std::ranges::find(norm->values, sorted.back()) - norm->values.begin();
+      const double step = norm->steps[static_cast<std::size_t>(at)];
+      const std::string layer = loudest_layer(input_.metrics, step);
+      add(
+          fmt::format("The gradient spiked to {} at step {}, {} times its median{}: one batch differs much "
+                      "from the rest.",
+                      readable(sorted.back()), readable(step), readable(std::round(sorted.back() / median)),
+                      layer.empty() ? "" : ", most of it in " + layer));
     }
   }
 

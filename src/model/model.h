@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/fields.h"
@@ -94,6 +95,14 @@ class Model {
   std::vector<Parameter> trainable();
   void merge_adapter();
   void unmerge_adapter();
+  /// Merges the adapter for good: what remains is a model of whole weights.
+  void drop_adapter_after_merge();
+
+  /// Every weight of the body and the output head with its name in the file; the tensors are the model's own.
+  std::vector<std::pair<std::string, at::Tensor>> named_weights();
+  /// w ← share · w_other + (1 − share) · w for each of them; an adapter of `other` counts with its effect.
+  /// This model must have no adapter. @throws Error{kRequest} when names or shapes differ
+  void move_towards(const Model& other, double share);
 
   at::Tensor hidden(const core::Forest& forest, Weights which = Weights::kPolicy,
                     std::optional<std::uint64_t> dropout_seed = std::nullopt) const {

@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "model/signal.h"
 #include "training/needs.h"
+#include "training/phase.h"
 
 namespace attune::training {
 namespace {
@@ -102,6 +103,7 @@ class Engine::Pass {
                                    .step = step_.number,
                                    .record = batch});
     model::SignalModel forwarded;
+    const Phase phase(source == Source::kPolicy ? "forward, policy" : "forward, reference");
     forwarded.hidden = which.hidden(batches_[batch].forest, weights, dropout);
     forwarded.head = which.head();
     forwarded.score = which.score_head();
@@ -112,6 +114,7 @@ class Engine::Pass {
   /// Reads signals of one micro-batch from what a model computed on it.
   void read(std::size_t batch, const model::SignalModel& forwarded, const std::vector<Need>& needs) {
     c10::NoGradGuard no_grad;
+    const Phase phase("signals");
     const auto model = detached(forwarded);
     const auto reference = reference_for(batch, needs);
     for (const Positions at : {Positions::kTokens, Positions::kLast}) {
@@ -187,6 +190,7 @@ class Engine::Pass {
     c10::NoGradGuard no_grad;
     const auto needs = needs_from(needs_, Source::kPolicy);
     const auto reference = reference_for(batch, needs);
+    const Phase phase("signals, backward");
     at::Tensor gradient;
     for (const Positions at : {Positions::kTokens, Positions::kLast}) {
       const auto upstream = upstream_of(batch, needs, at, weight, policy.hidden.device());
@@ -196,7 +200,9 @@ class Engine::Pass {
                                   upstream, reference ? &*reference : nullptr);
       gradient = gradient.defined() ? gradient + part : part;
     }
-    if (gradient.defined() && policy.hidden.requires_grad()) policy.hidden.backward(gradient);
+    if (!gradient.defined() || !policy.hidden.requires_grad()) return;
+    const Phase through_layers("backward");
+    policy.hidden.backward(gradient);
   }
 
  private:
@@ -294,6 +300,7 @@ StepResult Engine::run(const Step& step, const algorithm::Method& method, algori
   StepResult result;
   const auto differentiate = [&](const std::vector<std::int64_t>& items) {
     if (old_is_policy) pass.take_policy_as_old();
+    const Phase phase("method");
     const auto part = algorithm::differentiate(method, pass.view(items), state);
     result.loss += part.loss;
     fold(result.metrics, part.metrics);

@@ -25,9 +25,13 @@ FrozenReference::FrozenReference(const TrainRecipe& recipe, const model::Model& 
     return any_need(*term.method, reads_reference);
   });
   const std::string& path = recipe.reference.path;
-  if (!wanted || (path.empty() && (policy.has_adapter() || recipe.reference.cache))) return;
+  const bool moves = recipe.reference.sync;
+  if (moves && !wanted)
+    core::fail_request("reference.sync has no effect: no method of this run compares with a reference");
+  if (!wanted || (!moves && path.empty() && (policy.has_adapter() || recipe.reference.cache))) return;
   model_.emplace(model::Model::load(path.empty() ? recipe.model
                                                  : model::ModelOptions{path, recipe.model.dtype, "", ""}));
+  if (moves) model_->drop_adapter_after_merge();
 }
 
 void FrozenReference::fill_caches(model::Model& policy, std::vector<MethodTerm>& terms,

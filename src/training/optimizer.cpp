@@ -13,15 +13,22 @@ namespace {
 
 constexpr const char* kWeight = "parameter.";  // prefix of the exact copies of trained weights
 
+}  // namespace
+
 at::ScalarType optimizer_type(const at::Tensor& parameter) {
   return parameter.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-}  // namespace
-
-AdamW::AdamW(std::vector<model::Parameter> parameters, OptimizerOptions options)
-    : parameters_(std::move(parameters)), options_(options) {
-  for (const auto& parameter : parameters_) {
+AdamW::AdamW(const std::vector<OptimizedParameter>& parameters, OptimizerOptions options)
+    : options_(options) {
+  for (const auto& [parameter, rate_scale, weight_decay] : parameters) {
+    const auto alike = [&](const Group& g) {
+      return g.rate_scale == rate_scale && g.weight_decay == weight_decay;
+    };
+    auto group = std::ranges::find_if(groups_, alike);
+    if (group == groups_.end()) group = groups_.insert(group, {rate_scale, weight_decay, {}});
+    group->members.push_back(parameters_.size());
+    parameters_.push_back(parameter);
     weights_.push_back(
         parameter.tensor.detach().to(optimizer_type(parameter.tensor)));  // shares storage unless it converts
     exp_avg_.push_back(at::zeros_like(weights_.back()));
@@ -29,24 +36,13 @@ AdamW::AdamW(std::vector<model::Parameter> parameters, OptimizerOptions options)
   }
 }
 
-double AdamW::grad_norm() const {
-  // As clip_grad_norm_: the norm of the tensors' norms.
-  std::vector<at::Tensor> norms;
-  for (const auto& parameter : parameters_)
-    if (parameter.tensor.grad().defined()) {
-      const at::Tensor& grad = parameter.tensor.grad();
-      norms.push_back(at::norm(grad.to(optimizer_type(grad)), 2));
-    }
-  return norms.empty() ? 0 : at::norm(at::stack(norms), 2).item<double>();
-}
-
 void AdamW::drop_gradients() {
   for (auto& parameter : parameters_) parameter.tensor.mutable_grad() = at::Tensor();
 }
 
-void AdamW::update(const std::vector<std::size_t>& indices, double learning_rate, double decay, double clip) {
+void AdamW::update(const Group& group, double learning_rate, double clip) {
   std::vector<at::Tensor> tensors, grads, averages, squares, none, counts;
-  for (const std::size_t i : indices) {
+  for (const std::size_t i : group.members) {
     const auto& parameter = parameters_[i];
     if (!parameter.tensor.grad().defined()) continue;
     tensors.push_back(weights_[i]);
@@ -59,20 +55,22 @@ void AdamW::update(const std::vector<std::size_t>& indices, double learning_rate
   if (tensors.empty()) return;
   if (clip < 1)
     for (auto& grad : grads) grad.mul_(clip);
-  at::_fused_adamw_(tensors, grads, averages, squares, none, counts, learning_rate, options_.adam_beta1,
-                    options_.adam_beta2, decay, options_.adam_epsilon, /*amsgrad=*/false, /*maximize=*/false);
+  at::_fused_adamw_(tensors, grads, averages, squares, none, counts, learning_rate * group.rate_scale,
+                    options_.adam_beta1, options_.adam_beta2, group.weight_decay, options_.adam_epsilon,
+                    /*amsgrad=*/false, /*maximize=*/false);
 }
 
 void AdamW::step(double learning_rate, double norm) {
   c10::NoGradGuard no_grad;
   ++steps_;
   const double clip = options_.max_grad_norm > 0 ? std::min(1.0, options_.max_grad_norm / (norm + 1e-6)) : 1;
-  std::vector<std::size_t> decayed, others;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) (parameters_[i].decay ? decayed : others).push_back(i);
-  update(decayed, learning_rate, options_.weight_decay, clip);
-  update(others, learning_rate, 0, clip);
+  for (const Group& group : groups_) update(group, learning_rate, clip);
   publish();
   drop_gradients();
+}
+
+void AdamW::for_each_weight(const std::function<void(const std::string&, at::Tensor&)>& visit) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) visit(parameters_[i].name, weights_[i]);
 }
 
 void AdamW::publish() {

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -14,17 +15,25 @@
 namespace attune::training {
 
 struct OptimizerOptions {
-  double weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, max_grad_norm = 1;
+  double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, max_grad_norm = 1;
 };
+
+/// A trained weight with what is its own.
+struct OptimizedParameter {
+  model::Parameter parameter;
+  double rate_scale = 1;  ///< its learning rate as a share of the run's
+  double weight_decay = 0;
+};
+
+/// In what precision moments, averages and norms of a weight are kept.
+at::ScalarType optimizer_type(const at::Tensor& parameter);
 
 class AdamW {
  public:
-  /// Parameters with decay=false (norms, biases) are never decayed.
-  AdamW(std::vector<model::Parameter> parameters, OptimizerOptions options);
+  AdamW(const std::vector<OptimizedParameter>& parameters, OptimizerOptions options);
 
-  /// Euclidean norm of all gradients, before clipping. NaN or infinity if any gradient is.
-  double grad_norm() const;
   /// Clips to max_grad_norm (0: never), applies one update at this learning rate, and drops the gradients.
+  /// @param grad_norm of all gradients, from gradient_norms()
   void step(double learning_rate, double grad_norm);
   void drop_gradients();
 
@@ -41,12 +50,22 @@ class AdamW {
   const std::vector<model::Parameter>& parameters() const { return parameters_; }
   std::int64_t steps() const { return steps_; }
 
- private:
-  void update(const std::vector<std::size_t>& indices, double learning_rate, double decay, double clip);
+  /// Calls visit(name, weight) for every trained weight, in the optimiser's precision. Who changes weights
+  /// calls publish() afterwards.
+  void for_each_weight(const std::function<void(const std::string& name, at::Tensor& weight)>& visit);
   /// Gives the model's half-precision parameters the present weights.
   void publish();
 
+ private:
+  /// Weights with one learning rate and one decay.
+  struct Group {
+    double rate_scale, weight_decay;
+    std::vector<std::size_t> members;
+  };
+  void update(const Group& group, double learning_rate, double clip);
+
   std::vector<model::Parameter> parameters_;
+  std::vector<Group> groups_;
   OptimizerOptions options_;
   /// Trained weights, in float32 where the model computes in half precision: an update is often too small for
   /// a bfloat16 weight to change, and the sum of many is not. Otherwise the parameters themselves.

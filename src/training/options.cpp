@@ -1,6 +1,7 @@
 #include "training/options.h"
 
 #include "core/error.h"
+#include "training/parameter_groups.h"
 #include "training/schedule.h"
 
 namespace attune::training {
@@ -43,6 +44,20 @@ void declare_optimizer(TrainingOptions& o, core::Fields& fields) {
   fields.add("adam_epsilon", o.adam_epsilon, "AdamW's epsilon.").positive();
   fields.add("max_grad_norm", o.max_grad_norm, "Gradients are clipped to this norm; 0 never clips.")
       .non_negative();
+  fields
+      .add("ema_decay", o.ema_decay,
+           "The result is the moving average of the weights, of which each update keeps this share; 0: the "
+           "last weights.")
+      .range(0, kMaxBeta);
+  ParameterRule rule;
+  fields
+      .add("parameter_groups", o.parameter_groups,
+           "Weights with a rate or a decay of their own: {match, learning_rate, weight_decay}, or a list of "
+           "these; the "
+           "first that matches wins.")
+      .short_form("match")
+      .shown_type("list of groups")
+      .documented(core::option_rows(core::fields_of(rule)));
 }
 
 }  // namespace
@@ -81,6 +96,12 @@ void TrainingOptions::declare(core::Fields& fields) {
   pairing.declare(fields);
   fields.add("share_prefixes", share_prefixes,
              "Computes a prompt once for all its candidates; off for comparison.");
+  fields.add("layer_grad_norms", layer_grad_norms,
+             "Logs the gradient norm of every layer as grad_norm/LAYER.");
+  fields
+      .add("profile", profile,
+           "Records so many updates, after the first: OUTPUT/profile/ says where their time went. 0: none.")
+      .range(0, 1000);
 }
 
 void ReferenceOptions::declare(core::Fields& fields) {
@@ -89,6 +110,14 @@ void ReferenceOptions::declare(core::Fields& fields) {
       .add("cache", cache,
            "Computes the reference's log-probabilities once, before training, instead of keeping the model.")
       .alias("precompute_ref_log_probs");
+  fields.add("sync", sync, "TR-DPO: the reference is drawn towards the policy every sync_steps updates.")
+      .alias("sync_ref_model");
+  fields.add("sync_steps", sync_steps, "Updates between two refreshes of the reference.")
+      .range(1, 1e9)
+      .alias("ref_model_sync_steps");
+  fields.add("mixup_alpha", mixup_alpha, "Share of the policy in the refreshed reference; 1 replaces it.")
+      .range(0, 1)
+      .alias("ref_model_mixup_alpha");
 }
 
 void EvalOptions::declare(core::Fields& fields) {
@@ -147,6 +176,10 @@ void TrainRecipe::settle() {
     core::fail_request("training.save_best needs held-out data: set eval.data");
   if (training.early_stopping_patience > 0 && eval.data.is_null())
     core::fail_request("training.early_stopping_patience needs held-out data: set eval.data");
+  if (reference.sync && reference.cache)
+    core::fail_request(
+        "reference.sync moves the reference, and reference.cache computes its numbers once: use one of them");
+  parameter_rules(training.parameter_groups);  // refuses what it cannot read
 }
 
 }  // namespace attune::training

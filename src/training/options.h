@@ -22,13 +22,16 @@ struct TrainingOptions {
   std::string schedule = "linear";
   std::int64_t warmup_steps = 0, decay_steps = 0;
   double warmup_ratio = 0, min_lr_ratio = 0, num_cycles = 0, power = 1;
-  double weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, max_grad_norm = 1;
+  double weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, max_grad_norm = 1,
+         ema_decay = 0;
+  core::Value parameter_groups;  ///< read by parameter_rules()
   bool shuffle = true;
   std::string dtype = "float32";
   std::int64_t logging_steps = 1, save_steps = 0, save_total_limit = 2, eval_steps = 0,
                gradient_accumulation = 1;
   bool save_best = false;
-  std::int64_t early_stopping_patience = 0;
+  std::int64_t early_stopping_patience = 0, profile = 0;
+  bool layer_grad_norms = true;
   PairingOptions pairing;
   bool share_prefixes = true;
   void declare(core::Fields& fields);
@@ -36,7 +39,9 @@ struct TrainingOptions {
 
 struct ReferenceOptions {
   std::string path;
-  bool cache = false;
+  bool cache = false, sync = false;
+  double mixup_alpha = 0.6;
+  std::int64_t sync_steps = 512;
   void declare(core::Fields& fields);
 };
 

@@ -61,6 +61,17 @@ void resolve_adapter(TrainRecipe& recipe) {
                        change.empty() ? "dropout" : change);
 }
 
+void check_reference(const ReferenceOptions& reference) {
+  const ReferenceOptions untouched;
+  const auto belongs = [&](const char* key, bool set) {
+    if (set && !reference.sync)
+      core::fail_request(
+          "reference.{} has no effect while the reference stands still; add reference.sync=true", key);
+  };
+  belongs("sync_steps", reference.sync_steps != untouched.sync_steps);
+  belongs("mixup_alpha", reference.mixup_alpha != untouched.mixup_alpha);
+}
+
 /// Settings of some schedules that the others would ignore.
 void check_schedule(const TrainingOptions& training) {
   const auto belongs = [&](const char* key, bool set, const std::vector<std::string>& schedules) {
@@ -108,6 +119,7 @@ void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   auto& training = recipe.training;
   resolve_adapter(recipe);
   check_schedule(training);
+  check_reference(recipe.reference);
   if (training.learning_rate == 0) training.learning_rate = terms.front().method->info().learning_rate;
   if (training.micro_batch_tokens == 0 && !recipe.overwrite)
     training.micro_batch_tokens = recorded_micro_batch(recipe.output);

@@ -9,9 +9,11 @@
 #include "core/system.h"
 #include "training/frozen_reference.h"
 #include "training/needs.h"
+#include "training/reference_sync.h"
 #include "training/resolve.h"
 #include "training/samples.h"
 #include "training/terms.h"
+#include "training/weight_average.h"
 
 namespace attune::training {
 namespace {
@@ -104,7 +106,7 @@ class Run {
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
     TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
                            recipe_.eval.metric};
-    Trainer trainer(*model_, frozen_->reference(), std::move(terms_), options, folder, observer);
+    Trainer trainer(*model_, frozen_->reference(), std::move(terms_), hooks(), options, folder, observer);
     if (const auto checkpoint = folder.checkpoint()) {
       trainer.restore(*checkpoint);
       say("continuing from " + *checkpoint);
@@ -114,7 +116,18 @@ class Run {
     }
     trainer.run();
     updates_ = trainer.updates();
-    if (!trainer.best_checkpoint().empty()) trainer.restore_weights(trainer.best_checkpoint());
+    trainer.take_result();
+  }
+
+  Hooks hooks() {
+    Hooks hooks;
+    const auto& reference = recipe_.reference;
+    if (auto* refreshed = frozen_->refreshed())
+      hooks.push_back(
+          std::make_unique<ReferenceSync>(*model_, *refreshed, reference.mixup_alpha, reference.sync_steps));
+    if (recipe_.training.ema_decay > 0)
+      hooks.push_back(std::make_unique<WeightAverage>(recipe_.training.ema_decay));
+    return hooks;
   }
 
   void publish(RunFolder& folder) {

@@ -10,6 +10,9 @@
 #include "core/files.h"
 #include "core/system.h"
 #include "training/checkpoint.h"
+#include "training/gradient_norms.h"
+#include "training/parameter_groups.h"
+#include "training/phase.h"
 
 namespace attune::training {
 namespace {
@@ -33,7 +36,10 @@ void fold(algorithm::Metrics& into, const std::string& name, const algorithm::Me
 /// As transformers decides it: losses should fall, everything else should rise.
 bool better_when_higher(const std::string& metric) { return !metric.ends_with("loss"); }
 
-std::vector<model::Parameter> trainable(model::Model& model) { return model.trainable(); }
+std::vector<OptimizedParameter> optimized(model::Model& model, const TrainingOptions& options, double peak) {
+  return optimized_parameters(model.trainable(), parameter_rules(options.parameter_groups),
+                              options.weight_decay, peak);
+}
 
 ScheduleOptions schedule_of(const TrainingOptions& options, double peak, std::int64_t total) {
   const std::int64_t by_ratio = std::llround(std::ceil(options.warmup_ratio * static_cast<double>(total)));
@@ -60,7 +66,7 @@ DataStream evaluation_stream(const data::Dataset& data, const TrainingOptions& o
   return DataStream(data, {options.batch_size, 0, false, 0});
 }
 
-Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms,
+Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms, Hooks hooks,
                  TrainerOptions options, RunFolder& folder, Observer observer)
     : model_(model),
       terms_(std::move(terms)),
@@ -68,19 +74,21 @@ Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTer
       folder_(folder),
       observer_(std::move(observer)),
       engine_(model, reference, options_.engine),
-      optimizer_(trainable(model),
-                 {options_.training.weight_decay, options_.training.adam_beta1, options_.training.adam_beta2,
-                  options_.training.adam_epsilon, options_.training.max_grad_norm}) {
+      optimizer_(optimized(model, options_.training, options_.learning_rate),
+                 {options_.training.adam_beta1, options_.training.adam_beta2, options_.training.adam_epsilon,
+                  options_.training.max_grad_norm}),
+      hooks_(std::move(hooks)),
+      profile_(folder.path() + "/profile", options_.training.profile) {
   total_ = attune::training::total_updates(terms_, options_.training);
   schedule_ = schedule_of(options_.training, options_.learning_rate, total_);
 }
 
 Trainer::Update Trainer::update_once() {
   Update update;
+  const Phase phase("update, the rest");
   std::vector<Step> steps;
   for (auto& term : terms_) {
-    const auto rows = term.stream.next();
-    Step step = assemble_step(rows, *term.method, model_.config(), options_.training.pairing);
+    Step step = next_step(term);
     step.number = static_cast<std::uint64_t>(done_ + 1);
     if (step.size() == 0) continue;  // a batch of ties has nothing to say
     if (term.cache) term.cache->fill(step);
@@ -93,12 +101,30 @@ Trainer::Update Trainer::update_once() {
     computed_tokens_ += result.computed_tokens;
     steps.push_back(std::move(step));
   }
-  update.grad_norm = optimizer_.grad_norm();
+  update.grad_norm = measure_gradients();
   update.learning_rate = options_.learning_rate * schedule_factor(schedule_, done_);
   guard(update, steps);
-  if (!steps.empty()) optimizer_.step(update.learning_rate, update.grad_norm);
+  if (!steps.empty()) {
+    const Phase phase("optimizer");
+    optimizer_.step(update.learning_rate, update.grad_norm);
+  }
   ++done_;
+  for (const auto& hook : hooks_) hook->after_update(optimizer_, done_);
   return update;
+}
+
+Step Trainer::next_step(MethodTerm& term) const {
+  const Phase phase("data");
+  return assemble_step(term.stream.next(), *term.method, model_.config(), options_.training.pairing);
+}
+
+double Trainer::measure_gradients() {
+  const Phase phase("gradient norms");
+  const GradientNorms norms = gradient_norms(optimizer_.parameters());
+  if (options_.training.layer_grad_norms)
+    for (const auto& [layer, norm] : norms.by_layer)
+      fold(window_, "grad_norm/" + layer, {algorithm::Metric::Fold::kMean, norm, 1});
+  return norms.total;
 }
 
 void Trainer::guard(const Update& update, const std::vector<Step>& steps) {
@@ -124,7 +150,14 @@ void Trainer::guard(const Update& update, const std::vector<Step>& steps) {
       done_ + 1, update.loss, update.grad_norm, path);
 }
 
+void Trainer::sample() {
+  if (!observer_.on_samples) return;
+  const PublishedWeights published(hooks_, optimizer_);
+  observer_.on_samples(done_);
+}
+
 core::Json Trainer::evaluate() {
+  const PublishedWeights published(hooks_, optimizer_);
   core::Json row = core::Json::object();
   double loss = 0;
   for (auto& term : terms_) {
@@ -205,7 +238,7 @@ void Trainer::log(const core::Json& evaluation) {
 }
 
 void Trainer::evaluate_start() {
-  if (observer_.on_samples) observer_.on_samples(0);
+  sample();
   if (!has_eval()) return;
   const core::Json evaluation = evaluate();
   if (!evaluation.contains("eval_" + options_.metric)) {
@@ -230,11 +263,10 @@ bool Trainer::conclude() {
   const core::Json evaluation = judge ? evaluate() : core::Json::object();
   const bool give_up = judge && out_of_patience(evaluation);
   if (due(options_.training.logging_steps, false) || judge) log(evaluation);
-  if ((done_ == total_ || give_up) && observer_.on_samples) observer_.on_samples(done_);
+  if (done_ == total_ || give_up) sample();
   if (save || give_up || (judge && options_.training.save_best && bad_evaluations_ == 0)) save_checkpoint();
-  if (give_up && done_ < total_ && observer_.on_message)
-    observer_.on_message(
-        fmt::format("stopped after {} of {} updates: eval_{} has not improved for {} evaluations", done_,
+  if (give_up && done_ < total_)
+    say(fmt::format("stopped after {} of {} updates: eval_{} has not improved for {} evaluations", done_,
                     total_, options_.metric, bad_evaluations_));
   return give_up;
 }
@@ -251,9 +283,11 @@ void Trainer::run() {
   bool give_up = unconcluded_ && conclude();
   while (done_ < total_ && !give_up) {
     const double before = terms_.front().stream.epoch();
+    profile_.before_update();
     const auto start = Clock::now();
     const Update update = update_once();
     const double seconds = seconds_since(start);
+    say(profile_.after_update());
     window_seconds_ += seconds;
     session_seconds_ += seconds;
     window_loss_ += update.loss;
@@ -270,7 +304,12 @@ void Trainer::run() {
     }
     give_up = conclude();
   }
+  say(profile_.finish());
   optimizer_.require_finite(done_);
+}
+
+void Trainer::say(const std::string& line) const {
+  if (observer_.on_message && !line.empty()) observer_.on_message(line);
 }
 
 std::string Trainer::best_checkpoint() const {
@@ -281,7 +320,7 @@ void Trainer::prune() { folder_.prune_checkpoints(options_.training.save_total_l
 
 void Trainer::save_checkpoint() {
   optimizer_.require_finite(done_);
-  attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, state());
+  attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, hooks_, state());
   prune();
 }
 
@@ -309,7 +348,7 @@ core::Json Trainer::state() const {
 }
 
 void Trainer::restore(const std::string& checkpoint) {
-  const core::Json state = load_checkpoint(checkpoint, optimizer_);
+  const core::Json state = load_checkpoint(checkpoint, optimizer_, hooks_);
   try {
     restore_state(state, checkpoint);
   } catch (const core::Json::exception& error) {
@@ -319,7 +358,10 @@ void Trainer::restore(const std::string& checkpoint) {
   prune();  // a run that died before it could
 }
 
-void Trainer::restore_weights(const std::string& checkpoint) { load_checkpoint(checkpoint, optimizer_); }
+void Trainer::take_result() {
+  if (const auto best = best_checkpoint(); !best.empty()) load_checkpoint(best, optimizer_, hooks_);
+  for (const auto& hook : hooks_) hook->exchange(optimizer_);
+}
 
 void Trainer::restore_state(const core::Json& state, const std::string& where) {
   if (state.at("terms").size() != terms_.size()) core::fail_request("{}: made by another recipe", where);

@@ -11,8 +11,10 @@
 #include "training/data_stream.h"
 #include "training/engine.h"
 #include "training/event_file.h"
+#include "training/hook.h"
 #include "training/optimizer.h"
 #include "training/options.h"
+#include "training/profile.h"
 #include "training/reference_cache.h"
 #include "training/run_folder.h"
 #include "training/schedule.h"
@@ -53,26 +55,28 @@ struct TrainerOptions {
 
 class Trainer {
  public:
-  Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms, TrainerOptions options,
-          RunFolder& folder, Observer observer);
+  Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms, Hooks hooks,
+          TrainerOptions options, RunFolder& folder, Observer observer);
 
   /// Trains to the end from wherever the run stands. @throws Error{kRun} on a loss that is not finite (the
   /// batch is saved), Error{kInterrupted} after the checkpoint that an interrupt asks for.
   void run();
   /// Continues from a checkpoint folder. @throws Error{kRequest} if it is damaged or of another run.
   void restore(const std::string& checkpoint);
-  /// Takes only the weights of a checkpoint (the best one, at the end).
-  void restore_weights(const std::string& checkpoint);
+  /// Gives the model the weights that are the run's result: the best checkpoint's with save_best, else the
+  /// last ones, averaged where the run averages. Nothing is trained afterwards.
+  void take_result();
   /// Updates made, in earlier parts of the run too.
   std::int64_t updates() const { return done_; }
-  /// With save_best: the checkpoint with the best evaluation so far, "" without one.
-  std::string best_checkpoint() const;
 
  private:
   struct Update {
     double loss = 0, grad_norm = 0, learning_rate = 0;
   };
   Update update_once();
+  Step next_step(MethodTerm& term) const;
+  /// Norm of all gradients; those of the layers go to the metrics.
+  double measure_gradients();
   void guard(const Update& update, const std::vector<Step>& steps);
   /// What follows an update: evaluation, a line of metrics, samples, a checkpoint. True when patience has run
   /// out.
@@ -81,12 +85,16 @@ class Trainer {
   bool due(std::int64_t every, bool otherwise) const;
   bool has_eval() const;
   core::Json evaluate();
+  void sample();
   /// Judges an evaluation; true when patience has run out.
   bool out_of_patience(const core::Json& evaluation);
   void log(const core::Json& evaluation);
   void write_row(const core::Json& row);
   void save_checkpoint();
   void prune();
+  /// With save_best: the checkpoint with the best evaluation so far, "" without one.
+  std::string best_checkpoint() const;
+  void say(const std::string& line) const;
   std::string progress_text(const Update& update) const;
   core::Json state() const;
   void restore_state(const core::Json& state, const std::string& where);
@@ -98,6 +106,8 @@ class Trainer {
   Observer observer_;
   Engine engine_;
   AdamW optimizer_;
+  Hooks hooks_;
+  Profile profile_;
   ScheduleOptions schedule_;
   std::unique_ptr<EventFile> events_;
   std::int64_t total_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0, bad_evaluations_ = 0;

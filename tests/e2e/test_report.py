@@ -41,7 +41,8 @@ window.addEventListener('load', () => setTimeout(() => {
   const rough = lineOf();
   if (slider) { slider.value = 0.95; slider.dispatchEvent(new Event('input')); }
   const findings = {innerWidth, scrollWidth: document.documentElement.scrollWidth, wide,
-    charts: open.length, drawn: open.filter((f) => f.querySelector('path.curve, .plot text')).length,
+    charts: open.length, strips: document.querySelectorAll('.strips svg').length,
+    inked: document.querySelectorAll('.strips rect').length, drawn: open.filter((f) => f.querySelector('path.curve, .plot text')).length,
     empty: open.filter((f) => /NaN|undefined|Infinity/.test(f.outerHTML)).length,
     before, hovered, smoothed: rough !== lineOf(), first, second: text('right'),
     background: getComputedStyle(document.body).backgroundColor, errors: window.probeErrors};
@@ -151,6 +152,8 @@ def dpo_row(step, steps, noise):
         "logps/chosen": -92 + 3 * grown + noise.gauss(0, 4), "logps/rejected": -97 - 9 * grown + noise.gauss(0, 4),
         "entropy": 1.9 - 0.2 * grown + noise.gauss(0, 0.03), "kl": 0.04 * grown + abs(noise.gauss(0, 0.003)),
         "completions/mean_length": 61 - 6 * done + noise.gauss(0, 2), "mean_token_accuracy": 0.61 + 0.02 * grown,
+        **{f"grad_norm/layers.{i}": (1 + i / 8) * (1.5 - grown / 2) * math.exp(noise.gauss(0, 0.3)) for i in range(24)},
+        "grad_norm/embed_tokens": 0.2 + abs(noise.gauss(0, 0.1)), "grad_norm/norm": 0.02,
     }  # fmt: skip
 
 

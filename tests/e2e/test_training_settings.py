@@ -242,3 +242,79 @@ def test_mismatched_completions_are_no_tokens_of_the_data(data, tmp_path):
         assert run(command(data, tmp_path / method, f"method={method}", "training.max_steps=6")).returncode == 0
     tokens = {method: rows(tmp_path / method)[-1]["num_tokens"] for method in ("kto", "apo_zero")}
     assert tokens["kto"] == tokens["apo_zero"]
+
+
+MOVING = ["reference.sync=true", "reference.sync_steps=3", "training.ema_decay=0.7",
+          "training.parameter_groups=[{match: q_proj, learning_rate: 1e-4}]"]
+
+
+@pytest.mark.parametrize("adapter_settings", [[], ["adapter=lora", "adapter.rank=4"]])
+def test_a_moving_reference_and_averages_survive_an_interrupt(data, held_out, tmp_path, adapter_settings):
+    settings = [*MOVING, *adapter_settings, f"eval={held_out}", "training.eval_steps=4"]
+    assert run(command(data, tmp_path / "whole", *settings)).returncode == 0
+    broken = command(data, tmp_path / "broken", *settings)
+    with subprocess.Popen(broken, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while '"step":5' not in (tmp_path / "broken/metrics.jsonl").read_text() if (
+                tmp_path / "broken/metrics.jsonl").exists() else True:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        process.kill()
+    again = run(broken)
+    assert again.returncode == 0 and "continuing from" in again.stderr, again.stderr
+    assert rows(tmp_path / "broken") == rows(tmp_path / "whole")
+    assert weights(tmp_path / "broken") == weights(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("adapter_settings", [[], ["adapter=lora", "adapter.rank=4"]])
+def test_a_reference_that_is_always_the_policy_or_never(data, tmp_path, adapter_settings):
+    """alpha = 1 at every update: policy and reference agree, the loss is log 2. alpha = 0: plain DPO."""
+    always, never = ([*adapter_settings, "reference.sync=true", "reference.sync_steps=1", f"reference.mixup_alpha={alpha}"]
+                     for alpha in (1, 0))
+    for name, settings in {"always": always, "never": never, "plain": adapter_settings}.items():
+        done = run(command(data, tmp_path / name, *settings))
+        assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / "always") == pytest.approx([0.6931472] * 12, abs=2e-6)
+    assert losses(tmp_path / "never") == pytest.approx(losses(tmp_path / "plain"), abs=1e-6)
+    assert losses(tmp_path / "plain")[-1] < 0.69
+
+
+def test_a_continued_adapter_has_a_moving_reference_too(data, adapter, tmp_path):
+    done = run([*command(data, tmp_path / "run", "reference.sync=true", "reference.sync_steps=1",
+                         "reference.mixup_alpha=1"), f"model={adapter}"])
+    assert done.returncode == 0, done.stderr
+    assert losses(tmp_path / "run") == pytest.approx([0.6931472] * 12, abs=2e-6)
+
+
+@pytest.mark.parametrize("settings, said", [
+    (["training.parameter_groups=[{match: no_such_weight, learning_rate: 1e-3}]"], "parameter_groups[0].match"),
+    (["training.parameter_groups=[{match: mlp}]"], "no effect"),
+    (["training.parameter_groups=[{learning_rate: 1}]"], "match is missing"),
+    (["training.parameter_groups=[{match: '(', learning_rate: 1}]"], "parameter_groups[0].match"),
+    (["training.parameter_groups=[{match: mlp, rate: 1}]"], "learning_rate"),
+    (["training.parameter_groups={match: '.', learning_rate: 0}"], "nothing is left to train"),
+    (["training.ema_decay=1.5"], "training.ema_decay"),
+    (["reference.sync_steps=3"], "reference.sync=true"),
+    (["reference.sync=true", "reference.cache=true"], "use one of them"),
+    (["method=sft", "reference.sync=true"], "no method of this run compares"),
+])
+def test_groups_averages_and_references_that_cannot_be(data, tmp_path, settings, said):
+    done = run(command(data, tmp_path / "run", *settings))
+    assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_profile_says_where_the_time_went(data, tmp_path):
+    for name, settings in {"plain": [], "profiled": ["training.profile=2"]}.items():
+        done = run(command(data, tmp_path / name, *settings))
+        assert done.returncode == 0, done.stderr
+    assert "profile/summary.txt" in done.stderr and "USDT" not in done.stderr
+    assert rows(tmp_path / "profiled") == rows(tmp_path / "plain")
+    assert weights(tmp_path / "profiled") == weights(tmp_path / "plain")
+    summary = (tmp_path / "profiled/profile/summary.txt").read_text()
+    trace = json.loads((tmp_path / "profiled/profile/trace.json").read_text())["traceEvents"]
+    for phase in ("forward, policy", "forward, reference", "signals", "backward", "optimizer"):
+        assert phase in summary
+        calls = [event for event in trace if event.get("name") == phase and event.get("ph") == "X"]
+        assert len(calls) >= 2 and all(event["dur"] > 0 for event in calls), phase
+    shares = [float(line.split("%")[0].split()[-1]) for line in summary.split("operator")[0].splitlines() if "%" in line]
+    assert sum(shares) == pytest.approx(100, abs=1)

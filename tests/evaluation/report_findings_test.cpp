@@ -1,4 +1,5 @@
 #include "evaluation/report_findings.h"
+#include "evaluation/report_gradients.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -101,6 +102,23 @@ TEST(Judgement, DirectionAndInterval) {
   EXPECT_EQ(judgement(row), "unclear");
   row.better = Better::kNeither;
   EXPECT_EQ(judgement(row), "");
+}
+
+TEST(Gradients, LoudestLayerAndNaturalOrder) {
+  SeriesTable metrics;
+  for (int step = 1; step <= 3; ++step)
+    metrics.add_row({{"step", step},
+                     {"grad_norm/layers.10", 1.0},
+                     {"grad_norm/layers.2", step == 2 ? 7.0 : 0.5},
+                     {"grad_norm/<b>", 0.1}});
+  EXPECT_EQ(loudest_layer(metrics, 1), "layers.10");
+  EXPECT_EQ(loudest_layer(metrics, 2), "layers.2");
+  EXPECT_EQ(loudest_layer(metrics, 4), "");
+  const std::string section = gradients_section(metrics);
+  EXPECT_LT(section.find("layers.2<"), section.find("layers.10<"));
+  EXPECT_THAT(section, testing::HasSubstr("&lt;b&gt;"));
+  EXPECT_THAT(section, testing::HasSubstr("scale from 0.100 to 7."));
+  EXPECT_EQ(gradients_section(SeriesTable()), "");
 }
 
 TEST(Warnings, CalmRunHasNone) {

@@ -1,5 +1,6 @@
 """Six updates of AdamW through the program equal those of transformers' Trainer on the same ids: which weights decay,
-betas, epsilon, clipping. Weights to 1e-5 of the distance they moved, every tensor to 5e-5 of its own."""
+betas, epsilon, clipping, groups of parameters, frozen ones, and the moving average of torch. Weights to 1e-5 of the
+distance they moved, every tensor to 5e-5 of its own. Gradient norms of the layers equal those of its gradients."""
 import json
 import os
 import pathlib
@@ -54,7 +55,26 @@ def start(request, tmp_path_factory):
     return folder, rows
 
 
-def theirs(folder, rows, output, settings):
+def grouped(model, groups):
+    """torch's optimiser over groups (pattern, rate, decay), the first that matches a weight's name; None: as in the rest."""
+    import re
+    members = {}
+    for name, parameter in model.named_parameters():
+        decays = parameter.dim() > 1  # transformers leaves out norms and biases
+        rate, decay = RATE, 0.1 if decays else 0.0
+        for pattern, own_rate, own_decay in groups:
+            if re.search(pattern, name):
+                rate, decay = rate if own_rate is None else own_rate, decay if own_decay is None else own_decay
+                break
+        if rate == 0:
+            parameter.requires_grad_(False)
+        else:
+            members.setdefault((rate, decay), []).append(parameter)
+    return torch.optim.AdamW([{"params": list(some), "lr": rate, "weight_decay": decay}
+                              for (rate, decay), some in members.items()], lr=RATE, betas=(0.9, 0.999), eps=1e-8)
+
+
+def theirs(folder, rows, output, settings, groups=None, callbacks=()):
     def padded(batch):
         width = max(len(prompt) + len(completion) for prompt, completion in batch)
         ids, labels, seen = (torch.full((len(batch), width), fill) for fill in (0, -100, 0))
@@ -70,7 +90,9 @@ def theirs(folder, rows, output, settings):
         str(output), per_device_train_batch_size=BATCH, max_steps=UPDATES, learning_rate=RATE, lr_scheduler_type="linear",
         logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True, seed=0,
         train_sampling_strategy="sequential", remove_unused_columns=False, **settings)
-    trainer = transformers.Trainer(model, arguments, train_dataset=rows, data_collator=padded)
+    optimizers = (grouped(model, groups), None) if groups else (None, None)
+    trainer = transformers.Trainer(model, arguments, train_dataset=rows, data_collator=padded, optimizers=optimizers,
+                                   callbacks=list(callbacks))
     trainer.train()
     return [row for row in trainer.state.log_history if "loss" in row], trainer
 
@@ -123,3 +145,73 @@ def test_six_updates(start, tmp_path, name):
     assert share < 1e-5, shares
     # Tensor by tensor, so that a small one that decayed, or did not, is seen among the large.
     assert max(shares.values()) < 5e-5, shares
+
+
+GROUPS = {
+    "rates and decays": [(r"layers\.1\.|h\.1\.", 5e-4, None), ("norm|ln_", None, 0.3), ("mlp", 4e-3, 0.0)],
+    "frozen embeddings": [("embed_tokens|wte|wpe", 0, None)],
+    "frozen layer": [(r"layers\.0\.|h\.0\.|embed_tokens|wte|wpe", 0.0, None), ("lm_head", 1e-4, 0.5)],
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_groups_of_parameters(start, tmp_path, name):
+    folder, rows = start
+    groups = [group for group in GROUPS[name] if not (group[0] == "lm_head" and "n_embd" in (folder / "model/config.json").read_text())]
+    entries = [{"match": pattern, **({} if rate is None else {"learning_rate": rate}),
+                **({} if decay is None else {"weight_decay": decay})} for pattern, rate, decay in groups]
+    mine, weights = ours(folder, tmp_path / "run", {"weight_decay": 0.1, "parameter_groups": json.dumps(entries)})
+    logged, trainer = theirs(folder, rows, tmp_path / "theirs", {}, groups)
+    assert [row["loss"] for row in mine] == pytest.approx([row["loss"] for row in logged], rel=1e-5)
+    assert [row["grad_norm"] for row in mine] == pytest.approx([row["grad_norm"] for row in logged], rel=1e-4)
+    share, shares = apart(weights, trainer.model, folder, felt)
+    assert share < 1e-5, shares
+    assert max(shares.values()) < 5e-5, shares
+
+
+def test_moving_average(start, tmp_path):
+    """model/ holds the average that torch.optim.swa_utils computes; the checkpoint trains on with the weights themselves."""
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+    folder, rows = start
+
+    class Average(transformers.TrainerCallback):
+        def on_train_begin(self, *_, model, **__):
+            self.model = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.6))
+
+        def on_step_end(self, *_, model, **__):
+            self.model.update_parameters(model)
+
+    average = Average()
+    _, weights = ours(folder, tmp_path / "run", {"ema_decay": 0.6})
+    _, trainer = theirs(folder, rows, tmp_path / "theirs", {}, callbacks=[average])
+    share, shares = apart(weights, average.model.module, folder, felt)
+    assert share < 1e-5, shares
+    assert max(shares.values()) < 5e-5, shares
+    last = load_file(tmp_path / f"run/checkpoints/step-{UPDATES:06}/optimizer.safetensors")
+    trained = {name.removeprefix("parameter."): tensor.T if ".c_" in name and tensor.dim() == 2 else tensor  # Conv1D
+               for name, tensor in last.items() if name.startswith("parameter.")}
+    share, _ = apart({**weights, **trained}, trainer.model, folder, felt)
+    assert share < 1e-5
+    shown = load_file(tmp_path / f"run/checkpoints/step-{UPDATES:06}/model.safetensors")
+    assert all(torch.equal(shown[name], weights[name]) for name in weights)
+
+
+def test_gradient_norms_of_layers(start, tmp_path):
+    folder, rows = start
+    norms = []
+
+    class Norms(transformers.TrainerCallback):
+        def on_pre_optimizer_step(self, *_, model, **__):
+            layers = {}
+            for name, parameter in model.named_parameters():
+                parts = name.split(".")
+                number = next((i for i, part in enumerate(parts) if part.isdigit()), None)
+                layer = ".".join(parts[number - 1:number + 1]) if number else parts[-2]
+                layers[layer] = layers.get(layer, 0) + parameter.grad.double().square().sum().item()
+            norms.append({"grad_norm/" + layer: total**0.5 for layer, total in layers.items()})
+
+    mine, _ = ours(folder, tmp_path / "run", {"max_grad_norm": 0})
+    theirs(folder, rows, tmp_path / "theirs", {"max_grad_norm": 0}, callbacks=[Norms()])
+    for row, layers in zip(mine, norms, strict=True):
+        assert {key: value for key, value in row.items() if key.startswith("grad_norm/")} == pytest.approx(layers, rel=1e-4)
+        assert sum(norm**2 for norm in layers.values())**0.5 == pytest.approx(row["grad_norm"], rel=1e-4)

@@ -46,12 +46,12 @@ def theirs(trainer):
     return rows, {name: tensor.detach() for name, tensor in trainer.model.named_parameters()}
 
 
-def ours(folder, rows, method):
+def ours(folder, rows, method, *settings):
     data = folder / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = subprocess.run([ATTUNE, "train", f"model={MODEL}", f"data={data}", f"method={method}", f"output={folder}/run",
                            f"training.learning_rate={RATES[method]}", f"training.batch_size={BATCH}", "training.shuffle=false",
-                           f"training.max_steps={UPDATES}", "samples.prompts=0"], capture_output=True, text=True)
+                           f"training.max_steps={UPDATES}", "samples.prompts=0", *settings], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (folder / "run/metrics.jsonl").open()]
     return rows, load_file(folder / "run/model/model.safetensors")
@@ -89,14 +89,24 @@ def test_sft(tmp_path, model):
     compare(ours(tmp_path, completion_rows(), "sft"), theirs(trainer))
 
 
-def test_dpo(tmp_path, model):
+def dpo(folder, model, settings=(), **options):
     """On the ids that TRL trains on: where a prompt's last token merges with the answer, TRL keeps the prompt's own
     tokens and cuts the answer at their number, which gives a sequence that no tokenizer would."""
     from trl import DPOConfig, DPOTrainer
     reference = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
-    trainer = DPOTrainer(model, reference, DPOConfig(**arguments(tmp_path / "trl", "dpo")),
+    trainer = DPOTrainer(model, reference, DPOConfig(**arguments(folder / "trl", "dpo"), **options),
                          train_dataset=Dataset.from_list(preference_rows()),
                          processing_class=AutoTokenizer.from_pretrained(MODEL))
     names = ("prompt_ids", "chosen_ids", "rejected_ids")
     rows = [{name: row[name] for name in names} for row in trainer.train_dataset]
-    compare(ours(tmp_path, rows, "dpo"), theirs(trainer))
+    compare(ours(folder, rows, "dpo", *settings), theirs(trainer))
+
+
+def test_dpo(tmp_path, model):
+    dpo(tmp_path, model)
+
+
+def test_a_reference_that_follows(tmp_path, model):
+    """TR-DPO: mixed every three updates with 0.6 of the policy."""
+    dpo(tmp_path, model, ["reference.sync_ref_model=true", "reference.ref_model_sync_steps=3"],
+        sync_ref_model=True, ref_model_sync_steps=3)

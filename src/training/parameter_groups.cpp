@@ -1,0 +1,110 @@
+#include "training/parameter_groups.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "text/regex.h"
+
+namespace attune::training {
+namespace {
+
+constexpr const char* kKey = "training.parameter_groups";
+
+std::string place_of(std::size_t index) { return fmt::format("{}[{}]", kKey, index); }
+
+/// A rule with its expressions compiled.
+class Matcher {
+ public:
+  Matcher(const ParameterRule& rule, std::size_t index) : rule(rule), place(place_of(index)) {
+    for (const auto& pattern : rule.match) patterns_.emplace_back(pattern, place + ".match");
+  }
+  bool matches(const std::string& name) {
+    text::Match match{};
+    scratch_.renew_time();
+    for (const auto& pattern : patterns_)
+      if (pattern.find(name, 0, scratch_, match)) return hit = true;
+    return false;
+  }
+
+  const ParameterRule& rule;
+  std::string place;
+  bool hit = false;
+
+ private:
+  std::vector<text::Regex> patterns_;
+  text::RegexScratch scratch_;
+};
+
+std::string some_names(const std::vector<model::Parameter>& parameters) {
+  constexpr std::size_t kShown = 12;
+  std::vector<std::string> names;
+  for (const auto& parameter : parameters)
+    if (names.size() < kShown) names.push_back(parameter.name);
+  return fmt::format("{}{}", fmt::join(names, ", "), parameters.size() > kShown ? ", …" : "");
+}
+
+}  // namespace
+
+void ParameterRule::declare(core::Fields& fields) {
+  fields.add("match", match, "Regular expressions; a weight belongs here when one is found in its name.");
+  fields.add("learning_rate", learning_rate, "Peak learning rate of these weights; 0 freezes them.")
+      .non_negative()
+      .alias("lr")
+      .default_from("training.learning_rate");
+  fields.add("weight_decay", weight_decay, "Decay of these weights, norms and biases among them included.")
+      .non_negative()
+      .default_from("training.weight_decay");
+}
+
+std::vector<ParameterRule> parameter_rules(const core::Value& setting) {
+  if (setting.is_null()) return {};
+  const std::vector<core::Value> entries =
+      setting.is_list() ? setting.items() : std::vector<core::Value>{setting};
+  std::vector<ParameterRule> rules;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    ParameterRule rule;
+    const std::string place = place_of(i);
+    if (!entries[i].is_map())
+      core::fail_request("{}: {} is {}; write for example {{match: lora_B, learning_rate: 1e-3}}",
+                         entries[i].place(), place, entries[i].described());
+    core::fields_of(rule).assign_all(entries[i], place);
+    if (rule.match.empty())
+      core::fail_request("{}: {}.match is missing: which weights does it speak of?", entries[i].place(),
+                         place);
+    if (rule.learning_rate < 0 && rule.weight_decay < 0)
+      core::fail_request("{}: {} has no effect; give learning_rate or weight_decay", entries[i].place(),
+                         place);
+    rules.push_back(std::move(rule));
+    Matcher compiles(rules.back(), i);
+  }
+  return rules;
+}
+
+std::vector<OptimizedParameter> optimized_parameters(std::vector<model::Parameter> parameters,
+                                                     const std::vector<ParameterRule>& rules,
+                                                     double weight_decay, double peak) {
+  std::vector<Matcher> matchers;
+  for (std::size_t i = 0; i < rules.size(); ++i) matchers.emplace_back(rules[i], i);
+  std::vector<OptimizedParameter> result;
+  for (auto& parameter : parameters) {
+    OptimizedParameter optimized{parameter, 1, parameter.decay ? weight_decay : 0};
+    Matcher* first = nullptr;
+    for (auto& matcher : matchers)
+      if (matcher.matches(parameter.name) && first == nullptr) first = &matcher;
+    if (first != nullptr && first->rule.learning_rate >= 0)
+      optimized.rate_scale = first->rule.learning_rate / peak;
+    if (first != nullptr && first->rule.weight_decay >= 0) optimized.weight_decay = first->rule.weight_decay;
+    if (optimized.rate_scale == 0)
+      parameter.tensor.set_requires_grad(false);
+    else
+      result.push_back(std::move(optimized));
+  }
+  for (const auto& matcher : matchers)
+    if (!matcher.hit)
+      core::fail_request("{}.match: {} is found in no trained weight; there are: {}", matcher.place,
+                         fmt::join(matcher.rule.match, ", "), some_names(parameters));
+  if (result.empty()) core::fail_request("{}: every weight is frozen, nothing is left to train", kKey);
+  return result;
+}
+
+}  // namespace attune::training

@@ -1,0 +1,36 @@
+#include "training/reference_sync.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "core/error.h"
+
+namespace attune::training {
+namespace {
+
+constexpr const char* kReference = "reference.";  // prefix in checkpoints
+
+}  // namespace
+
+void ReferenceSync::after_update(AdamW& /*optimizer*/, std::int64_t update) {
+  if (update % every_ == 0) reference_.move_towards(policy_, alpha_);
+}
+
+NamedTensors ReferenceSync::tensors() const {
+  NamedTensors named;
+  for (auto& [name, tensor] : reference_.named_weights()) named[kReference + name] = tensor;
+  return named;
+}
+
+void ReferenceSync::restore(const NamedTensors& tensors, const std::string& where) {
+  c10::NoGradGuard no_grad;
+  for (auto& [name, weight] : reference_.named_weights()) {
+    const auto found = tensors.find(kReference + name);
+    if (found == tensors.end() || found->second.sizes() != weight.sizes())
+      core::fail_request("{}: {}{} is missing or has another shape; the checkpoint belongs to another run",
+                         where, kReference, name);
+    weight.copy_(found->second);
+  }
+}
+
+}  // namespace attune::training

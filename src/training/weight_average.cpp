@@ -1,0 +1,48 @@
+#include "training/weight_average.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+namespace attune::training {
+namespace {
+
+constexpr std::string_view kAverage = "average.";  // prefix in checkpoints
+
+}  // namespace
+
+void WeightAverage::after_update(AdamW& optimizer, std::int64_t /*update*/) {
+  c10::NoGradGuard no_grad;
+  optimizer.for_each_weight([&](const std::string& name, at::Tensor& weight) {
+    const auto [place, fresh] = averages_.try_emplace(name);
+    if (fresh)
+      place->second = weight.clone();
+    else
+      place->second.lerp_(weight, 1 - decay_);
+  });
+}
+
+void WeightAverage::exchange(AdamW& optimizer) {
+  if (averages_.empty()) return;
+  c10::NoGradGuard no_grad;
+  optimizer.for_each_weight([&](const std::string& name, at::Tensor& weight) {
+    at::Tensor& average = averages_.at(name);
+    const at::Tensor kept = weight.clone();
+    weight.copy_(average);
+    average.copy_(kept);
+  });
+  optimizer.publish();
+}
+
+NamedTensors WeightAverage::tensors() const {
+  NamedTensors named;
+  for (const auto& [name, average] : averages_) named[std::string(kAverage) + name] = average;
+  return named;
+}
+
+void WeightAverage::restore(const NamedTensors& tensors, const std::string& /*where*/) {
+  averages_.clear();
+  for (const auto& [name, tensor] : tensors)
+    if (name.starts_with(kAverage)) averages_[name.substr(kAverage.size())] = tensor;
+}
+
+}  // namespace attune::training
