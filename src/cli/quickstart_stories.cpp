@@ -86,17 +86,8 @@ std::vector<Likelihood> story_likelihoods(model::Model& model, const std::vector
                                           const Stories& stories, double temperature) {
   training::Step step;
   for (std::size_t p = 0; p < stories.size(); ++p)
-    for (const Story& story : stories[p]) {
-      data::PackItem item;
-      item.ids = openings[p].ids;
-      item.ids.insert(item.ids.end(), story.sample.ids.begin(), story.sample.ids.end());
-      item.prompt_length = static_cast<std::int32_t>(openings[p].ids.size());
-      item.mask.assign(story.sample.ids.size(), 1);
-      item.group = static_cast<std::int64_t>(p);
-      item.candidate = step.size();
-      step.items.push_back(std::move(item));
-      step.candidates.emplace_back();
-    }
+    for (const Story& story : stories[p])
+      training::append_text(step, openings[p].ids, story.sample.ids, static_cast<std::int64_t>(p));
   training::Engine engine(model, {}, {.micro_batch_tokens = kScoringTokens, .temperature = temperature});
   std::vector<Likelihood> likelihoods;
   for (const auto& logps : engine.read(step, "logps", algorithm::Source::kPolicy)) {

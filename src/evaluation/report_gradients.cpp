@@ -71,8 +71,8 @@ std::string strip(const std::vector<double>& cells, const Scale& scale) {
   for (std::size_t x = 0; x < cells.size(); ++x) {
     if (cells[x] < 0) continue;  // nothing was logged in this stretch
     marks += std::isnan(cells[x])
-                 ? fmt::format("<rect class=\"bad\" x=\"{}\" width=\"1.03\" height=\"1\"/>", x)
-                 : fmt::format("<rect x=\"{}\" width=\"1.03\" height=\"1\" opacity=\"{:.2f}\"/>", x,
+                 ? fmt::format("<rect class=\"bad\" x=\"{}\" width=\"1\" height=\"1\"/>", x)
+                 : fmt::format("<rect x=\"{}\" width=\"1\" height=\"1\" opacity=\"{:.2f}\"/>", x,
                                scale.ink(cells[x]));
   }
   return fmt::format("<svg viewBox=\"0 0 {} 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{}</svg>",

@@ -150,6 +150,19 @@ algorithm::Totals Step::totals() const {
   return totals;
 }
 
+void append_text(Step& step, std::span<const std::int32_t> prompt, std::span<const std::int32_t> completion,
+                 std::int64_t group) {
+  data::PackItem item;
+  item.ids.assign(prompt.begin(), prompt.end());
+  item.ids.insert(item.ids.end(), completion.begin(), completion.end());
+  item.prompt_length = static_cast<std::int32_t>(prompt.size());
+  item.mask.assign(completion.size(), 1);
+  item.group = group;
+  item.candidate = step.size();
+  step.items.push_back(std::move(item));
+  step.candidates.emplace_back();
+}
+
 Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Method& method,
                    const model::ModelConfig& config, const PairingOptions& pairing) {
   Step step;

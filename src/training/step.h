@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,12 @@ struct Step {
   core::Offsets offsets() const;
   algorithm::Totals totals() const;
 };
+
+/// Appends a completion of which every token is read: for scoring texts with Engine::read, outside of
+/// training.
+/// @param group texts of one group stand together and may share their prompt
+void append_text(Step& step, std::span<const std::int32_t> prompt, std::span<const std::int32_t> completion,
+                 std::int64_t group);
 
 /// How rated rows become what a method asks for.
 struct PairingOptions {

@@ -208,6 +208,7 @@ def test_a_full_run(dpo_page, tmp_path, width):
     check(findings, stderr)
     assert findings["innerWidth"] == width
     assert findings["charts"] >= 8
+    assert findings["strips"] == 26 and findings["inked"] > 26 * 12
     assert "step" in findings["hovered"] and "step" not in findings["before"]
     assert findings["smoothed"]
     first = findings["first"]
