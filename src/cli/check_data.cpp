@@ -104,7 +104,7 @@ class Checker {
         std::accumulate(summary.dropped.begin(), summary.dropped.end(), std::int64_t{0},
                         [](auto sum, const auto& d) { return sum + d.second; });
     if (dropped * 10 > summary.rows_read && summary.rows_kept > 0)
-      warn(fmt::format("{} of {} rows are left out", dropped, summary.rows_read));
+      warn(fmt::format("{} of {} left out", dropped, core::counted(summary.rows_read, "row")));
   }
 
   const data::DataOptions& options_;

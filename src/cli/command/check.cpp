@@ -31,7 +31,8 @@ class Check : public Command {
             "Takes everything that train takes and trains nothing. Trained tokens are shown in green, or in "
             "⟦ ⟧ where there are no colours. With --json: one object.",
         .examples = {{"attune check model=MODEL data=prefs.jsonl method=dpo", "before a run"},
-                     {"attune check recipes/dpo.yaml rows=10", "with a picture of the first ten rows"}}};
+                     {"attune check recipes/dpo.yaml model=MODEL data=prefs.jsonl rows=10",
+                      "a recipe, with a picture of the first ten rows"}}};
   }
 
   void declare(core::Fields& fields) override {
@@ -113,9 +114,10 @@ class Check : public Command {
       text += part_text(part);
     }
     if (!estimate.is_null())
-      text += fmt::format("\nroughly   {} parameters, {} MB, {} updates, {}\n",
+      text += fmt::format("\nroughly   {} parameters, {} MB, {}, {}\n",
                           core::human_count(estimate["parameters"].get<std::int64_t>()),
-                          estimate["memory_mb"].get<double>(), estimate["steps"].get<std::int64_t>(),
+                          estimate["memory_mb"].get<double>(),
+                          core::counted(estimate["steps"].get<std::int64_t>(), "update"),
                           core::human_seconds(estimate["seconds"].get<double>()));
     for (const auto& part : parts)
       for (const auto& warning : part.found.warnings)
