@@ -128,12 +128,13 @@ class Check : public Command {
   std::string part_text(const Part& part) const {
     const auto& summary = part.found.summary;
     std::string text =
-        fmt::format("{}\n  format    {}\n  rows      {} read, {} used, {} completions\n", part.options.name(),
+        fmt::format("{}\n  format    {}\n  rows      {} read, {} used, {}\n", part.options.name(),
                     summary.format, core::human_count(summary.rows_read),
-                    core::human_count(summary.rows_kept), core::human_count(summary.candidates));
+                    core::human_count(summary.rows_kept), core::counted(summary.candidates, "completion"));
     text += fmt::format("  tokens    {}, {} trained on\n", core::human_count(summary.tokens),
                         core::human_count(summary.trained_tokens));
-    text += fmt::format("  straddle  {} rows\n  cut       {} rows\n", summary.straddling, summary.truncated);
+    text += fmt::format("  straddle  {}\n  cut       {}\n", core::counted(summary.straddling, "row"),
+                        core::counted(summary.truncated, "row"));
     for (const auto& [reason, count] : summary.dropped) {
       text += fmt::format("  left out  {}: {}\n", core::counted(count, "row"), reason);
       for (const auto& example : summary.dropped_examples.at(reason))
