@@ -91,7 +91,7 @@ class Checker {
     if (out_.sequences > 0 && out_.trained_end == 0 && needs_ != data::RowNeeds::kPromptsOnly)
       warn(
           "no completion ends in a trained end-of-sequence token: the model will not learn to stop "
-          "(data.append_eos)");
+          "(data.max_length, data.append_eos)");
     if (summary.straddling > 0)
       warn(fmt::format(
           "in {} of {} rows a token straddles the end of the prompt and counts as completion; end prompts "
@@ -104,7 +104,7 @@ class Checker {
         std::accumulate(summary.dropped.begin(), summary.dropped.end(), std::int64_t{0},
                         [](auto sum, const auto& d) { return sum + d.second; });
     if (dropped * 10 > summary.rows_read && summary.rows_kept > 0)
-      warn(fmt::format("{} of {} rows are left out", dropped, summary.rows_read));
+      warn(fmt::format("{} of {} left out", dropped, core::counted(summary.rows_read, "row")));
   }
 
   const data::DataOptions& options_;
@@ -149,6 +149,22 @@ namespace {
 /// What the program and its libraries take before any model is loaded.
 constexpr double kProgramBytes = 130e6;
 
+double estimated_steps_per_epoch(const training::TrainingOptions& options,
+                                 const data::DatasetSummary& summary) {
+  const std::int64_t records = std::max<std::int64_t>(1, options.batch_size * options.gradient_accumulation);
+  const double by_records = std::ceil(static_cast<double>(summary.rows_kept) / static_cast<double>(records));
+  if (options.tokens_per_batch == 0) return std::max(1.0, by_records);
+  const double by_tokens =
+      static_cast<double>(summary.tokens) / static_cast<double>(options.tokens_per_batch);
+  return std::max({1.0, by_records, std::ceil(by_tokens)});
+}
+
+/// As the trainer counts them; near it where batches end by their tokens.
+double estimated_steps(const training::TrainingOptions& options, const data::DatasetSummary& summary) {
+  if (options.max_steps > 0) return static_cast<double>(options.max_steps);
+  return std::max(1.0, std::ceil(options.epochs * estimated_steps_per_epoch(options, summary) - 1e-9));
+}
+
 }  // namespace
 
 Json estimate_training(const training::TrainRecipe& recipe, const std::vector<training::TermSetting>& terms,
@@ -170,12 +186,11 @@ Json estimate_training(const training::TrainRecipe& recipe, const std::vector<tr
         return training::any_need(*term.method, training::reads_reference);
       }));
   const double memory = kProgramBytes + 4 * weights * (second_model ? 2 : 1) + 12 * trained + activations;
-  const double rows = static_cast<double>(summary.rows_kept) * recipe.training.epochs;
-  double steps = std::ceil(rows / static_cast<double>(std::max<std::int64_t>(1, recipe.training.batch_size)));
-  if (recipe.training.max_steps > 0) steps = std::min(steps, static_cast<double>(recipe.training.max_steps));
+  const double steps = estimated_steps(recipe.training, summary);
   // Forward, backward and the reference's forward: 8 operations a weight and token, 20e9 a second and core.
   const double cores = static_cast<double>(std::max<std::int64_t>(1, recipe.threads));
-  const double tokens = static_cast<double>(summary.tokens) * recipe.training.epochs;
+  const double epochs = steps / estimated_steps_per_epoch(recipe.training, summary);
+  const double tokens = static_cast<double>(summary.tokens) * epochs;
   return {{"parameters", static_cast<std::int64_t>(weights)},
           {"memory_mb", std::round(memory / 1e6)},
           {"steps", static_cast<std::int64_t>(steps)},

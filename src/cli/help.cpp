@@ -45,6 +45,7 @@ std::string option_line(const core::OptionRow& row, std::size_t key_width) {
   if (!row.allowed.empty()) notes += ", " + row.allowed;
   const std::string value = row.default_from.empty() ? shown_default(row.value) : "from " + row.default_from;
   if (!value.empty()) notes += ", default " + value;
+  if (!row.short_form.empty()) notes += fmt::format(", short form {}", row.short_form);
   if (!row.aliases.empty()) notes += fmt::format(", also {}", fmt::join(row.aliases, ", "));
   return line + wrap(fmt::format("{} ({})", row.help, notes), indent) + "\n";
 }

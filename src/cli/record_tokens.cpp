@@ -43,12 +43,8 @@ Json sequence_json(const Sequence& sequence, const data::TextCodec& codec) {
   return {{"ids", sequence.ids}, {"tokens", token_texts(sequence.ids, codec)}, {"mask", sequence.mask}};
 }
 
-/// A token as one visible piece: line ends shown, control bytes and incomplete characters as the vocabulary
-/// writes them.
-std::string shown(std::int32_t id, const data::TextCodec& codec) {
-  if (!codec.tokenizer) return fmt::format(" {}", id);
-  std::string text = codec.tokenizer->decode(std::span(&id, 1));
-  if (text.empty() || text.find("\xEF\xBF\xBD") != std::string::npos) text = codec.tokenizer->token(id);
+/// Line ends and tabs made visible, other control bytes left out.
+std::string shown(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == '\n')
@@ -58,7 +54,21 @@ std::string shown(std::int32_t id, const data::TextCodec& codec) {
     else if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)
       out += c;
   }
-  return out.empty() ? fmt::format("<{}>", id) : out;
+  return out;
+}
+
+/// The text that each token adds to the sequence; a character of several tokens stands at its last one. A
+/// token alone would lose its space, or the half of a character.
+std::vector<std::string> texts_in_place(std::span<const std::int32_t> ids, const data::TextCodec& codec) {
+  std::vector<std::string> texts;
+  if (!codec.tokenizer) {
+    for (const std::int32_t id : ids) texts.push_back(fmt::format(" {}", id));
+    return texts;
+  }
+  text::StreamDecoder decoder(*codec.tokenizer);
+  for (const std::int32_t id : ids) texts.push_back(shown(decoder.push(id)));
+  if (!texts.empty()) texts.back() += shown(decoder.finish());
+  return texts;
 }
 
 }  // namespace
@@ -96,6 +106,7 @@ std::string token_picture(const data::TokenizedExample& example, std::size_t can
                           const data::TextCodec& codec, bool colour, std::size_t budget) {
   const Sequence sequence = sequence_of(example, candidate);
   const std::size_t size = sequence.ids.size(), half = budget / 2;
+  const std::vector<std::string> texts = texts_in_place(sequence.ids, codec);
   const std::string_view on = colour ? "\x1b[1;32m" : "⟦", off = colour ? "\x1b[0m" : "⟧";
   std::string out;
   bool marked = false;
@@ -113,7 +124,7 @@ std::string token_picture(const data::TokenizedExample& example, std::size_t can
       if (i >= size) break;
     }
     mark(sequence.mask[i] != 0);
-    out += shown(sequence.ids[i], codec);
+    out += texts[i];
     if (colour) out += "\x1b[2m·\x1b[22m", out += marked ? std::string(on) : "";
   }
   mark(false);

@@ -159,15 +159,18 @@ std::vector<OptionRow> option_rows(const Fields& fields, const std::string& pref
   for (const Field& field : fields.all()) {
     rows.push_back({join(prefix, field.name()), field.type(), field.allowed(), field.help(),
                     field.default_source().empty() ? field.value() : Json(), field.aliases(),
-                    field.default_source()});
+                    field.default_source(), ""});
     for (OptionRow row : field.long_form()) {
       row.key = join(join(prefix, field.name()), row.key);
       rows.push_back(std::move(row));
     }
   }
   for (const Section& section : fields.sections()) {
-    for (OptionRow& row : option_rows(section.fields, join(prefix, section.name)))
+    const std::string name = join(prefix, section.name);
+    for (OptionRow& row : option_rows(section.fields, name)) {
+      if (!section.first.empty() && row.key == join(name, section.first)) row.short_form = name;
       rows.push_back(std::move(row));
+    }
   }
   return rows;
 }
@@ -179,6 +182,7 @@ Json options_json(const Fields& fields) {
     if (!row.allowed.empty()) item["allowed"] = row.allowed;
     if (!row.aliases.empty()) item["aliases"] = row.aliases;
     if (!row.default_from.empty()) item["default_from"] = row.default_from;
+    if (!row.short_form.empty()) item["short_form"] = row.short_form;
     out.push_back(std::move(item));
   }
   return out;

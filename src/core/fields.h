@@ -41,6 +41,7 @@ struct OptionRow {
   Json value;  ///< the default, when nothing was assigned yet
   std::vector<std::string> aliases;
   std::string default_from;  ///< where the default is read instead, "" when `value` is it
+  std::string short_form;    ///< a section's name that stands for this key ("model" for "model.path"), or ""
 };
 
 /// One option: its name, its meaning, where its value lives, and what is allowed.
@@ -171,8 +172,8 @@ Fields fields_of(Options& options) {
 
 /// Every field, sections included, in declaration order.
 std::vector<OptionRow> option_rows(const Fields& fields, const std::string& prefix = "");
-/// [{"name", "type", "default", "help", "allowed"?, "aliases"?, "default_from"?} …] as `attune list --json`
-/// shows options.
+/// [{"name", "type", "default", "help", "allowed"?, "aliases"?, "default_from"?, "short_form"?} …] as `attune
+/// list --json` shows options.
 Json options_json(const Fields& fields);
 
 /// The candidate with the smallest edit distance to `name` (insertions, deletions, replacements, swaps of

@@ -24,8 +24,8 @@ std::vector<HeadlineRow> headline_from_curves(const SeriesTable& metrics);
 std::string verdict_in_words(const ReportInput& input, const std::vector<HeadlineRow>& headline);
 
 /// What a careful reader should look at, most serious first: an unfinished run, numbers that are not numbers,
-/// drift, rewards without contrast, completions cut off, clipping, overfitting, gradient spikes. Empty when
-/// all is calm.
+/// drift, rewards without contrast, completions cut off, clipping, pairs that teach nothing more, chosen
+/// answers that lost likelihood, overfitting, gradient spikes. Empty when all is calm.
 std::vector<std::string> warnings_of(const ReportInput& input);
 
 /// Whether the change is an improvement beyond chance: "better", "worse", "unclear" (the interval holds

@@ -91,11 +91,37 @@ class Warnings {
     }
   }
 
+  /// Methods on pairs can win their margin and lose the model.
+  void pairs() {
+    if (pairs_are_told_apart()) {
+      const auto& loss = *find("loss");
+      const auto at = std::ranges::find_if(loss.values, [&](double value) { return nothing_left(value); });
+      add(fmt::format(
+          "The loss fell below 1 % of its first value by step {} of {}: the pairs are told apart completely, "
+          "and the rest of the run had nothing to learn from them. A smaller learning rate or fewer epochs "
+          "keeps the model nearer to its start.",
+          readable(loss.steps[static_cast<std::size_t>(at - loss.values.begin())]),
+          readable(loss.steps.back())));
+    }
+    const Series *likelihood = find("logps/chosen"), *reward = find("rewards/chosen");
+    if (likelihood == nullptr || reward == nullptr || likelihood->values.size() < 10) return;
+    // Batches differ in length, which moves the log-probability, but not the reward, which is relative.
+    const double first = likelihood->values.front(), end = late_mean(*likelihood);
+    if (late_mean(*reward) < 0 && end < 1.5 * first && first < 0) {
+      add(fmt::format(
+          "The chosen completions lost most of their likelihood: log-probability {} at first, {} at the end. "
+          "The model moved away from both answers, towards text that nobody wrote. A smaller learning rate "
+          "or a larger beta holds it.",
+          readable(first), readable(end)));
+    }
+  }
+
   void learning() {
     const Series* loss = find("loss");
-    if (loss != nullptr && loss->values.size() >= 20 && find("reward") == nullptr &&
-        late_mean(*loss) > early_mean(*loss) + std::abs(early_mean(*loss)) * 0.02) {
-      add("The loss ended higher than it began. A smaller learning rate is the first thing to try.");
+    if (loss != nullptr && loss->values.size() >= 20 && find("reward") == nullptr) {
+      const double first = loss->values.front(), early = early_mean(*loss), end = late_mean(*loss);
+      if (end > early + std::abs(early) * 0.02 || end > first + std::abs(first) * 0.5)
+        add("The loss ended higher than it began. A smaller learning rate is the first thing to try.");
     }
     const Series* held_out = find("eval_loss");
     if (held_out != nullptr && held_out->values.size() >= 3) {
@@ -109,8 +135,12 @@ class Warnings {
             readable(held_out->steps[at]), readable(*best), readable(last)));
       }
     }
+  }
+
+  void gradients() {
     const Series* norm = find("grad_norm");
-    if (norm == nullptr || norm->values.size() < 20) return;
+    // Where nothing is left to learn the median is next to nothing.
+    if (norm == nullptr || norm->values.size() < 20 || pairs_are_told_apart()) return;
     std::vector<double> sorted;
     std::ranges::copy_if(norm->values, std::back_inserter(sorted),
                          [](double value) { return std::isfinite(value); });
@@ -133,6 +163,12 @@ class Warnings {
 
  private:
   const Series* find(std::string_view name) const { return input_.metrics.find(name); }
+  bool nothing_left(double loss) const { return loss < 0.01 * find("loss")->values.front(); }
+  bool pairs_are_told_apart() const {
+    const Series* loss = find("loss");
+    return loss != nullptr && find("rewards/margins") != nullptr && loss->values.size() >= 10 &&
+           loss->values.front() > 0 && nothing_left(late_mean(*loss));
+  }
   void add(std::string text) { texts_.push_back(std::move(text)); }
 
   const ReportInput& input_;
@@ -148,7 +184,9 @@ std::vector<std::string> warnings_of(const ReportInput& input) {
   warnings.distance();
   warnings.contrast();
   warnings.completions();
+  warnings.pairs();
   warnings.learning();
+  warnings.gradients();
   return warnings.take();
 }
 

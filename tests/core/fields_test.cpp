@@ -167,6 +167,14 @@ TEST_F(FieldsTest, ReferenceOfOptions) {
   EXPECT_EQ(fields.find("training.nothing"), nullptr);
 }
 
+TEST(FieldsReference, ShortFormOfASection) {
+  Training training;
+  Fields some;
+  some.section("training", training, "The run.", "epochs");
+  for (const auto& row : options_json(some))
+    EXPECT_EQ(row.value("short_form", ""), row["name"] == "training.epochs" ? "training" : "") << row["name"];
+}
+
 TEST_F(FieldsTest, IgnoredKeysAreLeftToOthers) {
   Training training;
   Fields some = fields_of(training);

@@ -16,11 +16,12 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-ReportInput with(std::initializer_list<Json> rows) {
+ReportInput with_rows(const std::vector<Json>& rows) {
   ReportInput input;
   for (const auto& row : rows) input.metrics.add_row(row);
   return input;
 }
+ReportInput with(std::initializer_list<Json> rows) { return with_rows(rows); }
 
 TEST(Readable, Numbers) {
   EXPECT_EQ(readable(0.693147), "0.693");
@@ -145,6 +146,35 @@ TEST(Warnings, EachForItsReason) {
   auto failed = with({{{"step", 1}, {"loss", 1.0}}});
   failed.run = Json{{"state", "failed"}};
   EXPECT_THAT(warnings_of(failed), ElementsAre(HasSubstr("failed before its end")));
+}
+
+/// Twelve steps of a preference run: the loss goes from 0.7 to `end`, chosen answers from −100 to `chosen`.
+std::vector<Json> preference_run(double end, double chosen) {
+  std::vector<Json> rows;
+  for (int step = 1; step <= 12; ++step) {
+    const bool first = step == 1;
+    rows.push_back({{"step", step},
+                    {"loss", first ? 0.7 : end},
+                    {"grad_norm", first ? 4.0 : 1e-6},
+                    {"rewards/margins", first ? 0.0 : 9.0},
+                    {"rewards/chosen", first ? 0.0 : (chosen + 100) / 10},
+                    {"logps/chosen", first ? -100.0 : chosen}});
+  }
+  return rows;
+}
+
+TEST(Warnings, PreferenceRunThatCollapsed) {
+  EXPECT_THAT(warnings_of(with_rows(preference_run(0.4, -110))), IsEmpty());
+  EXPECT_THAT(warnings_of(with_rows(preference_run(0.001, -80))),
+              ElementsAre(HasSubstr("below 1 % of its first value by step 2 of 12")));
+  EXPECT_THAT(warnings_of(with_rows(preference_run(0.4, -300))),
+              ElementsAre(HasSubstr("log-probability −100 at first, −300 at the end")));
+}
+
+TEST(Warnings, LossThatExploded) {
+  std::vector<Json> rows;
+  for (int step = 1; step <= 20; ++step) rows.push_back({{"step", step}, {"loss", step == 1 ? 2.0 : 7.0}});
+  EXPECT_THAT(warnings_of(with_rows(rows)), ElementsAre(HasSubstr("ended higher than it began")));
 }
 
 }  // namespace

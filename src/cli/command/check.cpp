@@ -31,7 +31,8 @@ class Check : public Command {
             "Takes everything that train takes and trains nothing. Trained tokens are shown in green, or in "
             "⟦ ⟧ where there are no colours. With --json: one object.",
         .examples = {{"attune check model=MODEL data=prefs.jsonl method=dpo", "before a run"},
-                     {"attune check recipes/dpo.yaml rows=10", "with a picture of the first ten rows"}}};
+                     {"attune check recipes/dpo.yaml model=MODEL data=prefs.jsonl rows=10",
+                      "a recipe, with a picture of the first ten rows"}}};
   }
 
   void declare(core::Fields& fields) override {
@@ -113,9 +114,10 @@ class Check : public Command {
       text += part_text(part);
     }
     if (!estimate.is_null())
-      text += fmt::format("\nroughly   {} parameters, {} MB, {} updates, {}\n",
+      text += fmt::format("\nroughly   {} parameters, {} MB, {}, {}\n",
                           core::human_count(estimate["parameters"].get<std::int64_t>()),
-                          estimate["memory_mb"].get<double>(), estimate["steps"].get<std::int64_t>(),
+                          estimate["memory_mb"].get<double>(),
+                          core::counted(estimate["steps"].get<std::int64_t>(), "update"),
                           core::human_seconds(estimate["seconds"].get<double>()));
     for (const auto& part : parts)
       for (const auto& warning : part.found.warnings)
@@ -126,12 +128,13 @@ class Check : public Command {
   std::string part_text(const Part& part) const {
     const auto& summary = part.found.summary;
     std::string text =
-        fmt::format("{}\n  format    {}\n  rows      {} read, {} used, {} completions\n", part.options.name(),
+        fmt::format("{}\n  format    {}\n  rows      {} read, {} used, {}\n", part.options.name(),
                     summary.format, core::human_count(summary.rows_read),
-                    core::human_count(summary.rows_kept), core::human_count(summary.candidates));
+                    core::human_count(summary.rows_kept), core::counted(summary.candidates, "completion"));
     text += fmt::format("  tokens    {}, {} trained on\n", core::human_count(summary.tokens),
                         core::human_count(summary.trained_tokens));
-    text += fmt::format("  straddle  {} rows\n  cut       {} rows\n", summary.straddling, summary.truncated);
+    text += fmt::format("  straddle  {}\n  cut       {}\n", core::counted(summary.straddling, "row"),
+                        core::counted(summary.truncated, "row"));
     for (const auto& [reason, count] : summary.dropped) {
       text += fmt::format("  left out  {}: {}\n", core::counted(count, "row"), reason);
       for (const auto& example : summary.dropped_examples.at(reason))

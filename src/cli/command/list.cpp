@@ -72,9 +72,17 @@ Rows commands() {
   Rows rows;
   for (const auto& [name, make] : command_entries()) {
     const auto command = make();
+    const CommandInfo info = command->info();
     core::Fields fields;
     command->declare(fields);
-    rows.push_back(row(command->info().name, "", command->info().summary, core::options_json(fields)));
+    Json object = row(info.name, "", info.summary, core::options_json(fields));
+    object["usage"] = info.usage;
+    object["details"] = info.details;
+    object["flags"] = info.flags;
+    object["examples"] = Json::array();
+    for (const CommandExample& example : info.examples)
+      object["examples"].push_back({{"line", example.line}, {"meaning", example.meaning}});
+    rows.push_back(std::move(object));
   }
   return rows;
 }
@@ -164,7 +172,7 @@ class List : public Command {
     std::string names;
     for (const Kind& kind : kinds()) names += (names.empty() ? "" : ", ") + kind.name;
     return {.name = "list",
-            .summary = "shows what there is: methods, families, formats, rules …",
+            .summary = "Shows what there is: methods, families, formats, rules …",
             .usage = "KIND [--json]",
             .details = "Kinds: " + names +
                        ". With --json one object a line: name, paper, summary, options with types "

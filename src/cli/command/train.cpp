@@ -4,6 +4,7 @@
 #include "cli/compute_options.h"
 #include "cli/train_output.h"
 #include "core/system.h"
+#include "evaluation/report_findings.h"
 
 namespace attune::cli {
 namespace {
@@ -37,6 +38,8 @@ class Train : public Command {
     const auto result = train_with_progress(recipe_, out);
     fmt::print(stderr, "done: {}\n  model   {}\n  report  {}/report.html\n",
                core::counted(result.updates, "update"), result.model_folder, result.folder);
+    for (const auto& warning : evaluation::warnings_of(evaluation::read_run_folder(result.folder)))
+      fmt::print(stderr, "worth a look: {}\n", warning);
     return 0;
   }
 

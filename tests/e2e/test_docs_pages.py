@@ -1,0 +1,124 @@
+"""The pages of docs/ and the README agree with the program, the folders, and each other."""
+import importlib.machinery
+import importlib.util
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from runs import ATTUNE, ROOT
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+def script(name):
+    loader = importlib.machinery.SourceFileLoader(name.replace("-", "_"), str(ROOT / "scripts" / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+def test_written_pages_are_what_the_program_says():
+    done = subprocess.run([sys.executable, ROOT / "scripts/write-docs", "--check", ATTUNE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_options_that_nobody_described_are_seen(tmp_path):
+    """The check fails on a page that says something else."""
+    write_docs = script("write-docs")
+    (tmp_path / "docs/commands").mkdir(parents=True)
+    write_docs.ROOT = tmp_path
+    with pytest.raises(SystemExit, match="docs/commands/train.md.*run scripts/write-docs"):
+        write_docs.main(["--check", ATTUNE])
+
+
+def anchors(page):
+    """The anchors that GitHub gives a page's headings."""
+    heads = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_lead_somewhere(name):
+    page = ROOT / name
+    text = re.sub(r"^```.*?^```|`[^`\n]*`", "", page.read_text(), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{name}: {link}"
+        assert not anchor or anchor in anchors(target), f"{name}: {link}"
+
+
+def test_every_page_is_in_the_table_of_contents():
+    text = (ROOT / "docs/README.md").read_text() + (ROOT / "docs/commands/README.md").read_text()
+    for page in PAGES:
+        assert page.name == "README.md" or f"({page.name})" in text, f"docs/README.md does not name {page.name}"
+    assert "](docs/README.md)" in (ROOT / "README.md").read_text()
+
+
+def command_lines(text):
+    """Lines of code blocks, and code in the text, that begin with attune and are meant to be typed."""
+    found = []
+    for info, block in re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.M | re.S):
+        if info and not info.startswith("sh"):
+            continue
+        # What a heredoc holds is a file.
+        block = re.sub(r"<<'(\w+)'.*?^\1$", "", block.replace("\\\n", " "), flags=re.M | re.S)
+        found += re.findall(r"^(?:build/)?(attune [^\n]*)", block, re.M)
+    found += re.findall(r"`(attune [^`\n]*)`", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
+    found = [re.sub(r"\s+(#|\d?>|&|\|\| true).*$|[ ]*&$", "", line).strip() for line in found]
+    return [line for line in found if not re.search(r"[…\[]|COMMAND|KIND", re.sub(r"=\S*|'[^']*'", "", line))]
+
+
+MISSING = re.compile(r"no such|No such|no data is given|model is missing|needs model=|needs either prompt=|which method\?")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_command_lines_are_understood(name, tmp_path):
+    """Every command is run in an empty folder. Words, keys, methods and values are checked before files are opened, so
+    all that may be complained of is a file that is not there, or a setting that running text leaves out."""
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    for line in command_lines((ROOT / name).read_text()):
+        words = shlex.split(line.replace("=…", "=x"))[1:]
+        if len(words) == 1:  # the text speaks of the command
+            assert (ROOT / f"docs/commands/{words[0]}.md").exists(), f"{name}: {line}"
+            continue
+        if words[:1] == ["quickstart"]:  # it needs no files and would run
+            continue
+        if name == "docs/add-a-method.md":  # the method that the page adds
+            words = [re.sub(r"\bdpop\b", "dpo", word) for word in words if not word.startswith("method.lambda")]
+        recipe = next((word for word in words if word.endswith(".yaml")), None)
+        if recipe and not (tmp_path / recipe).exists():
+            words.remove(recipe)  # one that the page writes
+        done = subprocess.run([ATTUNE, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        understood = done.returncode == 0 or done.returncode == 2 and MISSING.search(done.stderr)
+        assert understood, f"{name}: {line}\n{done.stderr}"
+
+
+def test_command_lines_are_found():
+    text = "`attune a b=1` `attune x …`\n```sh\nattune c d=1  # why\ncat >f <<'END'\nattune no\nEND\nattune e \\\n  f=1 2>x\n```\n"
+    assert command_lines(text) == ["attune c d=1", "attune e    f=1", "attune a b=1"]
+
+
+def test_folders_of_the_architecture_page_are_those_that_exist():
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", text.split("| folder | may include |")[1], re.M)
+    folders = {path.name for path in (ROOT / "src").iterdir() if path.is_dir()}
+    assert {name for name, _ in rows} == folders
+    allowed = script("check-includes").ALLOWED
+    for name, cell in rows:
+        listed = folders - {name} if cell == "all of these" else set(re.findall(r"`(\w+)`", cell))
+        assert listed == set(allowed[name]) & folders, name
+    picture = (ROOT / "docs/images/folders.svg").read_text()
+    assert set(re.findall(r'class="name"[^>]*>(\w+)<', picture)) == folders
+
+
+def test_files_named_in_the_architecture_page_exist():
+    text = (ROOT / "docs/architecture.md").read_text()
+    for path in re.findall(r"`((?:src|tests|scripts|assets|docs)/[\w/.-]*)", text):
+        assert (ROOT / path).exists() or "NAME" in path and (ROOT / path).parent.is_dir(), path
