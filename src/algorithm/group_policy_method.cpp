@@ -13,17 +13,15 @@
 
 namespace attune::algorithm {
 
+at::Tensor PolicyRatios::to_tokens(const at::Tensor& x, const Batch& batch) const {
+  return per_token ? x : spread(x, batch.offsets);
+}
+
 core::Fields GroupPolicyMethod::fields() {
   core::Fields fields;
   fields.add("beta", beta_, "Weight of the KL penalty towards the reference; 0: no reference is needed.")
       .non_negative();
-  fields.add("epsilon", epsilon_, "Ratios are clipped to [1 − epsilon, 1 + epsilon_high].").range(0, 1);
-  fields.add("epsilon_high", epsilon_high_, "Upper clip; null: the same as epsilon.")
-      .non_negative()
-      .optional();
-  fields.add("delta", delta_, "Cap of the unclipped ratio (two-sided clipping); null: none.")
-      .positive()
-      .optional();
+  declare(fields);
   fields
       .add("scale_rewards", scale_rewards_,
            "Divide advantages by the deviation of the group, the batch, or nothing.")
@@ -37,21 +35,26 @@ core::Fields GroupPolicyMethod::fields() {
              "as in the "
              "GRPO paper.");
   fields.add("mask_truncated_completions", mask_truncated_, "Leave completions cut by the length limit out.");
-  declare(fields);
+  fields
+      .add("off_policy_mask_threshold", off_policy_mask_threshold_,
+           "Leave completions with a negative advantage out from which the policy has moved further than "
+           "this, in nats a "
+           "token (DeepSeek-V3.2, arXiv:2512.02556); null: none.")
+      .optional();
+  fields
+      .add("top_entropy_quantile", top_entropy_quantile_,
+           "Learn only from this share of the tokens, those of highest entropy (arXiv:2506.01939).")
+      .range(0, 1);
+  fields.add("entropy_coef", entropy_coef_, "Weight of a bonus for the mean entropy of the tokens.")
+      .non_negative();
   return fields;
-}
-
-void GroupPolicyMethod::check() const {
-  const double high = std::isnan(epsilon_high_) ? epsilon_ : epsilon_high_;
-  if (!std::isnan(delta_) && delta_ <= 1 + high) {
-    core::fail_request("method.delta: {} must be larger than 1 + epsilon_high = {}", delta_, 1 + high);
-  }
 }
 
 std::vector<Need> GroupPolicyMethod::needs() const {
   std::vector<Need> needs = {{"logps", Source::kPolicy, Positions::kTokens, true}, {"logps", Source::kOld}};
   if (beta_ > 0) needs.push_back({"logps", Source::kReference});
-  needs.push_back(metric_need("entropy"));
+  const bool bonus = entropy_coef_ > 0, ranked = top_entropy_quantile_ < 1;
+  needs.push_back({"entropy", Source::kPolicy, Positions::kTokens, bonus, !bonus && !ranked});
   return needs;
 }
 
@@ -70,63 +73,66 @@ void GroupPolicyMethod::prepare(Batch& step, State& /*state*/, Metrics& metrics)
   add_length_metrics(step, metrics);
 }
 
-GroupPolicyMethod::Ratios GroupPolicyMethod::ratios(const Batch& batch, const at::Tensor& logps) const {
+PolicyRatios GroupPolicyMethod::ratios_of(const Batch& batch) const {
   const auto advantages = batch.prepared.find("advantages");
   ATTUNE_ASSERT(advantages != batch.prepared.end());
-  const at::Tensor log_ratio = logps - batch.signal("old_logps").detach();
+  const at::Tensor log_ratio = batch.signal("logps") - batch.signal("old_logps").detach();
   if (importance_sampling_level_ == "token") {
-    return {log_ratio.exp(), spread(advantages->second, batch.offsets), true};
+    return {log_ratio, log_ratio.exp(), spread(advantages->second, batch.offsets), true};
   }
-  return {segment_mean(log_ratio, batch.offsets).exp(), advantages->second, false};
+  return {log_ratio, segment_mean(log_ratio, batch.offsets).exp(), advantages->second, false};
 }
 
-at::Tensor GroupPolicyMethod::clipped(Ratios& ratios) const {
-  const double high = std::isnan(epsilon_high_) ? epsilon_ : epsilon_high_;
-  const at::Tensor inside = ratios.ratio.clamp(1 - epsilon_, 1 + high);
-  if (!std::isnan(delta_)) ratios.ratio = ratios.ratio.clamp_max(delta_);
-  return -at::minimum(ratios.ratio * ratios.advantages, inside * ratios.advantages);
+at::Tensor GroupPolicyMethod::counted(const PolicyRatios& ratios, const Batch& batch,
+                                      const at::Tensor& kept) const {
+  at::Tensor mask = spread(kept, batch.offsets);
+  if (!std::isnan(off_policy_mask_threshold_)) {
+    const at::Tensor moved = segment_mean(-ratios.log_ratio.detach(), batch.offsets);
+    const at::Tensor fine =
+        at::logical_or(batch.prepared.at("advantages") >= 0, moved <= off_policy_mask_threshold_);
+    mask = mask * spread(fine.to(at::kDouble), batch.offsets);
+  }
+  if (top_entropy_quantile_ < 1) {
+    const at::Tensor entropy = batch.signal("entropy").detach();
+    const at::Tensor candidates = entropy.masked_select(spread(kept, batch.offsets) > 0);
+    if (candidates.numel() > 0)
+      mask = mask * (entropy >= at::quantile(candidates, 1 - top_entropy_quantile_)).to(at::kDouble);
+  }
+  return mask;
 }
 
 Loss GroupPolicyMethod::loss(const Batch& batch, const State& /*state*/) const {
-  const at::Tensor& logps = batch.signal("logps");
-  Ratios terms = ratios(batch, logps);
-  const auto per_token = [&](const at::Tensor& x) { return terms.per_token ? x : spread(x, batch.offsets); };
-  const at::Tensor unclipped = terms.ratio;
-  at::Tensor token_loss = per_token(clipped(terms));
-  std::vector<double> weights, kept;
+  const PolicyRatios ratios = ratios_of(batch);
+  std::vector<double> weights, keep;
   for (const Candidate& candidate : batch.candidates) {
-    kept.push_back(dropped(candidate) ? 0 : 1);
-    weights.push_back(kept.back() * candidate.weight);
+    keep.push_back(dropped(candidate) ? 0 : 1);
+    weights.push_back(keep.back() * candidate.weight);
   }
-  const at::Tensor keep = vector_of(kept);
+  const at::Tensor kept = vector_of(keep), mask = counted(ratios, batch, kept);
   Loss result;
+  at::Tensor per_token = token_loss(ratios, batch, kept, result.metrics) * mask;
   if (beta_ > 0) {
-    at::Tensor kl = kl_k3(logps, batch.signal("ref_logps").detach());
-    if (use_bias_correction_kl_) kl = kl * per_token(unclipped);
-    token_loss = token_loss + beta_ * kl;
-    result.metrics["kl"] = mean_metric(kl, spread(keep, batch.offsets));
+    at::Tensor kl = kl_k3(batch.signal("logps"), batch.signal("ref_logps").detach());
+    if (use_bias_correction_kl_) kl = kl * ratios.to_tokens(ratios.ratio, batch);
+    per_token = per_token + beta_ * kl;
+    result.metrics["kl"] = mean_metric(kl, spread(kept, batch.offsets));
   }
-  result.value = (segment_sum(token_loss, batch.offsets) * vector_of(weights) / normaliser(batch)).sum();
-  add_clip_metrics(terms, batch, keep, result.metrics);
+  result.value = (segment_sum(per_token, batch.offsets) * vector_of(weights) / normaliser(batch)).sum();
+  if (entropy_coef_ > 0) {
+    // The mean is over the tokens that the bonus acts on; all of them, unless the whole step is here to be
+    // ranked.
+    const at::Tensor tokens =
+        top_entropy_quantile_ < 1 ? mask.sum().clamp_min(1) : batch.prepared.at("kept_tokens").select(0, 0);
+    const at::Tensor acts = top_entropy_quantile_ < 1 ? mask : spread(kept, batch.offsets);
+    result.value = result.value - entropy_coef_ * (batch.signal("entropy") * acts).sum() / tokens;
+  }
   add_token_metrics(batch, result.metrics, [this](const Candidate& c) { return !dropped(c); });
   return result;
 }
 
-void GroupPolicyMethod::add_clip_metrics(const Ratios& terms, const Batch& batch, const at::Tensor& keep,
-                                         Metrics& metrics) const {
-  const double upper = 1 + (std::isnan(epsilon_high_) ? epsilon_ : epsilon_high_);
-  const at::Tensor ratio = terms.ratio.detach(), mask = terms.per_token ? spread(keep, batch.offsets) : keep;
-  const at::Tensor low = at::logical_and(ratio < 1 - epsilon_, terms.advantages < 0).to(at::kDouble);
-  const at::Tensor high = at::logical_and(ratio > upper, terms.advantages > 0).to(at::kDouble);
-  metrics["clip_ratio/low_mean"] = mean_metric(low, mask);
-  metrics["clip_ratio/high_mean"] = mean_metric(high, mask);
-  metrics["clip_ratio/region_mean"] = mean_metric(at::maximum(low, high), mask);
-  const auto of_sequences = [&](const at::Tensor& x) {
-    return (terms.per_token ? segment_mean(x, batch.offsets) : x).index_select(0, keep.nonzero().flatten());
-  };
-  if (keep.sum().item<double>() == 0) return;
-  metrics["clip_ratio/low_min"] = Metric::min(of_sequences(low).min().item<double>());
-  metrics["clip_ratio/high_max"] = Metric::max(of_sequences(high).max().item<double>());
+Metric GroupPolicyMethod::mean_over(const at::Tensor& x, const PolicyRatios& ratios, const Batch& batch,
+                                    const at::Tensor& kept) {
+  return mean_metric(x, ratios.per_token ? spread(kept, batch.offsets) : kept);
 }
 
 }  // namespace attune::algorithm

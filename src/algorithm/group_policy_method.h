@@ -1,5 +1,5 @@
-// The clipped policy gradient on groups of sampled completions with rewards: GRPO and its relatives. They
-// differ in what a token's loss is divided by; the rest is here.
+// Policy gradients on groups of sampled completions with rewards: GRPO and its relatives. They differ in how
+// a ratio becomes a token's loss and in what that is divided by; the rest is here.
 #pragma once
 
 #include <limits>
@@ -8,15 +8,26 @@
 
 namespace attune::algorithm {
 
-/// Per token, with ratio ρ = π/π_old, advantage A and reference π_ref:
-///   ℓ = −min(min(ρ, δ) A, clip(ρ, 1−ε, 1+ε_high) A) + β k3(π_ref/π) [· ρ with use_bias_correction_kl]
-/// L = Σ_i weight_i Σ_t ℓ / normaliser(i)
+/// Probabilities now over those when sampled.
+struct PolicyRatios {
+  at::Tensor log_ratio;   ///< [tokens] log π/π_old
+  at::Tensor ratio;       ///< [tokens] ρ, or [N] the geometric mean of a sequence (GSPO)
+  at::Tensor advantages;  ///< as long as `ratio`
+  bool per_token = true;  ///< which of the two
+  /// A number per ratio as one per token.
+  at::Tensor to_tokens(const at::Tensor& x, const Batch& batch) const;
+};
+
+/// With ratio ρ = π/π_old, advantage A and reference π_ref, per token of completion i:
+///   ℓ = token_loss(ρ, A) · [A ≥ 0 or mean_t log π_old/π ≤ off_policy_mask_threshold] · [entropy in the upper
+///   share]
+///       + β k3(π_ref/π) [· ρ with use_bias_correction_kl]
+/// L = Σ_i weight_i Σ_t ℓ / normaliser(i) − entropy_coef · mean entropy
 class GroupPolicyMethod : public Method {
  public:
   core::Fields fields() final;
-  void check() const final;
   std::vector<Need> needs() const final;
-  Scope scope() const final { return Scope::kCandidate; }
+  Scope scope() const final { return top_entropy_quantile_ < 1 ? Scope::kStep : Scope::kCandidate; }
   Feedback feedback() const final { return Feedback::kGroups; }
   /// Fixes "advantages" [N] and "kept_tokens" [N] (tokens of the step that enter the loss, the same in every
   /// entry).
@@ -24,27 +35,32 @@ class GroupPolicyMethod : public Method {
   Loss loss(const Batch& batch, const State& state) const final;
 
  protected:
-  explicit GroupPolicyMethod(std::string scale_rewards) : scale_rewards_(std::move(scale_rewards)) {}
+  struct Defaults {
+    std::string scale_rewards = "group", importance_sampling_level = "token";
+  };
+  explicit GroupPolicyMethod(Defaults defaults)
+      : scale_rewards_(defaults.scale_rewards),
+        importance_sampling_level_(defaults.importance_sampling_level) {}
   virtual void declare(core::Fields& /*fields*/) {}
+  /// [tokens]: the loss of each token before masks and KL. `kept` [N] is 1 for candidates that enter the
+  /// loss; metrics count those.
+  virtual at::Tensor token_loss(const PolicyRatios& ratios, const Batch& batch, const at::Tensor& kept,
+                                Metrics& metrics) const = 0;
   /// [N]: what the sum over each candidate's tokens is divided by.
   virtual at::Tensor normaliser(const Batch& batch) const = 0;
+  /// Mean of a number per ratio over what is kept: over tokens, or over sequences with sequence-level ratios.
+  static Metric mean_over(const at::Tensor& x, const PolicyRatios& ratios, const Batch& batch,
+                          const at::Tensor& kept);
 
  private:
-  /// Ratios and what goes with them: one number per token, or per candidate with sequence-level ratios.
-  struct Ratios {
-    at::Tensor ratio, advantages;
-    bool per_token = true;
-  };
-  Ratios ratios(const Batch& batch, const at::Tensor& logps) const;
-  at::Tensor clipped(Ratios& ratios) const;
+  PolicyRatios ratios_of(const Batch& batch) const;
+  /// [tokens] 1 where a token's policy loss counts.
+  at::Tensor counted(const PolicyRatios& ratios, const Batch& batch, const at::Tensor& kept) const;
   bool dropped(const Candidate& candidate) const { return mask_truncated_ && candidate.truncated; }
-  void add_clip_metrics(const Ratios& terms, const Batch& batch, const at::Tensor& keep,
-                        Metrics& metrics) const;
 
-  double beta_ = 0, epsilon_ = 0.2;
-  double epsilon_high_ = std::numeric_limits<double>::quiet_NaN(),
-         delta_ = std::numeric_limits<double>::quiet_NaN();
-  std::string scale_rewards_, importance_sampling_level_ = "token";
+  double beta_ = 0, top_entropy_quantile_ = 1, entropy_coef_ = 0;
+  double off_policy_mask_threshold_ = std::numeric_limits<double>::quiet_NaN();
+  std::string scale_rewards_, importance_sampling_level_;
   bool use_bias_correction_kl_ = true, mask_truncated_ = false;
 };
 

@@ -161,6 +161,9 @@ struct MethodInfo {
   std::string summary;          ///< one sentence in words
   std::string departures;       ///< where it differs from the paper or from TRL, and why; "" when it does not
   double learning_rate = 1e-6;  ///< the default that TRL's trainer of this method has
+  /// Keys of signals that enter part of the loss as constants ("stop gradient"): their coefficients are meant
+  /// to differ from the derivative of the loss's value.
+  std::vector<std::string> stopped = {};
   /// Names of TRL that mean this method: {"dpo", "ipo"} makes `{name: dpo, loss_type: ipo}` this one,
   /// {"reward", ""} makes `reward` another name of it.
   std::vector<std::pair<std::string, std::string>> trl_names;

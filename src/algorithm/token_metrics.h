@@ -17,7 +17,8 @@ using CandidateFilter = std::function<bool(const Candidate&)>;
 void add_token_metrics(const Batch& batch, Metrics& metrics, const CandidateFilter& entropy_of = {},
                        const CandidateFilter& accuracy_of = {});
 
-/// "logits/chosen" and "logits/rejected": the mean over vocabulary and trained tokens of the raw logits (TRL's names).
+/// "logits/chosen" and "logits/rejected": the mean over vocabulary and trained tokens of the raw logits
+/// (TRL's names).
 void add_logit_metrics(const Batch& batch, Metrics& metrics, const CandidateFilter& is_chosen);
 
 /// Mean over the entries of a tensor, as a metric that adds up.

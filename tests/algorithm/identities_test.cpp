@@ -49,6 +49,23 @@ TEST(Identities, DrGrpoIsGrpoWithoutItsDivisions) {
   expect_same("{name: grpo, scale_rewards: none}", "{name: dr_grpo, max_completion_length: 3}", batch);
 }
 
+/// Where nothing has moved yet all of them push alike: their clips, gates and weights are 1 there.
+TEST(Identities, RelativesOfGrpoAgreeOnPolicy) {
+  Batch batch = random_step(*method("grpo"), 8);
+  batch.signals["old_logps"] = batch.signals["logps"].clone();
+  const auto push = [&](const std::string& name) {
+    return coefficients_of(*method(name), prepared(*method(name), batch)).by_signal.at("logps");
+  };
+  for (const auto& [one, other] :
+       {std::pair("dapo", "cispo"), std::pair("dapo", "vespo"), std::pair("grpo", "sapo")})
+    EXPECT_TRUE(at::allclose(push(one), push(other), 1e-12, 1e-13)) << one << " | " << other;
+}
+
+TEST(Identities, KtoWithoutAnAnchorIsApoZeroUnpaired) {
+  Batch batch = random_step(*method("apo_zero_unpaired"), 9);  // no mismatched completions: z₀ = 0
+  expect_same("kto", "apo_zero_unpaired", batch);
+}
+
 TEST(Identities, TwoAnswersGiveOppositeSigns) {
   // A = ± (Δr/2) / (Δr/√2 + 1e-4): nearly ± 1/√2 whatever the gap
   Batch batch;

@@ -96,6 +96,38 @@ TEST(WorkedExamples, DftPushesEachTokenByItsProbability) {
   EXPECT_THAT(list(found.by_signal.at("logps")), Pointwise(DoubleNear(kClose), {0.25, 0.125}));
 }
 
+/// Two answers of one token to one prompt with rewards 1 and 0: A = ±0.5 / (√½ + 1e-4). Their probabilities
+/// were 0.5 when sampled and are 0.6 and 0.25 now, so ρ is 1.2 and 0.5.
+Batch two_answers() {
+  Batch batch;
+  batch.offsets = {0, 1, 2};
+  batch.candidates.resize(2);
+  batch.candidates[0].reward = 1;
+  batch.totals = totals_of(batch.offsets, batch.candidates);
+  batch.signals["logps"] = at::tensor({std::log(0.6), std::log(0.25)}, at::kDouble);
+  batch.signals["old_logps"] = at::tensor({std::log(0.5), std::log(0.5)}, at::kDouble);
+  return batch;
+}
+const double kAdvantage = 0.5 / (std::sqrt(0.5) + 1e-4);
+
+TEST(WorkedExamples, CispoCapsTheWeightAndKeepsTheGradient) {
+  // L = −(1.1 A ln 0.6 − 0.5 A ln 0.25) / 2;  c = ±A · weight / 2
+  const auto cispo = method("{name: cispo, epsilon_high: 1.1}");
+  const Coefficients found = coefficients_of(*cispo, prepared(*cispo, two_answers()));
+  EXPECT_NEAR(found.loss, -kAdvantage * (1.1 * std::log(0.6) - 0.5 * std::log(0.25)) / 2, kClose);
+  EXPECT_THAT(list(found.by_signal.at("logps")),
+              Pointwise(DoubleNear(kClose), {1.1 * kAdvantage / 2, -0.5 * kAdvantage / 2}));
+}
+
+TEST(WorkedExamples, VespoWeighsByTheGammaOfTheSequenceRatio) {
+  // φ(1.2) with k = 2, λ = 3: e³ 1.2² e^−3.6;  φ(0.5) with k = 3, λ = 2: e² 0.5³ e^−1
+  const double good = 1.44 * std::exp(-0.6), bad = 0.125 * std::exp(1.0);
+  const auto vespo = method("vespo");
+  const Coefficients found = coefficients_of(*vespo, prepared(*vespo, two_answers()));
+  EXPECT_THAT(list(found.by_signal.at("logps")),
+              Pointwise(DoubleNear(kClose), {good * kAdvantage / 2, -bad * kAdvantage / 2}));
+}
+
 /// A good and a bad candidate of one token each with log-ratios 0.2 and 0.4, and mismatched ones with the
 /// given ratios.
 Batch kto_batch(const std::vector<double>& mismatched) {
@@ -155,7 +187,6 @@ Batch group_batch() {
   batch.signals["logps"] = at::tensor({-1.0, -1 + std::log(1.5), -1 + std::log(0.5)}, at::kDouble);
   return batch;
 }
-const double kAdvantage = 0.5 / (std::sqrt(0.5) + 1e-4);
 
 TEST(WorkedExamples, GrpoClips) {
   const auto grpo = method("grpo");

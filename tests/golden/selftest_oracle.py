@@ -52,10 +52,13 @@ def methods():
              ("kto", {}, labelled(), trl_oracle.kto), ("bradley_terry", {}, scored(), trl_oracle.bradley_terry)]
     for loss_type, method, options in PAIR_LOSSES:
         cases.append((method, options, pairs(0, 3), lambda rows, t=loss_type, o=options: trl_oracle.dpo(rows, t, **o)))
-    for method in ("grpo", "dapo", "bnpo", "dr_grpo"):
-        scale = "none" if method == "dr_grpo" else "group"
-        cases.append((method, {"beta": 0.1}, groups(11, 2),
-                      lambda rows, m=method, s=scale: trl_oracle.grpo(rows, m, s, beta=0.1)))
+    differing = {"dr_grpo": {"scale_rewards": "none"}, "cispo": {"epsilon_high": 5.0},
+                 "luspo": {"importance_sampling_level": "sequence"}}
+    for method in ("grpo", "dapo", "bnpo", "dr_grpo", "cispo", "sapo", "luspo", "vespo"):
+        theirs = {"beta": 0.1, **differing.get(method, {})}
+        cases.append((method, {"beta": 0.1}, groups(11, 2), lambda rows, m=method, o=theirs: trl_oracle.grpo(rows, m, **o)))
+    unpaired = [{key: value for key, value in row.items() if not key.startswith("kl_")} for row in labelled()]
+    cases.append(("apo_zero_unpaired", {}, unpaired, lambda rows: trl_oracle.kto(labelled(), "apo_zero_unpaired")))
     written = []
     for method, options, rows, oracle in cases:
         loss, _, coefficients, *_ = oracle(rows)

@@ -158,9 +158,10 @@ def test_trl_spelling(tmp_path):
     assert json.loads(done.stdout)["method"] == "ipo"
 
 
+@pytest.mark.parametrize("method", ["kto", "apo_zero_unpaired"])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("options", [{}, {"beta": 0.5, "desirable_weight": 1.3, "undesirable_weight": 0.4}])
-def test_kto(tmp_path, seed, options):
+def test_kto(tmp_path, method, seed, options):
     rng = random.Random(seed)
     rows = []
     for i in range(5):
@@ -169,8 +170,9 @@ def test_kto(tmp_path, seed, options):
         row["kl_ref_logps"] = near(rng, row["kl_logps"])
         rows.append(row)
     rows[0]["label"] = False
-    ours = explain(tmp_path, rows, "kto", options)
-    compare(ours, *trl_oracle.kto(rows, **options))
+    given = [{key: value for key, value in row.items() if method == "kto" or not key.startswith("kl_")} for row in rows]
+    ours = explain(tmp_path, given, method, options)
+    compare(ours, *trl_oracle.kto(rows, method, **options))
 
 
 def test_kto_one_class(tmp_path):
@@ -216,6 +218,68 @@ def test_grpo(tmp_path, method, options):
             without=("entropy", "rewards/given/mean", "rewards/given/std"))
     for row, advantage in zip(ours["candidates"], advantages):
         assert row["advantages"] == pytest.approx([advantage] * len(row["advantages"]), **TOLERANCE)
+
+
+SOFT_OPTIONS = [
+    ("cispo", {}, {"epsilon_high": 5.0}), ("cispo", {"epsilon_high": 1.1, "beta": 0.1}, {}),
+    ("cispo", {"epsilon_high": 1.1, "importance_sampling_level": "sequence"}, {}),
+    ("sapo", {}, {}), ("sapo", {"sapo_temperature_pos": 2.0, "sapo_temperature_neg": 0.5, "beta": 0.1}, {}),
+    ("sapo", {"importance_sampling_level": "sequence"}, {}),
+    ("luspo", {}, {"importance_sampling_level": "sequence"}), ("luspo", {"importance_sampling_level": "token", "beta": 0.1}, {}),
+    ("luspo", {"epsilon": 0.05, "delta": 1.2, "scale_rewards": "batch"}, {"importance_sampling_level": "sequence"}),
+    ("vespo", {}, {}), ("vespo", {"vespo_k_pos": 1.0, "vespo_lambda_pos": 0.5, "vespo_k_neg": 0.0, "vespo_lambda_neg": 0.0,
+                                  "beta": 0.2}, {}),
+]
+
+
+@pytest.mark.parametrize("method,options,only_theirs", SOFT_OPTIONS)
+def test_relatives_of_grpo(tmp_path, method, options, only_theirs):
+    rows = groups(17)
+    ours = explain(tmp_path, rows, method, options)
+    loss, metrics, coefficients, _ = trl_oracle.grpo(rows, method, **{"scale_rewards": "group", **options, **only_theirs})
+    compare(ours, loss, metrics, coefficients, without=("entropy", "rewards/given/mean", "rewards/given/std"))
+
+
+@pytest.mark.parametrize("method", ["grpo", "dapo", "cispo", "sapo", "vespo"])
+@pytest.mark.parametrize("options", [{"off_policy_mask_threshold": 0.02}, {"off_policy_mask_threshold": 0.02, "beta": 0.1},
+                                     {"off_policy_mask_threshold": -0.05, "importance_sampling_level": "sequence"}])
+def test_completions_off_policy_are_left_out(tmp_path, method, options):
+    if method == "vespo" and "importance_sampling_level" in options:
+        options = {"off_policy_mask_threshold": -0.05}
+    rows = groups(18)
+    ours = explain(tmp_path, rows, method, options)
+    theirs = {"epsilon_high": 5.0} if method == "cispo" else {}
+    loss, metrics, coefficients, _ = trl_oracle.grpo(rows, method, **{**options, **theirs})
+    compare(ours, loss, metrics, coefficients, without=("entropy", "rewards/given/mean", "rewards/given/std"))
+    assert ours["loss"] != pytest.approx(explain(tmp_path, rows, method)["loss"], rel=1e-6)
+
+
+def groups_with_logits(seed):
+    rows = groups(seed)
+    rng = random.Random(seed)
+    for row in rows:
+        with_logits(rng, row, len(row["logps"]))
+        row["ref_logps"], row["old_logps"] = near(rng, row["logps"]), near(rng, row["logps"], 0.6)
+    return rows
+
+
+@pytest.mark.parametrize("method", ["grpo", "dapo", "bnpo", "dr_grpo"])
+@pytest.mark.parametrize("options", [{"top_entropy_quantile": 0.4}, {"entropy_coef": 0.05},
+                                     {"top_entropy_quantile": 0.4, "entropy_coef": 0.05, "beta": 0.1}])
+def test_entropy(tmp_path, method, options):
+    rows = groups_with_logits(19)
+    ours = explain(tmp_path, rows, method, options)
+    scale = "none" if method == "dr_grpo" else "group"
+    loss, metrics, coefficients, _ = trl_oracle.grpo(rows, method, scale, **options)
+    names = ("policy_loss", "entropy_coef", "rewards/given/mean", "rewards/given/std")
+    if "entropy_coef" not in options:
+        compare(ours, loss, metrics, coefficients, without=names)
+        return
+    assert ours["loss"] == pytest.approx(loss, **TOLERANCE)
+    assert ours["metrics"]["entropy"] == pytest.approx(metrics["entropy"], **TOLERANCE)
+    for row, expected in zip(ours["candidates"], coefficients, strict=True):
+        for found, wanted in zip(row["logit_coefficients"], expected, strict=True):
+            assert found == pytest.approx(wanted, **TOLERANCE)
 
 
 @pytest.mark.parametrize("method", ["grpo", "dapo"])

@@ -16,6 +16,9 @@ PROMPT = 2  # prompt tokens of every sequence; their numbers must not matter
 
 
 class Accelerator:
+    def pad_across_processes(self, tensor, **_):
+        return tensor
+
     device = torch.device("cpu")
     num_processes, process_index = 1, 0
     sync_gradients = True
@@ -139,10 +142,10 @@ def dpo(candidates, loss_type="sigmoid", dtype=torch.float64, **options):
     return answer(it, loss, policy.log_probs, sequences, order)
 
 
-def kto(candidates, **options):
+def kto(candidates, loss_type="kto", **options):
     values = dict(beta=0.1, desirable_weight=1.0, undesirable_weight=1.0)
     values.update(options)
-    it = stub(KTOTrainer, loss_type="kto", calculate_KL=True, **values)
+    it = stub(KTOTrainer, loss_type=loss_type, calculate_KL=loss_type == "kto", **values)
     sequences, mismatched = Sequences(candidates), Sequences(candidates, "kl_")
     policy = sequences.outputs(candidates, grad=True)
     it.model.outputs = {sequences.input_ids.data_ptr(): policy,
@@ -194,7 +197,10 @@ def bradley_terry(candidates, margins=None, center=None):
 def grpo(candidates, loss_type, scale_rewards="group", **options):
     """Advantages from TRL's _generate_and_score_completions, the loss from its _compute_loss."""
     values = dict(beta=0.0, epsilon=0.2, epsilon_high=None, delta=None, importance_sampling_level="token",
-                  use_bias_correction_kl=True, max_completion_length=512, mask_truncated_completions=False)
+                  use_bias_correction_kl=True, max_completion_length=512, mask_truncated_completions=False,
+                  sapo_temperature_pos=1.0, sapo_temperature_neg=1.05, vespo_k_pos=2.0, vespo_lambda_pos=3.0,
+                  vespo_k_neg=3.0, vespo_lambda_neg=2.0, off_policy_mask_threshold=None, top_entropy_quantile=1.0,
+                  entropy_coef=0.0)
     values.update(options)
     size = sum(1 for c in candidates if c["group"] == candidates[0]["group"])
     it = stub(
@@ -208,12 +214,14 @@ def grpo(candidates, loss_type, scale_rewards="group", **options):
         reward_func_names=["given"], reward_funcs=[None], environment_factories=None, environments=None, tools=None,
         use_vllm=False, vllm_importance_sampling_correction=False, pad_to_multiple_of=None, eos_token_ids=[9],
         _tokenizer=types.SimpleNamespace(pad_token_id=0), _logs=defaultdict(lambda: defaultdict(list)),
-        _pending_extra_logs={}, _pending_metrics={}, top_entropy_quantile=1.0, off_policy_mask_threshold=None,
-        current_gradient_accumulation_steps=1, _entropy_bonus_enabled=False,
+        _pending_extra_logs={}, _pending_metrics={}, top_entropy_quantile=values["top_entropy_quantile"],
+        off_policy_mask_threshold=values["off_policy_mask_threshold"], entropy_coef=values["entropy_coef"],
+        current_gradient_accumulation_steps=1, _entropy_bonus_enabled=values["entropy_coef"] > 0, use_adaptive_entropy=False,
     )
     it._logs.update(prompt=[], completion=[], advantages=[])
     it.model.train()
     it.args.__dict__.update(delta=values["delta"], use_bias_correction_kl=values["use_bias_correction_kl"],
+                            **{key: value for key, value in values.items() if key.startswith(("sapo", "vespo"))},
                             steps_per_generation=1, gradient_accumulation_steps=1, per_device_train_batch_size=1)
     lengths = [len(c["logps"]) for c in candidates]
     width = max(lengths)
@@ -232,8 +240,18 @@ def grpo(candidates, loss_type, scale_rewards="group", **options):
         [[float("nan") if c["reward"] is None else c["reward"]] for c in candidates], dtype=torch.float64)
     it._get_per_token_logps_and_entropies = lambda *_, **__: (padded("ref_logps"), None, None)
     inputs = it._generate_and_score_completions([{"prompt": "x"}] * len(candidates))
-    leaf = padded("logps").requires_grad_(True)
-    it._get_per_token_logps_and_entropies = lambda *_, **__: (leaf, torch.zeros_like(leaf), None)
+    bonus = values["entropy_coef"] > 0
+    if bonus:  # the entropy has a gradient: everything is a function of the logits
+        leaf = torch.zeros(len(candidates), width, len(candidates[0]["logits"][0]), dtype=torch.float64)
+        for i, c in enumerate(candidates):
+            leaf[i, : lengths[i]] = torch.tensor(c["logits"], dtype=torch.float64)
+        log_p = leaf.requires_grad_(True).log_softmax(-1)
+        ids = torch.tensor([c["ids"] + [0] * (width - n) for c, n in zip(candidates, lengths)])
+        logps, entropies = log_p.gather(2, ids[:, :, None])[:, :, 0], -(log_p.exp() * log_p).sum(-1)
+    else:
+        leaf = logps = padded("logps").requires_grad_(True)
+        entropies = padded("_entropy") if "_entropy" in candidates[0] else torch.zeros_like(leaf)
+    it._get_per_token_logps_and_entropies = lambda *_, **__: (logps, entropies, None)
     if "old_logps" in candidates[0]:
         inputs["old_per_token_logps"] = padded("old_logps")
     if values["beta"] == 0:

@@ -5,15 +5,15 @@
 // with advantage A_i = (r_i − mean of the group) / (std + 1e-4) and k3 = π_ref/π − log(π_ref/π) − 1.
 #include <ATen/ATen.h>
 
-#include "algorithm/group_policy_method.h"
+#include "algorithm/clipped_policy_method.h"
 
 namespace attune::algorithm {
 
 namespace {
 
-class Dapo final : public GroupPolicyMethod {
+class Dapo final : public ClippedPolicyMethod {
  public:
-  Dapo() : GroupPolicyMethod("group") {}
+  Dapo() : ClippedPolicyMethod({}) {}
   MethodInfo info() const override {
     MethodInfo info;
     info.name = "dapo";

@@ -23,6 +23,7 @@ class Dft final : public TokenLossMethod {
     info.summary = "SFT that trusts likely tokens more: each token's push is its own probability.";
     info.learning_rate = 2e-5;
     info.trl_names = {{"sft", "dft"}};
+    info.stopped = {"logps"};
     return info;
   }
 

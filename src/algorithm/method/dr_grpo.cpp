@@ -7,15 +7,15 @@
 // with k3 = π_ref/π − log(π_ref/π) − 1.
 #include <ATen/ATen.h>
 
-#include "algorithm/group_policy_method.h"
+#include "algorithm/clipped_policy_method.h"
 
 namespace attune::algorithm {
 
 namespace {
 
-class DrGrpo final : public GroupPolicyMethod {
+class DrGrpo final : public ClippedPolicyMethod {
  public:
-  DrGrpo() : GroupPolicyMethod("none") {}
+  DrGrpo() : ClippedPolicyMethod({.scale_rewards = "none"}) {}
   MethodInfo info() const override {
     MethodInfo info;
     info.name = "dr_grpo";
@@ -37,6 +37,7 @@ class DrGrpo final : public GroupPolicyMethod {
 
  protected:
   void declare(core::Fields& fields) override {
+    ClippedPolicyMethod::declare(fields);
     fields
         .add("max_completion_length", max_completion_length_,
              "The constant L_max that sums over tokens are divided by.")

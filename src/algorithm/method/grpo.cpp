@@ -6,16 +6,16 @@
 // with advantage A_i = (r_i − mean of the group) / (std + 1e-4) and k3 = π_ref/π − log(π_ref/π) − 1.
 #include <ATen/ATen.h>
 
-#include "algorithm/group_policy_method.h"
+#include "algorithm/clipped_policy_method.h"
 #include "algorithm/segments.h"
 
 namespace attune::algorithm {
 
 namespace {
 
-class Grpo final : public GroupPolicyMethod {
+class Grpo final : public ClippedPolicyMethod {
  public:
-  Grpo() : GroupPolicyMethod("group") {}
+  Grpo() : ClippedPolicyMethod({}) {}
   MethodInfo info() const override {
     MethodInfo info;
     info.name = "grpo";

@@ -30,6 +30,7 @@ class Tdpo final : public PairMethod {
     info.summary =
         "DPO that also holds back, token by token, how far the whole distribution of the rejected answer "
         "drifts from the reference.";
+    info.stopped = {"reference_kl"};
     return info;
   }
   std::vector<Need> needs() const override {
