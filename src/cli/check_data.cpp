@@ -45,6 +45,10 @@ class Checker {
     const auto cached = data::tokenize_row(row, codec_, options_, needs_);
     if (!cached.ok()) return out_.summary.drop(cached.error().reason, row.where, cached.error().detail);
     data::count_row(cached.value(), row.copies, out_.summary);
+    const data::Example& example = row.example.value();
+    if (example.language_modelling && !example.candidates.empty() &&
+        example.candidates.front().completion.is_array())
+      ++out_.conversations;
     const auto& prompt = cached.value().prompt;
     for (const auto& candidate : cached.value().candidates) count_sequence(prompt, candidate.completion);
     if (cached.value().candidates.empty()) out_.lengths.push_back(std::ssize(prompt));
@@ -92,6 +96,12 @@ class Checker {
       warn(
           "no completion ends in a trained end-of-sequence token: the model will not learn to stop "
           "(data.max_length, data.append_eos)");
+    if (out_.conversations > 0 && !options_.assistant_only && needs_ == data::RowNeeds::kDemonstrations)
+      warn(
+          fmt::format("{} trained on from end to end, the words of users and system prompts included; "
+                      "data.assistant_only=true trains on the assistant's alone",
+                      out_.conversations == 1 ? "1 conversation is"
+                                              : fmt::format("{} conversations are", out_.conversations)));
     if (summary.straddling > 0)
       warn(fmt::format(
           "in {} of {} rows a token straddles the end of the prompt and counts as completion; end prompts "

@@ -22,6 +22,7 @@ struct DataCheck {
   std::vector<std::int64_t> lengths;  ///< tokens of every sequence: prompt and one completion
   std::vector<ShownRow> rows;
   std::int64_t double_bos = 0, trained_end = 0, sequences = 0;
+  std::int64_t conversations = 0;  ///< rows of messages that are trained on from end to end
   std::vector<std::string> warnings;
 };
 

@@ -49,6 +49,10 @@ HeadlineRow row_from_training(const MetricName& metric, const Series& series) {
   if (enough_for_interval(early, late)) {
     row.low = estimate.low;
     row.high = estimate.high;
+    if (metric.unit == "fraction") {  // it cannot leave [0, 1]
+      row.low = std::max(row.low, -row.before);
+      row.high = std::min(row.high, 1 - row.before);
+    }
     row.meaning += " The interval covers the scatter between steps only.";
   }
   return row;

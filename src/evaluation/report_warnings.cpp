@@ -116,6 +116,19 @@ class Warnings {
     }
   }
 
+  /// A loss that stands still to the third digit: noise alone would move that of real learning more.
+  void standstill() {
+    const Series* loss = find("loss");
+    if (loss == nullptr || loss->values.size() < 5 || find("reward") != nullptr) return;
+    const auto [low, high] = std::ranges::minmax_element(loss->values);
+    if (std::isfinite(*low) && std::isfinite(*high) && *high - *low < 1e-3 * std::abs(*high))
+      add(
+          fmt::format("The loss stayed at {}: next to nothing was learnt. A larger learning rate (LoRA takes "
+                      "about ten times that of "
+                      "full training) or more updates would be needed.",
+                      readable(*high)));
+  }
+
   void learning() {
     const Series* loss = find("loss");
     if (loss != nullptr && loss->values.size() >= 20 && find("reward") == nullptr) {
@@ -185,6 +198,7 @@ std::vector<std::string> warnings_of(const ReportInput& input) {
   warnings.contrast();
   warnings.completions();
   warnings.pairs();
+  warnings.standstill();
   warnings.learning();
   warnings.gradients();
   return warnings.take();

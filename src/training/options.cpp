@@ -85,6 +85,11 @@ void TrainingOptions::declare(core::Fields& fields) {
   fields.add("logging_steps", logging_steps, "Updates per line of metrics.jsonl.").range(1, 1e9);
   fields.add("save_steps", save_steps, "Updates between checkpoints; 0: only at the end of an epoch.")
       .non_negative();
+  fields
+      .add("save_minutes", save_minutes,
+           "A checkpoint also after so many minutes without one, so that a run that is killed loses no more; "
+           "0: never.")
+      .non_negative();
   fields.add("save_total_limit", save_total_limit, "Checkpoints that are kept; 0: all.").non_negative();
   fields.add("eval_steps", eval_steps, "Updates between evaluations; 0: at every checkpoint.").non_negative();
   fields.add("save_best", save_best, "The result is the checkpoint with the best eval.metric, not the last.")
@@ -147,7 +152,8 @@ void TrainRecipe::declare(core::Fields& fields) {
       .short_form("path")
       .documented(data_rows());
   fields.add("method", method, "How: a name, {name, options…}, or a list of {name, weight, data, …}.")
-      .short_form("name");
+      .short_form("name")
+      .shown_type("method");
   fields.section("adapter", adapter, "LoRA instead of all weights.", "type");
   fields.section("training", training, "The run.");
   fields.section("reference", reference, "The frozen model that methods compare with.", "path");

@@ -29,6 +29,7 @@ struct TrainingOptions {
   std::string dtype = "float32";
   std::int64_t logging_steps = 1, save_steps = 0, save_total_limit = 2, eval_steps = 0,
                gradient_accumulation = 1;
+  double save_minutes = 10;
   bool save_best = false;
   std::int64_t early_stopping_patience = 0, profile = 0;
   bool layer_grad_norms = true;

@@ -1,4 +1,5 @@
-// Names a stretch of the training loop for the profiler (training.profile); costs next to nothing while none records.
+// Names a stretch of the training loop for the profiler (training.profile); costs next to nothing while none
+// records.
 #pragma once
 
 #include <ATen/record_function.h>

@@ -105,7 +105,8 @@ void Profile::before_update() {
   const std::set<ActivityType> activities =
       at::hasCUDA() ? std::set{ActivityType::CPU, ActivityType::CUDA} : std::set{ActivityType::CPU};
   const Config config(torch::profiler::impl::ProfilerState::KINETO);
-  ::setenv("KINETO_LOG_LEVEL", "6", /*overwrite=*/0);  // libkineto tells of its own starts and stops below that
+  ::setenv("KINETO_LOG_LEVEL", "6",
+           /*overwrite=*/0);  // libkineto tells of its own starts and stops below that
   kineto::prepareProfiler(config, activities);
   kineto::enableProfiler(config, activities);
   recording_ = true;

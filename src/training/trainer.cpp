@@ -303,6 +303,8 @@ void Trainer::run() {
           fmt::format("interrupted; saved after update {} of {}. The same command continues", done_, total_));
     }
     give_up = conclude();
+    const double minutes = options_.training.save_minutes;
+    if (minutes > 0 && done_ < total_ && seconds_since(saved_) > 60 * minutes) save_checkpoint();
   }
   say(profile_.finish());
   optimizer_.require_finite(done_);
@@ -321,6 +323,7 @@ void Trainer::prune() { folder_.prune_checkpoints(options_.training.save_total_l
 void Trainer::save_checkpoint() {
   optimizer_.require_finite(done_);
   attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, hooks_, state());
+  saved_ = Clock::now();
   prune();
 }
 

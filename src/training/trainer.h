@@ -1,6 +1,7 @@
 // The training loop: batches, updates, evaluation, logging, checkpoints.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -120,6 +121,7 @@ class Trainer {
   // Since the program started, for the progress bar.
   double session_seconds_ = 0;
   std::int64_t session_tokens_ = 0;
+  std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();  ///< the last checkpoint
   /// An interrupt falls between an update and what follows it; that is made up for when the run goes on.
   bool unconcluded_ = false, epoch_ended_ = false;
 };

@@ -318,3 +318,16 @@ def test_a_profile_says_where_the_time_went(data, tmp_path):
         assert len(calls) >= 2 and all(event["dur"] > 0 for event in calls), phase
     shares = [float(line.split("%")[0].split()[-1]) for line in summary.split("operator")[0].splitlines() if "%" in line]
     assert sum(shares) == pytest.approx(100, abs=1)
+
+
+def test_a_checkpoint_at_least_every_so_many_minutes(data, tmp_path):
+    """By the clock, besides save_steps and epochs; evaluations and metrics do not depend on it."""
+    settings = ["training.save_steps=1000", "training.save_total_limit=0", f"eval={data}"]
+    for name, minutes in {"often": 1e-6, "never": 0}.items():
+        done = run(command(data, tmp_path / name, *settings, f"training.save_minutes={minutes}"))
+        assert done.returncode == 0, done.stderr
+    kept = {name: len(list((tmp_path / name / "checkpoints").iterdir())) for name in ("often", "never")}
+    assert kept == {"often": 12, "never": 1}
+    assert rows(tmp_path / "often") == rows(tmp_path / "never")
+    assert weights(tmp_path / "often") == weights(tmp_path / "never")
+

@@ -171,6 +171,14 @@ TEST(Warnings, PreferenceRunThatCollapsed) {
               ElementsAre(HasSubstr("log-probability −100 at first, −300 at the end")));
 }
 
+TEST(Warnings, LossThatStandsStill) {
+  std::vector<Json> rows;
+  for (int step = 1; step <= 6; ++step) rows.push_back({{"step", step}, {"loss", 0.6931 + 1e-4 * (step % 2)}});
+  EXPECT_THAT(warnings_of(with_rows(rows)), ElementsAre(HasSubstr("stayed at 0.693")));
+  rows.back()["loss"] = 0.69;
+  EXPECT_THAT(warnings_of(with_rows(rows)), IsEmpty());
+}
+
 TEST(Warnings, LossThatExploded) {
   std::vector<Json> rows;
   for (int step = 1; step <= 20; ++step) rows.push_back({{"step", step}, {"loss", step == 1 ? 2.0 : 7.0}});

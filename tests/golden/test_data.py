@@ -265,6 +265,18 @@ def test_assistant_masks(tmp_path):
     compare_labels(lines, prepare("sft", tokenizer, rows, assistant_only_loss=True))
 
 
+def test_check_says_that_whole_conversations_are_trained_on(chat, tmp_path):
+    folder, tokenizer = chat
+    config = json.loads((plain_folder("tinystories-656k") / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "vocab_size": len(tokenizer) + 64}))
+    rows = [{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]}] * 2
+    command = [ATTUNE, "check", f"model={folder}", f"data={write_jsonl(tmp_path / 'rows.jsonl', rows)}", "method=sft", "--json"]
+    for extra, warned in ([], True), (["data.assistant_only=true"], False):
+        done = subprocess.run([*command, *extra], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert ("assistant_only" in json.dumps(json.loads(done.stdout.splitlines()[0])["warnings"])) == warned
+
+
 def test_check_counts(tmp_path):
     """`check --json` on a file whose rows are known: reasons, counts, lengths."""
     rows = [{"prompt": "a b", "chosen": " c", "rejected": " d"}, {"prompt": "a", "chosen": "x", "rejected": "x"},

@@ -6,13 +6,13 @@
 
 #include <tuple>
 
-#include "algorithm/pair_method.h"
+#include "algorithm/optimal_transport_method.h"
 
 namespace attune::algorithm {
 
 namespace {
 
-class AotUnpaired final : public PairMethod {
+class AotUnpaired final : public OptimalTransportMethod {
  public:
   MethodInfo info() const override {
     MethodInfo info;
@@ -25,29 +25,15 @@ class AotUnpaired final : public PairMethod {
     info.summary =
         "Compares the whole distribution of chosen margins with that of the reference (or of rejected "
         "answers), quantile by quantile.";
-    info.departures =
-        "Sorted over the optimiser step, where TRL sorts each micro-batch. Candidate weights are not used: a "
-        "sorted term has no single pair.";
+    info.departures = kDepartures;
     info.trl_names = {{"dpo", "aot_unpaired"}};
     return info;
   }
-  Scope scope() const override { return Scope::kStep; }
 
  protected:
-  bool weighted() const override { return false; }
-  bool takes_divergence() const override { return false; }
-  void declare(core::Fields& fields) override {
-    declare_label_smoothing(fields, label_smoothing_,
-                            "Fraction of pairs whose preference is assumed flipped.");
+  std::pair<at::Tensor, at::Tensor> sides(const PairTerms& pairs) const override {
+    return {pairs.chosen.ratio, pairs.rejected.ratio};
   }
-  at::Tensor pair_loss(const PairTerms& pairs, const Batch& /*batch*/) const override {
-    const auto sorted = [](const at::Tensor& values) { return std::get<0>(values.sort(0)); };
-    const at::Tensor policy = pairs.chosen.ratio, other = pairs.rejected.ratio;
-    return smoothed_logistic(beta_ * (sorted(policy) - sorted(other)), label_smoothing_);
-  }
-
- private:
-  double label_smoothing_ = 0;
 };
 
 }  // namespace
