@@ -8,6 +8,7 @@
 #include "data/example_source.h"
 #include "data/needs.h"
 #include "data/row_tokens.h"
+#include "training/frozen_reference.h"
 #include "training/needs.h"
 
 namespace attune::cli {
@@ -190,12 +191,13 @@ Json estimate_training(const training::TrainRecipe& recipe, const std::vector<tr
   const auto batch =
       static_cast<double>(recipe.training.micro_batch_tokens > 0 ? recipe.training.micro_batch_tokens : 2048);
   const double activations = batch * layers * (12 * d + 6 * inner) * 4;
-  const bool second_model =
-      !recipe.reference.path.empty() ||
-      (!lora && !recipe.reference.cache && std::any_of(terms.begin(), terms.end(), [](const auto& term) {
+  const bool second_model = training::holds_second_model(
+      recipe, lora, std::any_of(terms.begin(), terms.end(), [](const auto& term) {
         return training::any_need(*term.method, training::reads_reference);
       }));
-  const double memory = kProgramBytes + 4 * weights * (second_model ? 2 : 1) + 12 * trained + activations;
+  const double averages = recipe.training.ema_decay > 0 ? trained : 0;
+  const double memory =
+      kProgramBytes + 4 * weights * (second_model ? 2 : 1) + 12 * trained + 4 * averages + activations;
   const double steps = estimated_steps(recipe.training, summary);
   // Forward, backward and the reference's forward: 8 operations a weight and token, 20e9 a second and core.
   const double cores = static_cast<double>(std::max<std::int64_t>(1, recipe.threads));

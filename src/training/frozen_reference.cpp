@@ -18,6 +18,11 @@ model::Head copy_of(model::Head head) {
 
 }  // namespace
 
+bool holds_second_model(const TrainRecipe& recipe, bool adapter, bool compared) {
+  const auto& reference = recipe.reference;
+  return compared && (reference.sync || !reference.path.empty() || !(adapter || reference.cache));
+}
+
 FrozenReference::FrozenReference(const TrainRecipe& recipe, const model::Model& policy,
                                  const std::vector<MethodTerm>& terms)
     : recipe_(recipe) {
@@ -28,7 +33,7 @@ FrozenReference::FrozenReference(const TrainRecipe& recipe, const model::Model& 
   const bool moves = recipe.reference.sync;
   if (moves && !wanted)
     core::fail_request("reference.sync has no effect: no method of this run compares with a reference");
-  if (!wanted || (!moves && path.empty() && (policy.has_adapter() || recipe.reference.cache))) return;
+  if (!holds_second_model(recipe, policy.has_adapter(), wanted)) return;
   model_.emplace(model::Model::load(path.empty() ? recipe.model
                                                  : model::ModelOptions{path, recipe.model.dtype, "", ""}));
   if (moves) model_->drop_adapter_after_merge();

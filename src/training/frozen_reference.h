@@ -12,6 +12,11 @@
 
 namespace attune::training {
 
+/// Whether a run holds a second model beside its policy.
+/// @param adapter the policy is trained by an adapter, so it carries its own start
+/// @param compared some method compares with a reference
+bool holds_second_model(const TrainRecipe& recipe, bool adapter, bool compared);
+
 class FrozenReference {
  public:
   /// Loads a second model where one is needed: methods compare with a reference, and the policy does not
