@@ -40,6 +40,9 @@ if(sanitizers)
   if(sanitizers MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
+  if(sanitizers MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-tsan)  # fences inside headers of libtorch, which ThreadSanitizer does not follow
+  endif()
 endif()
 
 find_package(fmt REQUIRED)
