@@ -37,7 +37,7 @@ void check_tokens(const data::TokenizedExample& tokens, const data::TextCodec& c
   }
 }
 
-/// One of four ways, chosen by what the row holds: all of them for every row would be slow.
+/// One of many ways, chosen by what the row holds: all of them for every row would be slow.
 void tokenize(const data::Example& example, std::size_t choice) {
   static const data::TextCodec plain = make_codec(false), chat = make_codec(true);
   const data::TextCodec& codec = choice % 2 == 0 ? chat : plain;
@@ -45,6 +45,7 @@ void tokenize(const data::Example& example, std::size_t choice) {
   options.truncation = choice / 2 % 2 == 0 ? "keep_start" : "keep_end";
   options.max_length = 12;
   options.max_prompt_length = 7;
+  options.assistant_only = choice / 8 % 2 == 0;
   const bool training = choice / 4 % 2 == 0;
   accepts([&] {
     const auto tokens = data::tokenize_example(example, codec, options, training);
