@@ -28,7 +28,7 @@ if(ATTUNE_FUZZ)
   # What the fuzzer sees of the program's paths; and the checks of the standard library, for indices beyond a vector's end.
   add_compile_options(-fsanitize=fuzzer-no-link)
   add_compile_definitions(_GLIBCXX_ASSERTIONS)
-elseif(sanitizers AND NOT sanitizers MATCHES "[a-z]")  # ON, as an option that is only switched on
+elseif(sanitizers MATCHES "^([Oo][Nn]|[Tt][Rr][Uu][Ee]|[Yy][Ee][Ss]|1)$")  # an option that is only switched on
   set(sanitizers address,undefined)
 endif()
 if(sanitizers)
