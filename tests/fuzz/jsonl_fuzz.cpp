@@ -12,6 +12,8 @@ namespace {
 constexpr std::string_view kTemplate =
     "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}";
+constexpr std::size_t kMaxLine =
+    1 << 20;                          // a few compressed bytes may become 256 MiB, which are slow and no more
 constexpr std::size_t kMaxRows = 64;  // of one file: more of them say nothing new and take time
 
 data::TextCodec make_codec(bool chat) {
@@ -56,7 +58,9 @@ void tokenize(const data::Example& example, std::size_t choice) {
 
 /// Any format may be asked for, whatever the columns are.
 void read_as_every_format(const core::Json& row) {
-  const std::size_t choice = std::hash<std::string>()(core::to_line(row));
+  const std::string line = core::to_line(row);
+  if (line.size() > kMaxLine) return;
+  const std::size_t choice = std::hash<std::string>()(line);
   for (const auto& [name, make] : data::format_entries()) {
     const data::Format& format = *make();
     format.recognises(row);
