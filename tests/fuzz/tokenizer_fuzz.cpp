@@ -36,15 +36,25 @@ void use(const text::Tokenizer& tokenizer, std::string_view text) {
   check_ids(tokenizer, pair.completion);
 }
 
-void run(std::string_view input) {
-  const auto parts = parts_of(input, 3);
+/// The folder with the files that are not empty, and no others.
+std::string folder_of(const std::vector<std::string_view>& parts) {
   const ScratchFolder& folder = scratch_folder();
-  const std::string file = folder.write("tokenizer.json", parts[0]);
-  if (parts[2].empty())
-    folder.remove("tokenizer_config.json");
-  else
-    folder.write("tokenizer_config.json", parts[2]);
-  const auto tokenizer = text::Tokenizer::load(parts[2].empty() ? file : folder.path());
+  constexpr const char* kNames[] = {"tokenizer.json", "", "tokenizer_config.json", "vocab.json",
+                                    "merges.txt"};
+  for (const std::size_t i : {0, 2, 3, 4}) {
+    if (parts[i].empty())
+      folder.remove(kNames[i]);
+    else
+      folder.write(kNames[i], parts[i]);
+  }
+  return folder.path();
+}
+
+void run(std::string_view input) {
+  const auto parts = parts_of(input, 5);
+  const std::string folder = folder_of(parts);
+  const bool alone = parts[2].empty() && parts[3].empty();
+  const auto tokenizer = text::Tokenizer::load(alone ? folder + "/tokenizer.json" : folder);
   use(tokenizer, "Hello  World, it's 12 \xF0\x9F\x98\x80 Gr\xC3\xBC\xC3\x9F\x65\n\n<s> \xFF\xC3");
   use(tokenizer, parts[1]);
 }
