@@ -65,8 +65,9 @@ class Value {
 };
 
 /// Parses one YAML document ("" gives null). Duplicate keys, alias bombs (aliases that add more than 10,000
-/// nodes), nesting beyond 64, merge keys, keys that are not strings, a second document, control characters
-/// and invalid UTF-8 are refused. @throws Error{kRequest} with `source:line`.
+/// nodes), nesting beyond 64, maps with more than 10,000 keys, merge keys, keys that are not strings, a
+/// second document, control characters and invalid UTF-8 are refused. @throws Error{kRequest} with
+/// `source:line`.
 Value parse_yaml(std::string_view text, const std::string& source);
 
 /// One command-line argument `dotted.key=yaml value`. Keys in `verbatim` take the rest of the argument as it

@@ -19,6 +19,8 @@ namespace {
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::int64_t kMaxAliasNodes = 10'000;
 constexpr std::size_t kMaxBytes = std::size_t{4} << 20;  // the scanner needs up to 250 bytes for one
+constexpr std::size_t kMaxKeys = 10'000;                 // of one map: they are looked up one by one
+constexpr std::size_t kMaxKeyBytes = 1000;
 constexpr std::size_t kMaxPlace = 60;
 
 /// Names the place of a mark. An argument is one place, a file has lines.
@@ -31,6 +33,14 @@ class Places {
   std::string source_;
   bool lines_;
 };
+
+std::string scalar_text(const Json& value);
+
+/// The scanner takes no longer ones before a ':', and what was read must be writable.
+void check_key(const std::string& key, const std::string& place) {
+  if (scalar_text(Json(key)).size() > kMaxKeyBytes)
+    fail_request("{}: a key of more than {} bytes", place, kMaxKeyBytes);
+}
 
 std::int64_t count_nodes(const Value& value) {
   std::int64_t count = 1;
@@ -118,6 +128,8 @@ class TreeBuilder : public YAML::EventHandler {
     if (key == "<<")
       fail_request("{}: merge keys ('<<') are not supported; write the settings out", place(mark));
     if (!map.keys.insert(key).second) fail_request("{}: the key '{}' is given twice", place(mark), key);
+    check_key(key, place(mark));
+    if (map.keys.size() > kMaxKeys) fail_request("{}: a map with more than {} keys", place(mark), kMaxKeys);
     map.key = key;
     map.key_place = place(mark);
     map.has_key = true;
@@ -224,10 +236,17 @@ bool is_plain(const std::string& text) {
   return true;
 }
 
+/// JSON's escapes are YAML's too; DEL, which JSON writes as it is, no reader of YAML takes.
+std::string quoted_text(const Json& text) {
+  std::string out = text.dump(-1, ' ', false, Json::error_handler_t::replace);
+  for (std::size_t at = 0; (at = out.find('\x7F', at)) != std::string::npos;) out.replace(at, 1, "\\u007f");
+  return out;
+}
+
 std::string scalar_text(const Json& value) {
   if (value.is_string()) {
     const auto& text = value.get_ref<const std::string&>();
-    return is_plain(text) ? text : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return is_plain(text) ? text : quoted_text(value);
   }
   std::string text = value.dump();
   if (value.is_number_float()) {
@@ -324,8 +343,10 @@ std::pair<std::string, Value> parse_argument(std::string_view argument,
   const std::string_view text = argument.substr(equals + 1);
   const bool dots =
       key.empty() || key.front() == '.' || key.back() == '.' || key.find("..") != std::string::npos;
-  if (dots ||
-      std::any_of(key.begin(), key.end(), [](unsigned char c) { return std::isspace(c) || c < 0x20; })) {
+  check_key(key, place);
+  if (dots || find_invalid_utf8(key) != std::string_view::npos ||
+      std::any_of(key.begin(), key.end(),
+                  [](unsigned char c) { return std::isspace(c) || c < 0x20 || c == 0x7F; })) {
     fail_request("{}: '{}' is not a key; write settings as key=value, e.g. method.beta=0.2", place, key);
   }
   if (std::find(verbatim.begin(), verbatim.end(), key) != verbatim.end()) {

@@ -45,6 +45,8 @@ class CsvRows final : public RowReader {
   CsvRows(const std::string& path, char separator) : path_(path), separator_(separator), lines_(path) {
     if (!read_cells()) core::fail_request("{}: no header line", path);
     if (problem_) core::fail_request("{}:1: the header line: {}", path, problem_->detail);
+    if (cells_.size() > core::kMaxItemKeys)
+      core::fail_request("{}:1: the header line: more than {} columns", path, core::kMaxItemKeys);
     std::set<std::string> seen;
     for (const auto& name : cells_)
       if (!seen.insert(name).second) core::fail_request("{}:1: the column \"{}\" is there twice", path, name);
@@ -64,7 +66,7 @@ class CsvRows final : public RowReader {
                                                 core::counted(std::ssize(names_), "column"))};
       return true;
     }
-    for (std::size_t i = 0; i < names_.size(); ++i) out.row[names_[i]] = cells_[i];
+    for (std::size_t i = 0; i < names_.size(); ++i) core::append_member(out.row, names_[i], cells_[i]);
     return true;
   }
 

@@ -1,11 +1,15 @@
 #include "model/peft.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <regex>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/owned.h"
 #include "model/config_reader.h"
 
 namespace attune::model {
@@ -19,13 +23,35 @@ bool has_regex_characters(const std::string& text) {
   return text.find_first_of("*+?()[]{}|^$\\") != std::string::npos;
 }
 
+/// Steps that one match may take. Names of modules are short; patterns of an adapter come from outside.
+constexpr std::uint32_t kMatchLimit = 100'000;
+
+std::string pcre2_message(int code) {
+  std::array<PCRE2_UCHAR, 256> text{};
+  pcre2_get_error_message(code, text.data(), text.size());
+  return reinterpret_cast<const char*>(text.data());
+}
+
+/// Whether the pattern matches the whole path, as PEFT's re.fullmatch.
 bool regex_matches(const std::string& pattern, const std::string& path, const std::string& where) {
-  try {
-    return std::regex_match(path, std::regex(pattern));
-  } catch (const std::regex_error& error) {
+  const auto bytes = [](const std::string& text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); };
+  int error = 0;
+  PCRE2_SIZE at = 0;
+  const core::Owned<pcre2_code, pcre2_code_free> code{pcre2_compile(
+      bytes(pattern), pattern.size(), PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED, &error, &at, nullptr)};
+  if (!code)
     core::fail_request("{}: '{}' is no valid regular expression: {}", where, pattern.substr(0, 200),
-                       error.what());
-  }
+                       pcre2_message(error));
+  const core::Owned<pcre2_match_data, pcre2_match_data_free> data{pcre2_match_data_create(1, nullptr)};
+  const core::Owned<pcre2_match_context, pcre2_match_context_free> context{
+      pcre2_match_context_create(nullptr)};
+  ATTUNE_ASSERT(data && context);
+  pcre2_set_match_limit(context.get(), kMatchLimit);
+  const int result = pcre2_match(code.get(), bytes(path), path.size(), 0, 0, data.get(), context.get());
+  if (result < 0 && result != PCRE2_ERROR_NOMATCH)
+    core::fail_request("{}: '{}' cannot be matched: {}", where, pattern.substr(0, 200),
+                       pcre2_message(result));
+  return result >= 0;
 }
 
 /// rank_pattern and alpha_pattern: the first key that matches the end of the path.

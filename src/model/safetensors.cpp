@@ -89,6 +89,16 @@ void check_metadata(const std::string& path, const core::Json& metadata) {
     core::fail_request("{}: __metadata__ must map strings to strings", path);
 }
 
+/// Whether tensors of that shape can exist here: empty ones may have sizes that a header may hold and strides
+/// may not.
+bool can_be_tensor(std::span<const std::int64_t> shape) {
+  constexpr std::size_t kMaxDimensions = 64;  // what operators of libtorch take
+  std::int64_t stride = 1;
+  for (const std::int64_t size : shape)
+    if (__builtin_mul_overflow(stride, std::max<std::int64_t>(size, 1), &stride)) return false;
+  return shape.size() <= kMaxDimensions;
+}
+
 /// Every byte of the buffer belongs to exactly one tensor.
 void check_cover(const std::string& path, std::span<const std::pair<std::uint64_t, std::uint64_t>> ranges,
                  std::span<const StoredTensor> tensors, std::uint64_t size) {
@@ -156,6 +166,9 @@ at::Tensor StoredTensor::load(at::ScalarType target) const {
         "{}: tensor '{}' is stored as {}: only F32, BF16, F16, F64 (and F8) weights can be read; quantised "
         "files are not supported",
         file, name, dtype);
+  if (!can_be_tensor(shape))
+    core::fail_request("{}: tensor '{}': its shape {} is beyond what can be computed with", file,
+                       name.substr(0, 200), shape_text(shape).substr(0, 200));
   at::Tensor raw = at::empty(shape, at::TensorOptions().dtype(*type));
   if (!bytes.empty()) std::memcpy(raw.mutable_data_ptr(), bytes.data(), bytes.size());
   at::Tensor out = raw.to(target);

@@ -122,6 +122,7 @@ void AddedTokens::rebuild(const Normalizer* normalizer) {
   RegexScratch scratch;
   const auto text_of = [&](const AddedToken& token) {
     std::string content = token.content;
+    scratch.begin_text(content.size());
     if (token.normalized && normalizer != nullptr) normalizer->apply(content, scratch);
     return content;
   };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "text/jinja_unicode.h"
 
 namespace attune::text {
@@ -35,6 +37,10 @@ Json prepared(const Json& messages) {
   }
   return out;
 }
+
+/// Bytes and messages that differencing may read again and again: seconds. A message counts as much as so
+/// many bytes.
+constexpr std::size_t kMaxDifferenceWork = std::size_t{1} << 30, kMessageWork = 256;
 
 constexpr std::string_view kTag = "CONTINUE_FINAL_MESSAGE_TAG ";
 constexpr std::string_view kStrippedTag = "CONTINUE_FINAL_MESSAGE_TAG";
@@ -181,6 +187,16 @@ void ChatTemplate::add_differences(const Json& messages, const Options& options,
   Options before = options, after = options;
   before.add_generation_prompt = true;
   before.continue_final_message = after.add_generation_prompt = after.continue_final_message = false;
+  const auto answers =
+      static_cast<std::size_t>(std::count_if(messages.begin(), messages.end(), is_assistant));
+  if (answers * (out.text.size() + kMessageWork * messages.size()) > kMaxDifferenceWork) {
+    out.mask_problem = {
+        "the conversation is too long to find the assistant's text in it",
+        fmt::format("{} messages, {} of the assistant, {} bytes; split it, or use a chat template with "
+                    "{{% generation %}} blocks",
+                    messages.size(), answers, out.text.size())};
+    return;
+  }
   try {
     for (std::size_t i = 0; i < messages.size(); ++i) {
       if (!is_assistant(messages[i])) continue;

@@ -74,7 +74,8 @@ class ChatTemplate {
   /// has them, else by differencing: the text of the messages up to an assistant message, with the generation
   /// prompt, must be a prefix of the text up to and including it, which must be a prefix of the whole text
   /// (or agree with it up to an end that depends on being last). The difference is what the assistant said,
-  /// its closing token included. Costs two renderings per assistant message.
+  /// its closing token included. Costs two renderings per assistant message; a conversation for which that is
+  /// unreasonably long has a mask_problem instead.
   RenderedChat render_with_masks(const core::Json& messages, const Options& options) const;
   RenderedChat render_with_masks(const core::Json& messages) const {
     return render_with_masks(messages, Options());

@@ -26,8 +26,13 @@ class FunctionDecoder : public Decoder {
 using AddStages = FunctionDecoder::AddStages;
 
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
-  RegexScratch scratch;
-  return Pattern::literal(std::string(from)).replace(text, to, scratch);
+  std::string out;
+  std::size_t done = 0;
+  for (std::size_t at = 0; !from.empty() && (at = text.find(from, done)) != std::string_view::npos;) {
+    out.append(text.substr(done, at - done)).append(to);
+    done = at + from.size();
+  }
+  return out.append(text.substr(done));
 }
 
 /// The English clean-up of WordPiece and CTC decoders.
@@ -185,7 +190,7 @@ DecodeRun::DecodeRun(const Decoder* decoder) {
         false));
   }
   stages_.push_back(std::make_unique<Sink>(out_));
-  for (std::size_t i = 0; i + 1 < stages_.size(); ++i) stages_[i]->set_next(stages_[i + 1].get());
+  for (std::size_t i = 0; i + 1 < stages_.size(); ++i) stages_[i]->set_next(stages_[i + 1].get(), &pushed_);
 }
 
 void DecodeRun::finish() {

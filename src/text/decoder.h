@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "text/json_view.h"
+#include "text/regex.h"
 
 namespace attune::text {
 
@@ -18,15 +19,25 @@ class DecodeStage {
   virtual void push(std::string_view token) = 0;
   /// No more tokens follow: hands on what was held back. Does not call the next stage's finish().
   virtual void finish() {}
-  void set_next(DecodeStage* next) { next_ = next; }
+  /// @param pushed the bytes that went into the first stage so far; what this one hands on may not grow
+  /// beyond text_growth_limit of it.
+  void set_next(DecodeStage* next, const std::size_t* pushed) {
+    next_ = next;
+    pushed_ = pushed;
+  }
 
  protected:
   void emit(std::string_view token) {
-    if (next_ != nullptr) next_->push(token);
+    if (next_ == nullptr) return;
+    emitted_ += token.size();
+    if (const std::size_t limit = text_growth_limit(*pushed_); emitted_ > limit) fail_growth(limit);
+    next_->push(token);
   }
 
  private:
   DecodeStage* next_ = nullptr;
+  const std::size_t* pushed_ = nullptr;
+  std::size_t emitted_ = 0;
 };
 
 /// Describes a decoder. Immutable.
@@ -49,13 +60,17 @@ class DecodeRun {
   explicit DecodeRun(const Decoder* decoder);
   DecodeRun(const DecodeRun&) = delete;  // its stages point into it
   DecodeRun& operator=(const DecodeRun&) = delete;
-  void push(std::string_view token) { stages_.front()->push(token); }
+  void push(std::string_view token) {
+    pushed_ += token.size() + 1;  // an empty token may become a space
+    stages_.front()->push(token);
+  }
   void finish();
   /// Text that is final, given out once. Well-formed UTF-8.
   std::string take();
 
  private:
   std::vector<std::unique_ptr<DecodeStage>> stages_;
+  std::size_t pushed_ = 0;
   std::string out_;
 };
 

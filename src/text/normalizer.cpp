@@ -16,7 +16,10 @@ class FunctionNormalizer : public Normalizer {
  public:
   using Rewrite = std::function<void(std::string&, RegexScratch&)>;
   explicit FunctionNormalizer(Rewrite rewrite) : rewrite_(std::move(rewrite)) {}
-  void apply(std::string& text, RegexScratch& scratch) const override { rewrite_(text, scratch); }
+  void apply(std::string& text, RegexScratch& scratch) const override {
+    rewrite_(text, scratch);
+    scratch.check_growth(text.size());
+  }
 
  private:
   Rewrite rewrite_;

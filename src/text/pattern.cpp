@@ -41,6 +41,7 @@ std::string Pattern::replace(std::string_view text, std::string_view with, Regex
   out.reserve(text.size());
   for_each_range(text, scratch, [&](std::size_t begin, std::size_t end, bool is_match) {
     out += is_match ? with : text.substr(begin, end - begin);
+    scratch.check_growth(out.size());
   });
   return out;
 }

@@ -8,6 +8,15 @@
 namespace attune::text {
 namespace {
 
+/// More special tokens around a text than any tokenizer has; files that name the same list many times reach
+/// any number.
+constexpr std::size_t kMaxFrame = 1000;
+
+void check_frame(const SpecialFrame& frame, const JsonView& view) {
+  if (frame.before.size() + frame.after.size() > kMaxFrame)
+    view.fail(fmt::format("more than {} special tokens around a text", kMaxFrame));
+}
+
 std::int32_t token_id(const JsonView& view) {
   return static_cast<std::int32_t>(view.integer(0, kMaxTokenId));
 }
@@ -29,6 +38,7 @@ SpecialFrame read_template(const JsonView& view) {
     auto& ids = sequences == 0 ? frame.before : frame.after;
     view.at("special_tokens").at(name.text()).at("ids").each([&](const JsonView& id) {
       ids.push_back(token_id(id));
+      check_frame(frame, item);
     });
   });
   if (sequences != 1) single.fail("the text itself (\"Sequence\": \"A\") must stand here exactly once");
@@ -55,6 +65,7 @@ SpecialFrame read_sequence(const JsonView& view) {
     const SpecialFrame outer = read_post_processor(part);
     frame.before.insert(frame.before.begin(), outer.before.begin(), outer.before.end());
     frame.after.insert(frame.after.end(), outer.after.begin(), outer.after.end());
+    check_frame(frame, part);
   });
   return frame;
 }

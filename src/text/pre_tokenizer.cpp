@@ -96,14 +96,15 @@ Step byte_level(const JsonView& view) {
   }
   return [words, prefix = view.boolean_or("add_prefix_space", false)](Pieces& pieces, RegexScratch& scratch) {
     if (prefix) {
-      pieces.rewrite_each([](std::size_t, std::string_view piece, std::string& out) {
+      pieces.rewrite_each(scratch, [](std::size_t, std::string_view piece, std::string& out) {
         if (!piece.starts_with(' ')) out += ' ';
         out += piece;
       });
     }
     if (words) split_by(pieces, scratch, *words, SplitBehavior::kIsolated, false);
-    pieces.rewrite_each(
-        [](std::size_t, std::string_view piece, std::string& out) { append_visible_bytes(out, piece); });
+    pieces.rewrite_each(scratch, [](std::size_t, std::string_view piece, std::string& out) {
+      append_visible_bytes(out, piece);
+    });
   };
 }
 
@@ -118,7 +119,7 @@ Step metaspace(const JsonView& view) {
   const auto delimiter = std::make_shared<const Pattern>(Pattern::literal(mark));
   const auto space = std::make_shared<const Pattern>(Pattern::literal(" "));
   return [=](Pieces& pieces, RegexScratch& scratch) {
-    pieces.rewrite_each([&](std::size_t index, std::string_view piece, std::string& out) {
+    pieces.rewrite_each(scratch, [&](std::size_t index, std::string_view piece, std::string& out) {
       const std::string replaced = space->replace(piece, mark, scratch);
       const bool prepends = scheme == "always" || (scheme == "first" && pieces.is_first(index));
       if (prepends && !replaced.starts_with(mark)) out += mark;

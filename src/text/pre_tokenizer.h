@@ -42,7 +42,7 @@ class Pieces {
 
   /// Rewrites every piece: `rewrite(index, piece, out)` appends its new text to `out`.
   template <class Rewrite>
-  void rewrite_each(Rewrite&& rewrite) {
+  void rewrite_each(RegexScratch& scratch, Rewrite&& rewrite) {
     std::string text;
     text.reserve(text_.size() * 2);
     const std::size_t lead =
@@ -51,6 +51,7 @@ class Pieces {
     for (std::size_t i = 0; i < ranges_.size(); ++i) {
       const std::size_t begin = text.size();
       rewrite(i, view(ranges_[i]), text);
+      scratch.check_growth(text.size());
       new_ranges_.push_back({begin, text.size()});
     }
     ranges_.swap(new_ranges_);

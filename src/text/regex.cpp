@@ -43,6 +43,7 @@ struct RegexScratch::Memory {
   core::Owned<pcre2_jit_stack, pcre2_jit_stack_free> stack{
       pcre2_jit_stack_create(kJitStackStart, kJitStackMax, nullptr)};
   std::chrono::nanoseconds slow{};
+  std::size_t longest = std::size_t{256} << 20;  // until begin_text says better
   Memory() {
     ATTUNE_ASSERT(data && context);
     pcre2_set_match_limit(context.get(), kMatchLimit);
@@ -50,8 +51,21 @@ struct RegexScratch::Memory {
   }
 };
 
+void fail_growth(std::size_t limit) {
+  core::fail_request(
+      "the rules of the tokenizer make this text longer than {} bytes, which no usable tokenizer does: its "
+      "tokenizer.json is damaged or hostile",
+      limit);
+}
+
 RegexScratch::RegexScratch() : memory_(std::make_unique<Memory>()) {}
-void RegexScratch::renew_time() { memory_->slow = {}; }
+void RegexScratch::begin_text(std::size_t bytes) {
+  memory_->slow = {};
+  memory_->longest = text_growth_limit(bytes);
+}
+void RegexScratch::check_growth(std::size_t bytes) const {
+  if (bytes > memory_->longest) fail_growth(memory_->longest);
+}
 RegexScratch::~RegexScratch() = default;
 RegexScratch::RegexScratch(RegexScratch&&) noexcept = default;
 RegexScratch& RegexScratch::operator=(RegexScratch&&) noexcept = default;

@@ -22,14 +22,23 @@ class RegexScratch {
   RegexScratch(RegexScratch&&) noexcept;
   RegexScratch& operator=(RegexScratch&&) noexcept;
 
-  /// Grants patterns their full time again. Call once per text.
-  void renew_time();
+  /// A new text of that many bytes: patterns get their full time again, and what becomes of the text may be
+  /// as long as `text_growth_limit` says.
+  void begin_text(std::size_t bytes);
+  /// @throws core::Error{kRequest} when a text has grown to more bytes than that. Rules of a file may follow
+  /// each other in any number, so that a few that each make two characters of one fill any memory.
+  void check_growth(std::size_t bytes) const;
 
  private:
   struct Memory;
   std::unique_ptr<Memory> memory_;
   friend class Regex;
 };
+
+/// The most bytes that a tokenizer's rules may make of so many: far beyond what any real one does (Unicode's
+/// normal forms up to 11 times, visible bytes 2, replacements of one character by a word).
+constexpr std::size_t text_growth_limit(std::size_t bytes) { return (std::size_t{64} << 10) + 64 * bytes; }
+[[noreturn]] void fail_growth(std::size_t limit);
 
 /// A compiled pattern. Immutable: may be used by many threads, each with its own scratch.
 class Regex {

@@ -64,7 +64,7 @@ std::vector<std::int32_t> TokenizerCore::encode(std::string_view text, bool add_
   }
   Lease lease(*this);
   Scratch& scratch = *lease;
-  scratch.regex.renew_time();
+  scratch.regex.begin_text(text.size());
   const SpecialFrame& frame = parts_.frame;
   std::vector<std::int32_t> out;
   out.reserve(text.size() / 3 + 8);

@@ -98,6 +98,35 @@ TEST(Yaml, BoundsNestingAndAliases) {
   EXPECT_EQ(read("a: &x {b: 1}\nc: *x\n")["c"]["b"], 1);
 }
 
+TEST(Yaml, BoundsKeys) {
+  const auto keys = [](int count) {
+    std::string map;
+    for (int i = 0; i < count; ++i) map += fmt::format("k{}: 1\n", i);
+    return map;
+  };
+  EXPECT_EQ(refusal(keys(10'000)), "accepted");
+  EXPECT_THAT(refusal(keys(10'001)), HasSubstr("r.yaml:10001: a map with more than 10000 keys"));
+  EXPECT_EQ(refusal("? " + std::string(1000, 'k') + "\n: 1"), "accepted");
+  EXPECT_THAT(refusal("? " + std::string(1001, 'k') + "\n: 1"), HasSubstr("a key of more than 1000 bytes"));
+}
+
+TEST(JsonText, ManyKeysTakeNoLongerEach) {
+  // 100,000 keys: looking each up among those before it would be five thousand million comparisons.
+  std::string text = "{\"k\":0";
+  for (int i = 0; i < 100'000; ++i) text += fmt::format(",\"k{}\":[{}]", i, i);
+  const Json json = parse_json(text + "}", "here");
+  ASSERT_EQ(json.size(), 100'001U);
+  EXPECT_EQ(json.back(), Json::array({99'999}));
+  EXPECT_THROW(parse_json(text + ",\"k7\":1}", "here"), Error);
+  Json row;
+  std::string why;
+  EXPECT_FALSE(try_parse_json(text + "}", row, why));  // one item among many needs no such object
+  EXPECT_EQ(why, "an object with more than 10000 keys");
+  EXPECT_TRUE(try_parse_json(R"({"a":{"b":[1,{"c":-2.5e3}],"d":"e"},"f":18446744073709551615})", row, why))
+      << why;
+  EXPECT_EQ(row.dump(), R"({"a":{"b":[1,{"c":-2500.0}],"d":"e"},"f":18446744073709551615})");
+}
+
 TEST(Arguments, AreKeysWithYaml) {
   const auto [key, value] = parse_argument("method={name: dpo, beta: 0.2}", {});
   EXPECT_EQ(key, "method");
@@ -110,7 +139,8 @@ TEST(Arguments, AreKeysWithYaml) {
 }
 
 TEST(Arguments, RefuseBadKeysAndYaml) {
-  for (const char* text : {"word", "=1", ".a=1", "a.=1", "a..b=1", "a b=1", "a=[1", "a={x: 1, x: 2}"}) {
+  for (const char* text :
+       {"word", "=1", ".a=1", "a.=1", "a..b=1", "a b=1", "a=[1", "a={x: 1, x: 2}", "a\xD2=1", "a\x7F=1"}) {
     EXPECT_THROW(parse_argument(text, {}), Error) << text;
   }
   // The place of a long argument is cut: a list of n entries must not keep n copies of the whole argument.
@@ -154,6 +184,7 @@ TEST(ToYaml, ReadsBackEqual) {
           "u v":1,"null":2,"12":3,"w":18446744073709551615,"x":-9223372036854775808,"y":"2020-01-01","z":"~",
           "dots":"...","dash":"-","star":"*a","hash":"#","nul":"null","inf":".inf","slash":"../runs/a-b.c@d"})",
       "expected");
+  EXPECT_EQ(to_yaml(Json("a\x7F")), "\"a\\u007f\"\n");  // raw, no reader takes it
   const std::string yaml = to_yaml(original);
   EXPECT_EQ(parse_yaml(yaml, "saved").to_json(), original) << yaml;
   for (const Json& single :

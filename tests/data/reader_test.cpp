@@ -126,6 +126,19 @@ TEST(Reader, DeepNestingIsAMalformedRow) {
   EXPECT_THAT(request_error([&] { read_all(options_for(array)); }), HasSubstr("deep.json:1 (item 2)"));
 }
 
+TEST(Reader, MoreColumnsThanAnyDataHasAreRefused) {
+  TemporaryFolder folder;
+  std::string header = "text", keys = "{\"text\":\"a\"";
+  for (int i = 0; i < 10'000; ++i) {
+    header += fmt::format(",c{}", i);
+    keys += fmt::format(",\"c{}\":1", i);
+  }
+  EXPECT_THAT(request_error([&] { read_all(options_for(folder.write("wide.csv", header + "\n"))); }),
+              HasSubstr("wide.csv:1: the header line: more than 10000 columns"));
+  EXPECT_THAT(request_error([&] { read_all(options_for(folder.write("wide.jsonl", keys + "}\n"))); }),
+              AllOf(HasSubstr("wide.jsonl:1"), HasSubstr("more than 10000 keys")));
+}
+
 TEST(Reader, DamagedFiles) {
   TemporaryFolder folder;
   EXPECT_THAT(request_error([&] { read_all(options_for(folder.path("none.jsonl"))); }),

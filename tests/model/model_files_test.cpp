@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "model/hub.h"
 #include "model/model.h"
+#include "model/peft.h"
 #include "model/tensor_slots.h"
 #include "support.h"
 
@@ -101,6 +102,25 @@ TEST(ModelFiles, CheckpointsAreExactWhateverTheSourcesType) {
   EXPECT_EQ(again.fingerprint(), model.fingerprint());
   again.restore(folder / "rounded");
   EXPECT_NE(again.fingerprint(), model.fingerprint());
+}
+
+TEST(ModelFiles, PatternsOfTargetModulesMatchWholePathsAndEnd) {
+  const TargetMatcher matcher(
+      {"model\\.layers\\.\\d+\\.(.*\\.)?(q|q_proj)"});  // as re.fullmatch: tries q_proj too
+  EXPECT_TRUE(matcher.matches("model.layers.11.self_attn.q_proj"));
+  EXPECT_FALSE(matcher.matches("model.layers.11.self_attn.q_proj.base"));
+  EXPECT_FALSE(matcher.matches("x.model.layers.11.self_attn.q_proj"));
+  const auto refused = [](const std::string& pattern) -> std::string {
+    try {
+      TargetMatcher({pattern}).matches("model.layers.11.self_attn.q_proj");
+      return "";
+    } catch (const core::Error& error) {
+      return error.what();
+    }
+  };
+  EXPECT_THAT(refused("(q_proj"),
+              testing::HasSubstr("no valid regular expression: missing closing parenthesis"));
+  EXPECT_THAT(refused("(?:.|.)+(?=A|B)"), testing::HasSubstr("cannot be matched: match limit exceeded"));
 }
 
 TEST(ModelFiles, AdaptersAreRestored) {

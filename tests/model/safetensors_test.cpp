@@ -134,6 +134,32 @@ TEST(Safetensors, RefusesNaNAndIntegerWeights) {
               HasSubstr("float16"));  // finite in the file, infinite after conversion
 }
 
+TEST(Safetensors, RefusesShapesThatNoTensorCanHave) {
+  const test::TemporaryFolder folder;
+  const auto refused = [&](const std::string& shape, std::size_t data) -> std::string {
+    const std::string offsets = "[0," + std::to_string(data) + "]";
+    test::write_text(folder / "x.safetensors", file_of(R"({"a":)" + entry(shape, offsets) + "}", data));
+    const SafetensorsFile file(folder / "x.safetensors");  // the header itself is valid
+    try {
+      file.tensors()[0].load(at::kFloat);
+      return "";
+    } catch (const core::Error& error) {
+      EXPECT_EQ(error.code(), core::ErrorCode::kRequest);
+      return error.what();
+    }
+  };
+  // 0 elements, but the stride of the first dimension would be 2^124.
+  EXPECT_THAT(refused("[0,4611686018427387904,4611686018427387904]", 0),
+              HasSubstr("'a': its shape [0, 4611686018427387904"));
+  const auto ones = [](int count) {
+    std::string shape = "[1";
+    for (int i = 1; i < count; ++i) shape += ",1";
+    return shape + "]";
+  };
+  EXPECT_EQ(refused(ones(64), 4), "");
+  EXPECT_THAT(refused(ones(65), 4), HasSubstr("beyond what can be computed with"));
+}
+
 TEST(WeightFiles, ShardsRoundTrip) {
   const test::TemporaryFolder folder;
   const at::Tensor a = at::randn({10}), b = at::randn({10}), c = at::randn({10});

@@ -127,6 +127,20 @@ TEST(ChatTemplate, ReportsTemplatesThatRewriteTurns) {
   EXPECT_TRUE(masked.assistant_spans.empty());
 }
 
+TEST(ChatTemplate, ReportsConversationsTooLongForDifferences) {
+  // Two renderings for each of 5,000 answers: 100 million messages. With generation blocks one rendering is
+  // enough.
+  Json messages = Json::array();
+  for (int i = 0; i < 10'000; ++i) messages.push_back(message(i % 2 == 0 ? "user" : "assistant", "x"));
+  const auto masked = made_of(kTagged).render_with_masks(messages);
+  ASSERT_TRUE(masked.mask_problem);
+  EXPECT_THAT(masked.mask_problem->reason, HasSubstr("too long"));
+  EXPECT_THAT(masked.mask_problem->detail, HasSubstr("10000 messages, 5000 of the assistant"));
+  const auto blocks =
+      made_of("{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}");
+  EXPECT_FALSE(blocks.render_with_masks(messages).mask_problem);
+}
+
 TEST(ChatTemplate, ReportsTemplatesThatRefuseAPart) {
   const auto chat = made_of("{% if messages|length < 2 %}{{ raise_exception('too short') }}{% endif %}" +
                             std::string(kTagged));

@@ -99,6 +99,11 @@ TEST_F(TokenizerTest, MalformedFilesAreRefusedWithPlaceAndReason) {
       {json(R"({"a": 0})", "[]", "",
             R"("post_processor": {"type": "TemplateProcessing", "single": [], "special_tokens": {}})"),
        "exactly once"},
+      {json(R"({"a": 0})", "[]", "",
+            R"("post_processor": {"type": "TemplateProcessing", "single": [)" +
+                repeated(R"({"SpecialToken": {"id": "a"}},)", 40) + R"({"Sequence": {"id": "A"}}],)" +
+                R"("special_tokens": {"a": {"ids": [0)" + repeated(",0", 39) + "]}}}"),
+       "more than 1000 special tokens"},  // 40 * 40
   };
   for (const auto& [text, message] : cases) {
     const std::string path = write("tokenizer.json", text);

@@ -42,6 +42,12 @@ class TokenizerTest : public ::testing::Test {
            R"(, "merges": )" + merges + "}}";
   }
 
+  static std::string repeated(const std::string& text, int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i) out += text;
+    return out;
+  }
+
   /// The message with which loading fails; "" if it does not.
   static std::string failure(const std::string& path) {
     try {

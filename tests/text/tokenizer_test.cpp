@@ -142,5 +142,31 @@ TEST_F(TokenizerTest, PatternsThatBacktrackWithoutEndAreStopped) {
   }
 }
 
+TEST_F(TokenizerTest, RulesThatMakeTextGrowWithoutEndAreStopped) {
+  // Each of 20 steps doubles: 2^20 bytes of one, and 2^20 letters of one token.
+  const std::string twice = R"({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"})";
+  const std::string steps = repeated(twice + ",", 19) + twice;
+  const std::string bytes = repeated(R"({"type": "ByteLevel", "use_regex": false},)", 19) +
+                            R"({"type": "ByteLevel", "use_regex": false})";
+  const auto refuses = [&](const std::string& members, bool decodes) {
+    const auto tokenizer = make(R"({"a": 0})", "[]", "", members);
+    try {
+      if (decodes)
+        tokenizer.decode(Ids{0});
+      else
+        tokenizer.encode("a\xC3\xA9");
+      return false;
+    } catch (const core::Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("make this text longer than 65"));  // 64 KiB and 64 times the text
+      return true;
+    }
+  };
+  EXPECT_TRUE(refuses(R"("normalizer": {"type": "Sequence", "normalizers": [)" + steps + "]}", false));
+  EXPECT_TRUE(refuses(R"("pre_tokenizer": {"type": "Sequence", "pretokenizers": [)" + bytes + "]}", false));
+  EXPECT_TRUE(refuses(R"("decoder": {"type": "Sequence", "decoders": [)" + steps + "]}", true));
+  EXPECT_FALSE(refuses(R"("normalizer": )" + twice, false));
+  EXPECT_FALSE(refuses(R"("decoder": )" + twice, true));
+}
+
 }  // namespace
 }  // namespace attune::text
