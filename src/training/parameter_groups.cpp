@@ -20,7 +20,7 @@ class Matcher {
   }
   bool matches(const std::string& name) {
     text::Match match{};
-    scratch_.renew_time();
+    scratch_.begin_text(name.size());
     for (const auto& pattern : patterns_)
       if (pattern.find(name, 0, scratch_, match)) return hit = true;
     return false;
