@@ -3,11 +3,20 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
+#include "core/threads.h"
 
 namespace attune::model {
+namespace {
+
+constexpr std::int64_t kNumbersPerThread = std::int64_t{1}
+                                           << 18;  // a millisecond: worth starting a thread for
+
+}  // namespace
 
 AdapterDropout make_dropout(std::uint64_t seed, const core::Forest& forest) {
   AdapterDropout dropout{.seed = seed, .token_keys = {}};
@@ -30,7 +39,9 @@ at::Tensor dropout_mask(const AdapterDropout& dropout, std::string_view path, do
   const std::uint64_t place = core::fingerprint(path);
   const auto keep = static_cast<float>(1 / (1 - rate));
   const auto threshold = static_cast<std::uint32_t>(rate * 4294967296.0);
-  at::parallel_for(0, rows, 16, [&](std::int64_t from, std::int64_t to) {
+  const std::int64_t workers =
+      std::clamp<std::int64_t>(rows * width / kNumbersPerThread, 1, at::get_num_threads());
+  core::parallel_for(rows, workers, [&](std::int64_t /*worker*/, std::int64_t from, std::int64_t to) {
     for (std::int64_t r = from; r < to; ++r) {
       const std::uint64_t row = core::random_bits({.seed = dropout.seed,
                                                    .purpose = core::Purpose::kDropout,

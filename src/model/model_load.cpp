@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
+#include "core/threads.h"
 #include "model/hub.h"
 #include "model/model.h"
 #include "model/peft.h"
@@ -33,13 +34,14 @@ ModelConfig configure(const core::Json& json, const std::string& where) {
 void fill_normal(const at::Tensor& tensor, double deviation, std::uint64_t seed, std::uint64_t record) {
   at::Tensor values = at::empty(tensor.sizes(), at::kDouble);
   double* data = values.mutable_data_ptr<double>();
-  at::parallel_for(0, values.numel(), 4096, [&](std::int64_t from, std::int64_t to) {
-    for (std::int64_t i = from; i < to; ++i)
-      data[i] = deviation * core::normal({.seed = seed,
-                                          .purpose = core::Purpose::kInit,
-                                          .record = record,
-                                          .token = static_cast<std::uint64_t>(i)});
-  });
+  core::parallel_for(values.numel(), at::get_num_threads(),
+                     [&](std::int64_t, std::int64_t from, std::int64_t to) {
+                       for (std::int64_t i = from; i < to; ++i)
+                         data[i] = deviation * core::normal({.seed = seed,
+                                                             .purpose = core::Purpose::kInit,
+                                                             .record = record,
+                                                             .token = static_cast<std::uint64_t>(i)});
+                     });
   tensor.copy_(values);
 }
 

@@ -2,6 +2,7 @@
 #include "model/transformer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,6 +11,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "model/adapter_dropout.h"
 #include "model/model.h"
 #include "model/signal.h"
 #include "model/tensor_slots.h"
@@ -194,6 +196,22 @@ void fill_b(Model& model) {
   for_each_linear(model.weights(), [](Linear& linear) {
     if (linear.adapter) at::Tensor(linear.adapter->b.detach()).normal_(0, 0.3);
   });
+}
+
+TEST(Adapter, DropoutDoesNotDependOnThreads) {
+  AdapterDropout dropout{.seed = 5, .token_keys = {}};
+  for (std::uint64_t key = 0; key < 700; ++key) dropout.token_keys.push_back(key * 77);
+  const int before = at::get_num_threads();
+  std::vector<at::Tensor> masks;
+  for (const int threads : {1, 4}) {
+    at::set_num_threads(threads);
+    masks.push_back(
+        dropout_mask(dropout, "model.layers.0.mlp.up_proj", 0.25, 1500, at::empty({0}, at::kFloat)));
+  }
+  at::set_num_threads(before);
+  EXPECT_TRUE(at::equal(masks[0], masks[1]));
+  EXPECT_NEAR(masks[0].mean().item<double>(), 1, 0.01);
+  EXPECT_NEAR((masks[0] == 0).to(at::kDouble).mean().item<double>(), 0.25, 0.005);
 }
 
 TEST(Adapter, AFreshOneChangesNothingAndIsAllThatIsTrained) {
