@@ -45,7 +45,7 @@ attune_open_set(attune_model model signal "const Signal*" model/signal.h)
 attune_open_set(attune_algorithm algorithm method "std::unique_ptr<Method>" algorithm/method.h)
 attune_open_set(attune_feedback feedback rule "std::unique_ptr<Rule>" feedback/rule.h)
 attune_open_set(attune_cli cli command "std::unique_ptr<Command>" cli/command.h)
-attune_open_set(attune_cli cli selfcheck "std::unique_ptr<SelfCheck>" cli/selfcheck.h)
+attune_open_set(attune_cli cli selftest "std::unique_ptr<SelftestCheck>" cli/selftest_check.h)
 
 include(cmake/Embed.cmake)
 attune_embed(attune_evaluation evaluation report/page.html report/style.css report/charts.js report/samples.js)

@@ -38,7 +38,8 @@ std::string loss_type_of(const core::Value& value, const std::string& key) {
                                const std::vector<std::string>& known) {
   const std::string near = core::nearest(name, known);
   core::fail_request("{}: no {} '{}'{} (`attune list methods` shows all)", place, what, name,
-                     near.empty() ? "" : ", did you mean '" + near + "'?");
+                     near.empty() ? "; there are " + fmt::format("{}", fmt::join(known, ", "))
+                                  : ", did you mean '" + near + "'?");
 }
 
 std::unique_ptr<Method> method_of_loss_type(const std::string& name, const core::Value& value,

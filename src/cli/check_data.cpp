@@ -6,10 +6,10 @@
 
 #include "core/system.h"
 #include "data/example_source.h"
-#include "data/needs.h"
+#include "data/row_needs.h"
 #include "data/row_tokens.h"
-#include "training/frozen_reference.h"
-#include "training/needs.h"
+#include "training/reference_model.h"
+#include "training/method_needs.h"
 
 namespace attune::cli {
 namespace {
@@ -181,10 +181,8 @@ double estimated_steps(const training::TrainingOptions& options, const data::Dat
 Json estimate_training(const training::TrainRecipe& recipe, const std::vector<training::TermSetting>& terms,
                        const model::ModelConfig& config, const data::DatasetSummary& summary) {
   const auto d = static_cast<double>(config.hidden_size), layers = static_cast<double>(config.layers);
-  const auto vocabulary = static_cast<double>(config.vocab_size),
-             inner = static_cast<double>(config.intermediate_size);
-  const double weights =
-      layers * (4 * d * d + 3 * d * inner) + vocabulary * d * (config.tie_embeddings ? 1 : 2);
+  const auto inner = static_cast<double>(config.intermediate_size);
+  const auto weights = static_cast<double>(model::Model::count_weights(config));
   const bool lora = recipe.adapter.type != "none";
   // float32: weights, and for what is trained a gradient and AdamW's two moments; a frozen reference as well.
   const double trained = lora ? layers * 14 * static_cast<double>(recipe.adapter.rank) * d : weights;

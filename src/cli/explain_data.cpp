@@ -6,7 +6,7 @@
 #include "cli/explain_step_json.h"
 #include "core/error.h"
 #include "training/explained_step.h"
-#include "training/needs.h"
+#include "training/method_needs.h"
 
 namespace attune::cli {
 namespace {

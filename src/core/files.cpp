@@ -140,6 +140,20 @@ void StagedFolder::publish() {
   sync_to_disk(fs::path(final_).parent_path().string());
 }
 
+ScratchFolder::ScratchFolder(const std::string& name) {
+  std::error_code code;
+  const fs::path parent = fs::temp_directory_path(code);
+  path_ = (parent / (name + "-XXXXXX")).string();
+  if (code || ::mkdtemp(path_.data()) == nullptr)
+    fail_request("no temporary folder can be made ({}): set TMPDIR to a folder that can be written to",
+                 code ? code.message() : path_ + ": " + reason());
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
 bool is_unfinished(const fs::path& path) {
   const std::string name = path.filename().string();
   return name.find(kTemporary) != std::string::npos || name.ends_with(kStaged) ||

@@ -50,6 +50,20 @@ class StagedFolder {
   bool published_ = false;
 };
 
+/// A folder of its own below the temporary one, removed with all that is in it.
+class ScratchFolder {
+ public:
+  /// @param name begins the folder's name; the rest is drawn. @throws Error{kRequest} where none can be made
+  explicit ScratchFolder(const std::string& name);
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 /// Keeps other programs that ask for the same folder out while it lives; gone with the process, however that
 /// ends.
 class FolderLock {

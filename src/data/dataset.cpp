@@ -8,7 +8,7 @@
 #include "core/system.h"
 #include "data/cache_file.h"
 #include "data/example_source.h"
-#include "data/needs.h"
+#include "data/row_needs.h"
 #include "data/row_tokens.h"
 
 namespace attune::data {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "data/needs.h"
+#include "data/row_needs.h"
 
 namespace attune::data {
 namespace {

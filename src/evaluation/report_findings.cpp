@@ -72,7 +72,12 @@ std::string opening(const ReportInput& input) {
     text += fmt::format(" over {} tokens", readable(tokens->values.back()));
   }
   if (!std::isnan(summary.seconds)) text += " in " + readable_seconds(summary.seconds);
-  return text + ".";
+  text += ".";
+  const auto result = input.run.is_object() ? input.run.find("result_step") : input.run.end();
+  if (result != input.run.end() && result->is_number_integer() && result->get<double>() < summary.last_step)
+    text += fmt::format(" The result is the model of step {}, the best by its evaluation.",
+                        readable(result->get<double>()));
+  return text;
 }
 
 std::string sentence_of(const HeadlineRow& row) {

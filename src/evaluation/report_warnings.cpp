@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "evaluation/report_gradients.h"
 
@@ -177,8 +178,11 @@ class Warnings {
  private:
   const Series* find(std::string_view name) const { return input_.metrics.find(name); }
   bool nothing_left(double loss) const { return loss < 0.01 * find("loss")->values.front(); }
+  /// Of losses that begin at log 2, as every logistic one does; others may have met a target that is zero.
   bool pairs_are_told_apart() const {
     const Series* loss = find("loss");
+    if (loss != nullptr && !loss->values.empty() && std::abs(loss->values.front() - std::numbers::ln2) > 0.05)
+      return false;
     return loss != nullptr && find("rewards/margins") != nullptr && loss->values.size() >= 10 &&
            loss->values.front() > 0 && nothing_left(late_mean(*loss));
   }

@@ -69,6 +69,11 @@ class Model {
   static std::optional<AdapterOptions> peek_adapter(const ModelOptions& options);
   /// @throws Error{kRequest} when target_modules match no linear layer of such a model (lists what there is).
   static void require_targets(const ModelConfig& config, const AdapterOptions& options);
+  /// The names of what trainable() would give for such a model. @param score with a reward head
+  static std::vector<std::string> trainable_names(const ModelConfig& config, const AdapterOptions& adapter,
+                                                  bool score);
+  /// Numbers in the weights of such a model, without a reward head.
+  static std::int64_t count_weights(const ModelConfig& config);
   /// A model with random weights (tests, benches): normal(0, 0.02), norms one.
   static Model random(const core::Json& config, std::uint64_t seed, const std::string& dtype = "float32");
 

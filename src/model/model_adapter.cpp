@@ -192,6 +192,37 @@ std::vector<Parameter> Model::trainable() {
   return out;
 }
 
+std::vector<std::string> Model::trainable_names(const ModelConfig& config, const AdapterOptions& adapter,
+                                                bool score) {
+  TransformerWeights layers = make_skeleton(config, family_with(config));
+  std::vector<std::string> names;
+  const bool lora = adapter.type != "none";
+  const std::string prefix = lora ? kPeftPrefix : "";
+  const TargetMatcher matcher(targets_of(config, adapter));
+  if (lora)
+    for_each_linear(layers, [&](const Linear& linear) {
+      for (const char* factor : {".lora_A.weight", ".lora_B.weight"})
+        if (matcher.matches(linear.path)) names.push_back(prefix + linear.path + factor);
+    });
+  for (const TensorSlot& slot : tensor_slots(layers, config)) {
+    const bool is_head = slot.place == &layers.head.weight || slot.place == &layers.head.bias;
+    if (!lora && !(is_head && score)) names.push_back(slot.name);
+  }
+  if (score) names.push_back(prefix + layers.score.path + ".weight");
+  return names;
+}
+
+std::int64_t Model::count_weights(const ModelConfig& config) {
+  TransformerWeights layers = make_skeleton(config, family_with(config));
+  std::int64_t count = 0;
+  for (const TensorSlot& slot : tensor_slots(layers, config)) {
+    std::int64_t numbers = 1;
+    for (const std::int64_t size : slot.sizes()) numbers *= size;
+    count += numbers;
+  }
+  return count;
+}
+
 void Model::merge_adapter() {
   const c10::NoGradGuard no_grad;
   for_each_linear(weights_, [](Linear& linear) {

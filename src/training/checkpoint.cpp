@@ -38,28 +38,8 @@ core::Json load_checkpoint(const std::string& folder, AdamW& optimizer, const Ho
     core::fail_request("{}: not the state of a training run", state_file);
   optimizer.restore(load_tensors(tensor_file), state["optimizer_steps"].get<std::int64_t>(), tensor_file);
   const auto kept = core::fs::exists(hook_file) ? load_tensors(hook_file) : NamedTensors{};
-  for (const auto& hook : hooks) hook->restore(kept, hook_file);
+  for (const auto& hook : hooks) hook->restore(kept, optimizer, hook_file);
   return state;
-}
-
-core::Json metrics_to_json(const algorithm::Metrics& metrics) {
-  core::Json json = core::Json::object();
-  for (const auto& [name, metric] : metrics)
-    json[name] = {static_cast<int>(metric.fold), metric.sum, metric.count};
-  return json;
-}
-
-algorithm::Metrics metrics_from_json(const core::Json& json) {
-  algorithm::Metrics metrics;
-  for (const auto& [name, value] : json.items()) {
-    if (!value.is_array() || value.size() != 3) continue;
-    algorithm::Metric metric;
-    metric.fold = static_cast<algorithm::Metric::Fold>(value[0].get<int>());
-    metric.sum = value[1].is_null() ? std::numeric_limits<double>::quiet_NaN() : value[1].get<double>();
-    metric.count = value[2].get<double>();
-    metrics[name] = metric;
-  }
-  return metrics;
 }
 
 }  // namespace attune::training

@@ -5,7 +5,6 @@
 #include <map>
 #include <string>
 
-#include "algorithm/method.h"
 #include "core/json.h"
 #include "model/model.h"
 #include "training/hook.h"
@@ -23,9 +22,5 @@ void save_checkpoint(const std::string& folder, const model::Model& model, AdamW
 /// Puts weights, moments and what hooks keep back exactly and returns the state. @throws Error{kRequest}
 /// naming what is damaged.
 core::Json load_checkpoint(const std::string& folder, AdamW& optimizer, const Hooks& hooks);
-
-/// metrics as JSON and back: {"name": [fold, sum, count]}.
-core::Json metrics_to_json(const algorithm::Metrics& metrics);
-algorithm::Metrics metrics_from_json(const core::Json& json);
 
 }  // namespace attune::training

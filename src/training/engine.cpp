@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "model/signal.h"
-#include "training/needs.h"
+#include "training/method_needs.h"
 #include "training/phase.h"
 
 namespace attune::training {

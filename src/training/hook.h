@@ -21,11 +21,15 @@ class Hook {
   /// Exchanges the weights that are trained for those that are evaluated and published; a second call
   /// exchanges them back. Nothing where both are the same.
   virtual void exchange(AdamW& /*optimizer*/) {}
-  /// What a checkpoint keeps, by names that no other hook uses. May be empty before the first update.
+  /// What a checkpoint keeps, by names that no other hook uses. Empty before the first update only.
   virtual NamedTensors tensors() const = 0;
   /// Puts back what tensors() gave. @throws Error{kRequest} naming what is missing or has another shape
-  virtual void restore(const NamedTensors& tensors, const std::string& where) = 0;
+  virtual void restore(const NamedTensors& tensors, AdamW& optimizer, const std::string& where) = 0;
 };
+
+/// The tensor of that name and shape. @throws Error{kRequest} when there is none
+const at::Tensor& kept_tensor(const NamedTensors& tensors, const std::string& name, const at::Tensor& like,
+                              const std::string& where);
 
 using Hooks = std::vector<std::unique_ptr<Hook>>;
 

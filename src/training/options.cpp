@@ -29,7 +29,7 @@ void declare_schedule(TrainingOptions& o, core::Fields& fields) {
       .alias("num_decay_steps");
   fields
       .add("min_lr_ratio", o.min_lr_ratio,
-           "Floor of cosine_with_min_lr and warmup_stable_decay, as a share of the peak.")
+           "Floor of the schedules …_with_min_lr and of warmup_stable_decay, as a share of the peak.")
       .range(0, 1);
   fields.add("num_cycles", o.num_cycles, "Cycles of the cosine schedules; 0: 1 with restarts, else a half.")
       .non_negative();
@@ -106,7 +106,7 @@ void TrainingOptions::declare(core::Fields& fields) {
   fields
       .add("profile", profile,
            "Records so many updates, after the first: OUTPUT/profile/ says where their time went. 0: none.")
-      .range(0, 1000);
+      .range(0, 20);
 }
 
 void ReferenceOptions::declare(core::Fields& fields) {
@@ -178,8 +178,15 @@ void TrainRecipe::settle() {
   require(!output.empty(), "output", "output=runs/my-run");
   training.batch_size *= training.gradient_accumulation;
   training.gradient_accumulation = 1;
+  refuse_contradictions();
+}
+
+void TrainRecipe::refuse_contradictions() const {
   if (training.save_best && eval.data.is_null())
     core::fail_request("training.save_best needs held-out data: set eval.data");
+  if (eval.data.is_null() && (training.eval_steps > 0 || eval.metric != EvalOptions().metric))
+    core::fail_request("{} has no effect without held-out data: set eval.data",
+                       training.eval_steps > 0 ? "training.eval_steps" : "eval.metric");
   if (training.early_stopping_patience > 0 && eval.data.is_null())
     core::fail_request("training.early_stopping_patience needs held-out data: set eval.data");
   if (reference.sync && reference.cache)

@@ -74,6 +74,9 @@ struct TrainRecipe {
   void declare(core::Fields& fields);
   /// Checks settings against each other and turns aliases into ours. @throws Error{kRequest}
   void settle();
+  /// The part of settle() that holds for a recipe that is not complete yet, too: settings that exclude each
+  /// other or have no effect. @throws Error{kRequest}
+  void refuse_contradictions() const;
 };
 
 }  // namespace attune::training

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "text/regex.h"
 
@@ -22,25 +24,22 @@ class Matcher {
     text::Match match{};
     scratch_.begin_text(name.size());
     for (const auto& pattern : patterns_)
-      if (pattern.find(name, 0, scratch_, match)) return hit = true;
+      if (pattern.find(name, 0, scratch_, match)) return true;
     return false;
   }
 
   const ParameterRule& rule;
   std::string place;
-  bool hit = false;
 
  private:
   std::vector<text::Regex> patterns_;
   text::RegexScratch scratch_;
 };
 
-std::string some_names(const std::vector<model::Parameter>& parameters) {
+std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 12;
-  std::vector<std::string> names;
-  for (const auto& parameter : parameters)
-    if (names.size() < kShown) names.push_back(parameter.name);
-  return fmt::format("{}{}", fmt::join(names, ", "), parameters.size() > kShown ? ", …" : "");
+  const std::vector<std::string> shown(names.begin(), names.begin() + std::min(kShown, names.size()));
+  return fmt::format("{}{}", fmt::join(shown, ", "), names.size() > kShown ? ", …" : "");
 }
 
 }  // namespace
@@ -80,6 +79,16 @@ std::vector<ParameterRule> parameter_rules(const core::Value& setting) {
   return rules;
 }
 
+void require_matches(const std::vector<ParameterRule>& rules, const std::vector<std::string>& names) {
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    Matcher matcher(rules[i], i);
+    if (std::ranges::any_of(names, [&](const std::string& name) { return matcher.matches(name); })) continue;
+    core::fail_request(
+        "{}.match: {} is found in no trained weight (a tied head is its embedding); there are: {}",
+        matcher.place, fmt::join(rules[i].match, ", "), some_of(names));
+  }
+}
+
 std::vector<OptimizedParameter> optimized_parameters(std::vector<model::Parameter> parameters,
                                                      const std::vector<ParameterRule>& rules,
                                                      double weight_decay, double peak) {
@@ -99,10 +108,6 @@ std::vector<OptimizedParameter> optimized_parameters(std::vector<model::Paramete
     else
       result.push_back(std::move(optimized));
   }
-  for (const auto& matcher : matchers)
-    if (!matcher.hit)
-      core::fail_request("{}.match: {} is found in no trained weight; there are: {}", matcher.place,
-                         fmt::join(matcher.rule.match, ", "), some_names(parameters));
   if (result.empty()) core::fail_request("{}: every weight is frozen, nothing is left to train", kKey);
   return result;
 }

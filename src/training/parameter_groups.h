@@ -30,11 +30,14 @@ struct ParameterRule {
 /// `match` or without effect, a malformed expression
 std::vector<ParameterRule> parameter_rules(const core::Value& setting);
 
+/// @throws Error{kRequest} when a rule is found in none of these weights; names them
+void require_matches(const std::vector<ParameterRule>& rules, const std::vector<std::string>& names);
+
 /// What the optimiser is told about each trainable weight of the model: the first rule that matches wins, the
 /// rest is as `weight_decay` and the peak rate say (norms and biases are never decayed). Frozen weights no
 /// longer ask for gradients.
 /// @param peak the run's learning rate
-/// @throws Error{kRequest}: a rule that matches nothing (names what there is), or nothing left to train
+/// @throws Error{kRequest} when nothing is left to train
 std::vector<OptimizedParameter> optimized_parameters(std::vector<model::Parameter> parameters,
                                                      const std::vector<ParameterRule>& rules,
                                                      double weight_decay, double peak);

@@ -34,11 +34,20 @@ struct Cost {
   std::int64_t calls = 0;
 };
 
+/// What was recorded within updates: evaluations and checkpoints between them are on the time line only.
 std::vector<Stretch> stretches_of(const kineto::ProfilerResult& result, bool phases) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> updates;
+  for (const auto& event : result.events())
+    if (event.name() == Profile::kUpdate) updates.emplace_back(event.startNs(), event.endNs());
+  const auto inside = [&](const kineto::KinetoEvent& event) {
+    return std::ranges::any_of(updates, [&](const auto& update) {
+      return update.first <= event.startNs() && event.endNs() <= update.second;
+    });
+  };
   std::vector<Stretch> found;
   for (const auto& event : result.events()) {
     const bool phase = event.scope() == static_cast<std::uint8_t>(at::RecordScope::USER_SCOPE);
-    if (event.deviceType() == c10::DeviceType::CPU && phase == phases)
+    if (event.deviceType() == c10::DeviceType::CPU && phase == phases && inside(event))
       found.push_back({event.name(), phase, event.startNs(), event.endNs(), event.startThreadId(), 0});
   }
   std::ranges::sort(found, [](const Stretch& a, const Stretch& b) {
@@ -119,6 +128,10 @@ std::string Profile::after_update() {
 }
 
 std::string Profile::finish() {
+  if (!recording_ && left_ > 0) {
+    left_ = 0;
+    return "training.profile: nothing was recorded, for the first update is left out and there was no other";
+  }
   if (!recording_) return "";
   recording_ = false;
   left_ = 0;

@@ -12,6 +12,9 @@ namespace attune::training {
 /// Only one may record at a time. Recording costs some time itself: look at shares rather than seconds.
 class Profile {
  public:
+  /// Name of the phase (phase.h) that spans one update. What lies outside is left out of the summary.
+  static constexpr const char* kUpdate = "update, the rest";
+
   /// @param updates how many are recorded, after the first, which is slower than all others; 0 records
   /// nothing
   Profile(std::string folder, std::int64_t updates) : folder_(std::move(folder)), left_(updates) {}

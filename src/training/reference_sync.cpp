@@ -3,8 +3,6 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include "core/error.h"
-
 namespace attune::training {
 namespace {
 
@@ -22,15 +20,10 @@ NamedTensors ReferenceSync::tensors() const {
   return named;
 }
 
-void ReferenceSync::restore(const NamedTensors& tensors, const std::string& where) {
+void ReferenceSync::restore(const NamedTensors& tensors, AdamW& /*optimizer*/, const std::string& where) {
   c10::NoGradGuard no_grad;
-  for (auto& [name, weight] : reference_.named_weights()) {
-    const auto found = tensors.find(kReference + name);
-    if (found == tensors.end() || found->second.sizes() != weight.sizes())
-      core::fail_request("{}: {}{} is missing or has another shape; the checkpoint belongs to another run",
-                         where, kReference, name);
-    weight.copy_(found->second);
-  }
+  for (auto& [name, weight] : reference_.named_weights())
+    weight.copy_(kept_tensor(tensors, kReference + name, weight, where));
 }
 
 }  // namespace attune::training

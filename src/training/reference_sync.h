@@ -15,12 +15,12 @@ namespace attune::training {
 class ReferenceSync final : public Hook {
  public:
   /// @param reference a model of the policy's shape without an adapter; its weights are changed in place
-  /// @param alpha in (0, 1]; @param every updates between refreshes, at least 1
+  /// @param alpha in [0, 1]; @param every updates between refreshes, at least 1
   ReferenceSync(const model::Model& policy, model::Model& reference, double alpha, std::int64_t every)
       : policy_(policy), reference_(reference), alpha_(alpha), every_(every) {}
   void after_update(AdamW& optimizer, std::int64_t update) override;
   NamedTensors tensors() const override;
-  void restore(const NamedTensors& tensors, const std::string& where) override;
+  void restore(const NamedTensors& tensors, AdamW& optimizer, const std::string& where) override;
 
  private:
   const model::Model& policy_;

@@ -5,6 +5,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/system.h"
+#include "training/method_needs.h"
+#include "training/parameter_groups.h"
 
 namespace attune::training {
 namespace {
@@ -61,8 +63,13 @@ void resolve_adapter(TrainRecipe& recipe) {
                        change.empty() ? "dropout" : change);
 }
 
-void check_reference(const ReferenceOptions& reference) {
+void check_reference(const ReferenceOptions& reference, const std::vector<TermSetting>& terms) {
   const ReferenceOptions untouched;
+  const bool compared = std::any_of(terms.begin(), terms.end(), [](const TermSetting& term) {
+    return any_need(*term.method, reads_reference);
+  });
+  if (reference.sync && !compared)
+    core::fail_request("reference.sync has no effect: no method of this run compares with a reference");
   const auto belongs = [&](const char* key, bool set) {
     if (set && !reference.sync)
       core::fail_request(
@@ -70,6 +77,17 @@ void check_reference(const ReferenceOptions& reference) {
   };
   belongs("sync_steps", reference.sync_steps != untouched.sync_steps);
   belongs("mixup_alpha", reference.mixup_alpha != untouched.mixup_alpha);
+}
+
+/// Needs the shapes of the model only, so that `check` can say it, too.
+void check_parameter_groups(const TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
+  const auto rules = parameter_rules(recipe.training.parameter_groups);
+  if (rules.empty()) return;
+  const bool scores = std::any_of(terms.begin(), terms.end(), [](const TermSetting& term) {
+    return any_need(*term.method, reads_score);
+  });
+  require_matches(
+      rules, model::Model::trainable_names(model::Model::peek_config(recipe.model), recipe.adapter, scores));
 }
 
 /// Settings of some schedules that the others would ignore.
@@ -82,9 +100,11 @@ void check_schedule(const TrainingOptions& training) {
           key, training.schedule, fmt::join(schedules, ", "));
   };
   belongs("decay_steps", training.decay_steps > 0, {"warmup_stable_decay"});
-  belongs("min_lr_ratio", training.min_lr_ratio > 0, {"cosine_with_min_lr", "warmup_stable_decay"});
+  belongs("min_lr_ratio", training.min_lr_ratio > 0,
+          {"cosine_with_min_lr", "cosine_warmup_with_min_lr", "warmup_stable_decay"});
   belongs("num_cycles", training.num_cycles > 0,
-          {"cosine", "cosine_with_restarts", "cosine_with_min_lr", "warmup_stable_decay"});
+          {"cosine", "cosine_with_restarts", "cosine_with_min_lr", "cosine_warmup_with_min_lr",
+           "warmup_stable_decay"});
   belongs("power", training.power != 1, {"polynomial"});
 }
 
@@ -119,7 +139,8 @@ void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   auto& training = recipe.training;
   resolve_adapter(recipe);
   check_schedule(training);
-  check_reference(recipe.reference);
+  check_reference(recipe.reference, terms);
+  check_parameter_groups(recipe, terms);
   if (training.learning_rate == 0) training.learning_rate = terms.front().method->info().learning_rate;
   if (training.micro_batch_tokens == 0 && !recipe.overwrite)
     training.micro_batch_tokens = recorded_micro_batch(recipe.output);

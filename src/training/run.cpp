@@ -7,8 +7,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/system.h"
-#include "training/frozen_reference.h"
-#include "training/needs.h"
+#include "training/method_needs.h"
+#include "training/reference_model.h"
 #include "training/reference_sync.h"
 #include "training/resolve.h"
 #include "training/samples.h"
@@ -31,7 +31,7 @@ class Run {
                      recipe_.overwrite);
     load_model();
     open_data();
-    frozen_.emplace(recipe_, *model_, terms_);
+    reference_.emplace(recipe_, *model_, terms_);
     folder.begin(run_info());
     try {
       train(folder);
@@ -96,7 +96,7 @@ class Run {
   }
 
   void train(RunFolder& folder) {
-    frozen_->fill_caches(*model_, terms_, engine_options(), [&](const std::string& line) { say(line); });
+    reference_->fill_caches(*model_, terms_, engine_options(), [&](const std::string& line) { say(line); });
     const auto eval = terms_.front().eval;
     SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().stream.data(), recipe_.samples,
                          seed(), folder);
@@ -106,7 +106,12 @@ class Run {
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
     TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
                            recipe_.eval.metric};
-    Trainer trainer(*model_, frozen_->reference(), std::move(terms_), hooks(), options, folder, observer);
+    Trainer trainer(*model_, reference_->reference(), std::move(terms_), hooks(), options, folder, observer);
+    const auto& reference = recipe_.reference;
+    if (reference.sync && trainer.total_updates() < reference.sync_steps)
+      say(fmt::format(
+          "reference.sync: the run has {}, and the reference moves every {} (reference.sync_steps)",
+          core::counted(trainer.total_updates(), "update"), reference.sync_steps));
     if (const auto checkpoint = folder.checkpoint()) {
       trainer.restore(*checkpoint);
       say("continuing from " + *checkpoint);
@@ -116,15 +121,18 @@ class Run {
     }
     trainer.run();
     updates_ = trainer.updates();
-    trainer.take_result();
+    const std::int64_t taken = trainer.take_result();
+    if (taken != updates_)
+      say(fmt::format("the result is that of update {}, the best by eval_{}", taken, recipe_.eval.metric));
+    folder.update({{"result_step", taken}});
   }
 
   Hooks hooks() {
     Hooks hooks;
     const auto& reference = recipe_.reference;
-    if (auto* refreshed = frozen_->refreshed())
+    if (auto* moving = reference_->moving())
       hooks.push_back(
-          std::make_unique<ReferenceSync>(*model_, *refreshed, reference.mixup_alpha, reference.sync_steps));
+          std::make_unique<ReferenceSync>(*model_, *moving, reference.mixup_alpha, reference.sync_steps));
     if (recipe_.training.ema_decay > 0)
       hooks.push_back(std::make_unique<WeightAverage>(recipe_.training.ema_decay));
     return hooks;
@@ -170,7 +178,7 @@ class Run {
   std::optional<model::Model> model_;
   data::TextCodec codec_;
   std::vector<MethodTerm> terms_;
-  std::optional<FrozenReference> frozen_;
+  std::optional<ReferenceModel> reference_;
   std::int64_t updates_ = 0;
 };
 

@@ -128,8 +128,8 @@ void RunFolder::begin(core::Json run_info) {
   core::ensure_folder(path_);
   lock_.emplace(path_);
   if (fresh_) {
-    for (const char* name :
-         {"checkpoints", "model", "metrics.jsonl", "samples.jsonl", "report.html", "run.json"})
+    for (const char* name : {"checkpoints", "model", "profile", "metrics.jsonl", "samples.jsonl",
+                             "bad_batch.jsonl", "report.html", "run.json"})
       fs::remove_all(fs::path(path_) / name);
     for (const auto& entry : fs::directory_iterator(path_))
       if (entry.path().filename().string().find("tfevents") != std::string::npos) fs::remove(entry.path());
@@ -153,7 +153,7 @@ bool RunFolder::discard() {
 
 void RunFolder::rewind(std::int64_t step) {
   keep_lines_up_to((fs::path(path_) / "metrics.jsonl").string(), step);
-  keep_lines_up_to((fs::path(path_) / "samples.jsonl").string(), step);
+  keep_lines_up_to((fs::path(path_) / "samples.jsonl").string(), step - 1);
 }
 
 void RunFolder::append_line(const std::string& file, const core::Json& row) {

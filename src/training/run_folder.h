@@ -30,7 +30,8 @@ class RunFolder {
   /// Takes back what begin() made of a folder that did not exist, unless something was trained: a refused
   /// request leaves nothing behind. False when the folder stays.
   bool discard();
-  /// Keeps of metrics.jsonl and samples.jsonl what belongs to steps up to `step`.
+  /// Keeps of metrics.jsonl what belongs to steps up to `step`, and of samples.jsonl what was sampled before
+  /// it: those of the result are taken again.
   void rewind(std::int64_t step);
   void append_metrics(const core::Json& row);
   void append_sample(const core::Json& record);

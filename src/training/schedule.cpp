@@ -58,12 +58,16 @@ struct Entry {
   const char* name;
   Shape shape;
   const char* summary;
+  bool ahead = false;  ///< every update is made with the rate that the others have one update later
 };
 constexpr Entry kEntries[] = {
     {"linear", linear, "Falls in a straight line to zero."},
     {"cosine", cosine, "Falls along half a cosine to zero."},
     {"cosine_with_restarts", cosine_with_restarts, "Cosine falls, started anew num_cycles times."},
     {"cosine_with_min_lr", cosine_with_min_lr, "Falls along half a cosine to min_lr_ratio of the peak."},
+    {"cosine_warmup_with_min_lr", cosine_with_min_lr,
+     "cosine_with_min_lr, one update ahead: the first is made with a share of the peak, not with zero.",
+     true},
     {"polynomial", polynomial, "Falls as (1 - t)^power to a rate of 1e-7."},
     {"constant", constant, "Stays at the peak after the warm-up."},
     {"constant_with_warmup", constant, "Another name of constant, as in transformers."},
@@ -84,9 +88,10 @@ double schedule_factor(const ScheduleOptions& options, std::int64_t step) {
   const auto entry = std::find_if(std::begin(kEntries), std::end(kEntries),
                                   [&](const Entry& e) { return options.name == e.name; });
   ATTUNE_ASSERT(entry != std::end(kEntries));
+  const std::int64_t ahead = entry->ahead ? 1 : 0;
   if (step < options.warmup_steps)
-    return static_cast<double>(step) / static_cast<double>(options.warmup_steps);
-  return entry->shape(options, {static_cast<double>(step - options.warmup_steps),
+    return static_cast<double>(step + ahead) / static_cast<double>(options.warmup_steps);
+  return entry->shape(options, {static_cast<double>(step + ahead - options.warmup_steps),
                                 static_cast<double>(options.total_steps - options.warmup_steps)});
 }
 

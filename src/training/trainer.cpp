@@ -28,14 +28,6 @@ std::string named(const std::vector<MethodTerm>& terms, const MethodTerm& term, 
   return terms.size() == 1 ? metric : term.name + "/" + metric;
 }
 
-void fold(algorithm::Metrics& into, const std::string& name, const algorithm::Metric& metric) {
-  const auto [place, fresh] = into.try_emplace(name, metric);
-  if (!fresh) place->second.add(metric);
-}
-
-/// As transformers decides it: losses should fall, everything else should rise.
-bool better_when_higher(const std::string& metric) { return !metric.ends_with("loss"); }
-
 std::vector<OptimizedParameter> optimized(model::Model& model, const TrainingOptions& options, double peak) {
   return optimized_parameters(model.trainable(), parameter_rules(options.parameter_groups),
                               options.weight_decay, peak);
@@ -78,14 +70,15 @@ Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTer
                  {options_.training.adam_beta1, options_.training.adam_beta2, options_.training.adam_epsilon,
                   options_.training.max_grad_norm}),
       hooks_(std::move(hooks)),
-      profile_(folder.path() + "/profile", options_.training.profile) {
+      profile_(folder.path() + "/profile", options_.training.profile),
+      judge_(options_.metric, options_.training.early_stopping_patience) {
   total_ = attune::training::total_updates(terms_, options_.training);
   schedule_ = schedule_of(options_.training, options_.learning_rate, total_);
 }
 
 Trainer::Update Trainer::update_once() {
   Update update;
-  const Phase phase("update, the rest");
+  const Phase phase(Profile::kUpdate);
   std::vector<Step> steps;
   for (auto& term : terms_) {
     Step step = next_step(term);
@@ -94,10 +87,8 @@ Trainer::Update Trainer::update_once() {
     if (term.cache) term.cache->fill(step);
     const StepResult result = engine_.run(step, *term.method, term.state, term.weight);
     update.loss += term.weight * result.loss;
-    for (const auto& [name, metric] : result.metrics) fold(window_, named(terms_, term, name), metric);
-    num_tokens_ += step.tokens();
-    window_tokens_ += step.tokens();
-    session_tokens_ += step.tokens();
+    for (const auto& [name, metric] : result.metrics) window_.add(named(terms_, term, name), metric);
+    update.tokens += step.tokens();
     computed_tokens_ += result.computed_tokens;
     steps.push_back(std::move(step));
   }
@@ -109,6 +100,7 @@ Trainer::Update Trainer::update_once() {
     optimizer_.step(update.learning_rate, update.grad_norm);
   }
   ++done_;
+  num_tokens_ += update.tokens;
   for (const auto& hook : hooks_) hook->after_update(optimizer_, done_);
   return update;
 }
@@ -123,12 +115,13 @@ double Trainer::measure_gradients() {
   const GradientNorms norms = gradient_norms(optimizer_.parameters());
   if (options_.training.layer_grad_norms)
     for (const auto& [layer, norm] : norms.by_layer)
-      fold(window_, "grad_norm/" + layer, {algorithm::Metric::Fold::kMean, norm, 1});
+      window_.add("grad_norm/" + layer, algorithm::Metric::mean(norm, 1));
   return norms.total;
 }
 
 void Trainer::guard(const Update& update, const std::vector<Step>& steps) {
   if (std::isfinite(update.loss) && std::isfinite(update.grad_norm)) return;
+  say(profile_.finish());
   const std::string path = folder_.path() + "/bad_batch.jsonl";
   core::write_file_atomically(path, [&](const core::Sink& sink) {
     for (const Step& step : steps)
@@ -150,13 +143,8 @@ void Trainer::guard(const Update& update, const std::vector<Step>& steps) {
       done_ + 1, update.loss, update.grad_norm, path);
 }
 
-void Trainer::sample() {
-  if (!observer_.on_samples) return;
-  const PublishedWeights published(hooks_, optimizer_);
-  observer_.on_samples(done_);
-}
-
 core::Json Trainer::evaluate() {
+  const Phase phase("evaluation");
   const PublishedWeights published(hooks_, optimizer_);
   core::Json row = core::Json::object();
   double loss = 0;
@@ -187,23 +175,6 @@ bool Trainer::due(std::int64_t every, bool otherwise) const {
   return done_ == total_ || (every > 0 ? done_ % every == 0 : otherwise);
 }
 
-bool Trainer::out_of_patience(const core::Json& evaluation) {
-  const std::string key = "eval_" + options_.metric;
-  if (!evaluation.contains(key) || !evaluation[key].is_number())
-    core::fail_request("eval.metric: there is no metric {} in the evaluation", options_.metric);
-  const double sign = better_when_higher(options_.metric) ? 1 : -1,
-               score = sign * evaluation[key].get<double>();
-  if (best_step_ < 0 || score > best_) {
-    best_ = score;
-    best_step_ = done_;
-    bad_evaluations_ = 0;
-    return false;
-  }
-  ++bad_evaluations_;
-  return options_.training.early_stopping_patience > 0 &&
-         bad_evaluations_ >= options_.training.early_stopping_patience;
-}
-
 void Trainer::write_row(const core::Json& row) {
   folder_.append_metrics(row);
   for (const auto& [name, value] : row.items()) {
@@ -217,36 +188,28 @@ void Trainer::write_row(const core::Json& row) {
 }
 
 void Trainer::log(const core::Json& evaluation) {
-  const double updates = static_cast<double>(window_updates_);
-  core::Json row = {
-      {"step", done_},
-      {"epoch", terms_.front().stream.epoch()},
-      {"loss", window_loss_ / updates},
-      {"grad_norm", window_norm_ / updates},
-      {"learning_rate", options_.learning_rate * schedule_factor(schedule_, done_ - 1)},
-      {"num_tokens", num_tokens_},
-      {"computed_tokens", computed_tokens_},
-      {"tokens_per_second", static_cast<double>(window_tokens_) / std::max(window_seconds_, 1e-9)},
-      {"step_seconds", window_seconds_ / updates},
-      {"peak_rss_mb", core::peak_rss_mb()}};
-  for (const auto& [name, metric] : window_) row[name] = metric.value();
+  const core::Json measured = window_.row();
+  core::Json row = {{"step", done_},
+                    {"epoch", terms_.front().stream.epoch()},
+                    {"loss", measured.at("loss")},
+                    {"grad_norm", measured.at("grad_norm")},
+                    {"learning_rate", options_.learning_rate * schedule_factor(schedule_, done_ - 1)},
+                    {"num_tokens", num_tokens_},
+                    {"computed_tokens", computed_tokens_},
+                    {"tokens_per_second", measured.at("tokens_per_second")},
+                    {"step_seconds", measured.at("step_seconds")},
+                    {"peak_rss_mb", core::peak_rss_mb()}};
+  row.update(measured);
   row.update(evaluation);
   window_.clear();
-  window_loss_ = window_norm_ = window_seconds_ = 0;
-  window_updates_ = window_tokens_ = 0;
   write_row(row);
 }
 
 void Trainer::evaluate_start() {
-  sample();
+  if (observer_.on_samples) observer_.on_samples(0);
   if (!has_eval()) return;
   const core::Json evaluation = evaluate();
-  if (!evaluation.contains("eval_" + options_.metric)) {
-    std::vector<std::string> names;
-    for (const auto& [name, value] : evaluation.items()) names.push_back(name.substr(5));
-    core::fail_request("eval.metric: the evaluation has no {}; did you mean {}? There are: {}",
-                       options_.metric, core::nearest(options_.metric, names), fmt::join(names, ", "));
-  }
+  judge_.require(evaluation);
   core::Json row = {{"step", 0}, {"epoch", 0.0}};
   row.update(evaluation);
   write_row(row);
@@ -256,19 +219,17 @@ bool Trainer::has_eval() const {
   return std::any_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) { return t.eval.has_value(); });
 }
 
-bool Trainer::conclude() {
-  unconcluded_ = false;
+void Trainer::conclude() {
+  owes_conclusion_ = false;
   const bool save = due(options_.training.save_steps, epoch_ended_);
   const bool judge = has_eval() && due(options_.training.eval_steps, save);
   const core::Json evaluation = judge ? evaluate() : core::Json::object();
-  const bool give_up = judge && out_of_patience(evaluation);
+  const bool best = judge && judge_.consider(evaluation, done_), give_up = judge_.out_of_patience();
   if (due(options_.training.logging_steps, false) || judge) log(evaluation);
-  if (done_ == total_ || give_up) sample();
-  if (save || give_up || (judge && options_.training.save_best && bad_evaluations_ == 0)) save_checkpoint();
+  if (save || give_up || (best && options_.training.save_best)) save_checkpoint();
   if (give_up && done_ < total_)
     say(fmt::format("stopped after {} of {} updates: eval_{} has not improved for {} evaluations", done_,
-                    total_, options_.metric, bad_evaluations_));
-  return give_up;
+                    total_, judge_.metric(), judge_.misses()));
 }
 
 std::string Trainer::progress_text(const Update& update) const {
@@ -280,29 +241,21 @@ void Trainer::run() {
   if (done_ > 0) EventFile::drop_after(folder_.path(), done_);
   events_ = std::make_unique<EventFile>(folder_.path());
   if (done_ == 0) evaluate_start();
-  bool give_up = unconcluded_ && conclude();
-  while (done_ < total_ && !give_up) {
+  if (owes_conclusion_) conclude();
+  while (done_ < total_ && !judge_.out_of_patience()) {
     const double before = terms_.front().stream.epoch();
     profile_.before_update();
     const auto start = Clock::now();
     const Update update = update_once();
     const double seconds = seconds_since(start);
     say(profile_.after_update());
-    window_seconds_ += seconds;
+    window_.add_update(update.loss, update.grad_norm, update.tokens, seconds);
     session_seconds_ += seconds;
-    window_loss_ += update.loss;
-    window_norm_ += update.grad_norm;
-    ++window_updates_;
+    session_tokens_ += update.tokens;
     epoch_ended_ = std::floor(terms_.front().stream.epoch()) > std::floor(before);
     if (observer_.on_update) observer_.on_update(done_, total_, progress_text(update));
-    if (observer_.interrupted && observer_.interrupted()) {
-      unconcluded_ = true;
-      save_checkpoint();
-      throw core::Error(
-          core::ErrorCode::kInterrupted,
-          fmt::format("interrupted; saved after update {} of {}. The same command continues", done_, total_));
-    }
-    give_up = conclude();
+    if (observer_.interrupted && observer_.interrupted()) interrupt();
+    conclude();
     const double minutes = options_.training.save_minutes;
     if (minutes > 0 && done_ < total_ && seconds_since(saved_) > 60 * minutes) save_checkpoint();
   }
@@ -310,17 +263,28 @@ void Trainer::run() {
   optimizer_.require_finite(done_);
 }
 
+void Trainer::interrupt() {
+  owes_conclusion_ = true;
+  save_checkpoint();
+  say(profile_.finish());
+  throw core::Error(
+      core::ErrorCode::kInterrupted,
+      fmt::format("interrupted; saved after update {} of {}. The same command continues", done_, total_));
+}
+
 void Trainer::say(const std::string& line) const {
   if (observer_.on_message && !line.empty()) observer_.on_message(line);
 }
 
 std::string Trainer::best_checkpoint() const {
-  return options_.training.save_best && best_step_ >= 0 ? folder_.checkpoint_path(best_step_) : "";
+  const std::int64_t best = judge_.best_update();
+  return options_.training.save_best && best >= 0 ? folder_.checkpoint_path(best) : "";
 }
 
 void Trainer::prune() { folder_.prune_checkpoints(options_.training.save_total_limit, best_checkpoint()); }
 
 void Trainer::save_checkpoint() {
+  const Phase phase("checkpoint");
   optimizer_.require_finite(done_);
   attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, hooks_, state());
   saved_ = Clock::now();
@@ -335,19 +299,11 @@ core::Json Trainer::state() const {
           {"optimizer_steps", optimizer_.steps()},
           {"num_tokens", num_tokens_},
           {"computed_tokens", computed_tokens_},
-          {"best", best_},
-          {"best_step", best_step_},
-          {"bad_evaluations", bad_evaluations_},
-          {"unconcluded", unconcluded_},
+          {"judge", judge_.state()},
+          {"owes_conclusion", owes_conclusion_},
           {"epoch_ended", epoch_ended_},
           {"terms", terms},
-          {"window",
-           {{"metrics", metrics_to_json(window_)},
-            {"loss", window_loss_},
-            {"norm", window_norm_},
-            {"seconds", window_seconds_},
-            {"updates", window_updates_},
-            {"tokens", window_tokens_}}}};
+          {"window", window_.state()}};
 }
 
 void Trainer::restore(const std::string& checkpoint) {
@@ -361,9 +317,12 @@ void Trainer::restore(const std::string& checkpoint) {
   prune();  // a run that died before it could
 }
 
-void Trainer::take_result() {
-  if (const auto best = best_checkpoint(); !best.empty()) load_checkpoint(best, optimizer_, hooks_);
+std::int64_t Trainer::take_result() {
+  const std::string best = best_checkpoint();
+  if (!best.empty()) load_checkpoint(best, optimizer_, hooks_);
   for (const auto& hook : hooks_) hook->exchange(optimizer_);
+  if (observer_.on_samples) observer_.on_samples(done_);
+  return best.empty() ? done_ : judge_.best_update();
 }
 
 void Trainer::restore_state(const core::Json& state, const std::string& where) {
@@ -371,22 +330,14 @@ void Trainer::restore_state(const core::Json& state, const std::string& where) {
   done_ = state.at("update");
   num_tokens_ = state.at("num_tokens");
   computed_tokens_ = state.at("computed_tokens");
-  best_ = state.at("best");
-  best_step_ = state.at("best_step");
-  bad_evaluations_ = state.at("bad_evaluations");
-  unconcluded_ = state.at("unconcluded");
+  judge_.restore(state.at("judge"));
+  owes_conclusion_ = state.at("owes_conclusion");
   epoch_ended_ = state.at("epoch_ended");
   for (std::size_t i = 0; i < terms_.size(); ++i) {
     terms_[i].stream.seek(state.at("terms")[i].at("cursor"), where);
     terms_[i].state = state.at("terms")[i].at("state").get<algorithm::State>();
   }
-  const auto& window = state.at("window");
-  window_ = metrics_from_json(window.at("metrics"));
-  window_loss_ = window.at("loss");
-  window_norm_ = window.at("norm");
-  window_seconds_ = window.at("seconds");
-  window_updates_ = window.at("updates");
-  window_tokens_ = window.at("tokens");
+  window_.restore(state.at("window"));
 }
 
 }  // namespace attune::training

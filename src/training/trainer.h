@@ -11,8 +11,10 @@
 
 #include "training/data_stream.h"
 #include "training/engine.h"
+#include "training/evaluation_judge.h"
 #include "training/event_file.h"
 #include "training/hook.h"
+#include "training/log_window.h"
 #include "training/optimizer.h"
 #include "training/options.h"
 #include "training/profile.h"
@@ -43,7 +45,7 @@ struct Observer {
   std::function<void(const core::Json& row)> on_row;  ///< every line of metrics.jsonl
   std::function<void(std::int64_t update, std::int64_t total, const std::string& text)> on_update;
   std::function<void(const std::string& line)> on_message;  ///< for people
-  std::function<void(std::int64_t update)> on_samples;      ///< before the first update and after the last
+  std::function<void(std::int64_t update)> on_samples;      ///< before the first update, and of the result
   std::function<bool()> interrupted;                        ///< polled between updates
 };
 
@@ -64,31 +66,32 @@ class Trainer {
   void run();
   /// Continues from a checkpoint folder. @throws Error{kRequest} if it is damaged or of another run.
   void restore(const std::string& checkpoint);
-  /// Gives the model the weights that are the run's result: the best checkpoint's with save_best, else the
-  /// last ones, averaged where the run averages. Nothing is trained afterwards.
-  void take_result();
+  /// After run(): gives the model the weights that are the run's result (the best checkpoint's with
+  /// save_best, else the last ones, averaged where the run averages) and samples from them. Nothing is
+  /// trained afterwards.
+  /// @return the update that they are from
+  std::int64_t take_result();
   /// Updates made, in earlier parts of the run too.
   std::int64_t updates() const { return done_; }
+  std::int64_t total_updates() const { return total_; }  ///< unless patience runs out before
 
  private:
   struct Update {
     double loss = 0, grad_norm = 0, learning_rate = 0;
+    std::int64_t tokens = 0;
   };
   Update update_once();
   Step next_step(MethodTerm& term) const;
   /// Norm of all gradients; those of the layers go to the metrics.
   double measure_gradients();
   void guard(const Update& update, const std::vector<Step>& steps);
-  /// What follows an update: evaluation, a line of metrics, samples, a checkpoint. True when patience has run
-  /// out.
-  bool conclude();
+  /// What follows an update: evaluation, a line of metrics, a checkpoint.
+  void conclude();
   void evaluate_start();
   bool due(std::int64_t every, bool otherwise) const;
   bool has_eval() const;
   core::Json evaluate();
-  void sample();
-  /// Judges an evaluation; true when patience has run out.
-  bool out_of_patience(const core::Json& evaluation);
+  void interrupt();
   void log(const core::Json& evaluation);
   void write_row(const core::Json& row);
   void save_checkpoint();
@@ -111,19 +114,15 @@ class Trainer {
   Profile profile_;
   ScheduleOptions schedule_;
   std::unique_ptr<EventFile> events_;
-  std::int64_t total_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0, bad_evaluations_ = 0;
-  double best_ = 0;
-  std::int64_t best_step_ = -1;
-  // Since the last line of metrics.jsonl.
-  algorithm::Metrics window_;
-  double window_loss_ = 0, window_norm_ = 0, window_seconds_ = 0;
-  std::int64_t window_updates_ = 0, window_tokens_ = 0;
+  EvaluationJudge judge_;
+  LogWindow window_;
+  std::int64_t total_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0;
   // Since the program started, for the progress bar.
   double session_seconds_ = 0;
   std::int64_t session_tokens_ = 0;
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();  ///< the last checkpoint
   /// An interrupt falls between an update and what follows it; that is made up for when the run goes on.
-  bool unconcluded_ = false, epoch_ended_ = false;
+  bool owes_conclusion_ = false, epoch_ended_ = false;
 };
 
 }  // namespace attune::training

@@ -39,10 +39,12 @@ NamedTensors WeightAverage::tensors() const {
   return named;
 }
 
-void WeightAverage::restore(const NamedTensors& tensors, const std::string& /*where*/) {
-  averages_.clear();
-  for (const auto& [name, tensor] : tensors)
-    if (name.starts_with(kAverage)) averages_[name.substr(kAverage.size())] = tensor;
+void WeightAverage::restore(const NamedTensors& tensors, AdamW& optimizer, const std::string& where) {
+  c10::NoGradGuard no_grad;
+  optimizer.for_each_weight([&](const std::string& name, at::Tensor& weight) {
+    averages_[name] = at::empty_like(weight);
+    averages_[name].copy_(kept_tensor(tensors, std::string(kAverage) + name, weight, where));
+  });
 }
 
 }  // namespace attune::training

@@ -21,7 +21,7 @@ class WeightAverage final : public Hook {
   void after_update(AdamW& optimizer, std::int64_t update) override;
   void exchange(AdamW& optimizer) override;
   NamedTensors tensors() const override;
-  void restore(const NamedTensors& tensors, const std::string& where) override;
+  void restore(const NamedTensors& tensors, AdamW& optimizer, const std::string& where) override;
 
  private:
   double decay_;

@@ -1,5 +1,6 @@
 """Settings of training through the program: each has the effect that its name promises, or is refused."""
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -296,11 +297,16 @@ def test_a_continued_adapter_has_a_moving_reference_too(data, adapter, tmp_path)
     (["reference.sync_steps=3"], "reference.sync=true"),
     (["reference.sync=true", "reference.cache=true"], "use one of them"),
     (["method=sft", "reference.sync=true"], "no method of this run compares"),
+    (["training.eval_steps=3"], "set eval.data"),
+    (["eval.metric=rewards/margins"], "set eval.data"),
 ])
 def test_groups_averages_and_references_that_cannot_be(data, tmp_path, settings, said):
     done = run(command(data, tmp_path / "run", *settings))
     assert done.returncode == 2 and said in done.stderr, done.stderr
     assert not (tmp_path / "run").exists()
+    if "left to train" not in said:  # `check` says the same
+        done = run([ATTUNE, "check", f"model={MODEL}", f"data={data}", "method=dpo", *settings])
+        assert done.returncode == 2 and said in done.stderr, done.stderr
 
 
 def test_a_profile_says_where_the_time_went(data, tmp_path):
@@ -331,3 +337,66 @@ def test_a_checkpoint_at_least_every_so_many_minutes(data, tmp_path):
     assert rows(tmp_path / "often") == rows(tmp_path / "never")
     assert weights(tmp_path / "often") == weights(tmp_path / "never")
 
+
+
+def unfinished(output, *gone):
+    """As a run that died before its result was there."""
+    info = json.loads((output / "run.json").read_text())
+    (output / "run.json").write_text(json.dumps({**info, "state": "running"}))
+    for path in (output / "model", *gone):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_the_result_is_the_best_one_and_so_are_its_samples(data, held_out, tmp_path):
+    arguments = command(data, tmp_path / "run", f"eval={held_out}", "training.save_best=true", "training.eval_steps=1",
+                        "training.learning_rate=0.02", "training.ema_decay=0.2", "samples.temperature=0", "samples.max_new_tokens=16")
+    done = run(arguments)
+    assert done.returncode == 0, done.stderr
+    scores = {row["step"]: row["eval_loss"] for row in rows(tmp_path / "run") if "eval_loss" in row and row["step"] > 0}
+    best = min(scores, key=scores.get)
+    assert best < 12, "the last one is the best: this shows nothing"
+    info = json.loads((tmp_path / "run/run.json").read_text())
+    assert info["result_step"] == best and f"update {best}, the best by eval_loss" in done.stderr
+    assert f"model of step {best}" in (tmp_path / "run/report.html").read_text()
+    before, after = [json.loads(line) for line in (tmp_path / "run/samples.jsonl").open()]
+    prompts = tmp_path / "prompts.jsonl"
+    prompts.write_text(json.dumps({"prompt_ids": after["prompt_ids"]}) + "\n")
+    drawn = run([ATTUNE, "generate", f"model={tmp_path}/run/model", f"data={prompts}", "temperature=0", "max_new_tokens=16", "--json"])
+    ids = json.loads(drawn.stdout)["candidates"][0]["completion_ids"]
+    assert after["step"] == 12 and after["candidates"][0]["completion_ids"] == ids != before["candidates"][0]["completion_ids"]
+    samples = (tmp_path / "run/samples.jsonl").read_text()
+    unfinished(tmp_path / "run")
+    assert run(arguments).returncode == 0
+    assert (tmp_path / "run/samples.jsonl").read_text() == samples
+
+
+def test_a_run_that_stopped_early_does_not_go_on(data, held_out, tmp_path):
+    arguments = command(data, tmp_path / "run", f"eval={held_out}", "training.early_stopping_patience=1", "training.eval_steps=1",
+                        "training.epochs=5", "training.learning_rate=0.03", "training.ema_decay=0.9")
+    done = run(arguments)
+    assert done.returncode == 0 and "stopped after" in done.stderr, done.stderr
+    before = rows(tmp_path / "run"), weights(tmp_path / "run")
+    unfinished(tmp_path / "run")
+    assert run(arguments).returncode == 0
+    assert (rows(tmp_path / "run"), weights(tmp_path / "run")) == before
+
+
+def test_a_checkpoint_without_its_averages_is_damaged(data, tmp_path):
+    arguments = command(data, tmp_path / "run", "training.ema_decay=0.9")
+    assert run(arguments).returncode == 0
+    unfinished(tmp_path / "run", tmp_path / "run/checkpoints/step-000012/hooks.safetensors")
+    done = run(arguments)
+    assert done.returncode == 2 and "average." in done.stderr and "missing" in done.stderr
+
+
+def test_a_profile_counts_updates_only(data, held_out, tmp_path):
+    done = run(command(data, tmp_path / "run", f"eval={held_out}", "training.eval_steps=1", "training.profile=3"))
+    assert done.returncode == 0, done.stderr
+    summary = (tmp_path / "run/profile/summary.txt").read_text().splitlines()
+    calls = {line[:40].strip(): int(line.split()[-1]) for line in summary if "%" in line}
+    assert calls["forward, policy"] == calls["update, the rest"] == 3 and "evaluation" not in calls
+    names = {event.get("name") for event in json.loads((tmp_path / "run/profile/trace.json").read_text())["traceEvents"]}
+    assert {"evaluation", "checkpoint"} <= names
+    again = run(command(data, tmp_path / "run", "training.profile=3", "training.max_steps=1", "overwrite=true"))
+    assert again.returncode == 0 and "nothing was recorded" in again.stderr
+    assert not (tmp_path / "run/profile").exists()

@@ -179,6 +179,12 @@ TEST(Warnings, LossThatStandsStill) {
   EXPECT_THAT(warnings_of(with_rows(rows)), IsEmpty());
 }
 
+TEST(Warnings, TargetThatIsMet) {  // IPO begins at (1 / 2β)² and ends near zero by design
+  auto rows = preference_run(0.001, -80);
+  rows.front()["loss"] = 25.0;
+  EXPECT_THAT(warnings_of(with_rows(rows)), Not(Contains(HasSubstr("told apart"))));
+}
+
 TEST(Warnings, LossThatExploded) {
   std::vector<Json> rows;
   for (int step = 1; step <= 20; ++step) rows.push_back({{"step", step}, {"loss", step == 1 ? 2.0 : 7.0}});

@@ -67,6 +67,8 @@ CASES = [
     ("cosine_with_restarts", {"num_cycles": 3}, {"num_cycles": 3}),
     ("cosine_with_min_lr", {"min_lr_ratio": 0.1}, {"min_lr_rate": 0.1}),
     ("cosine_with_min_lr", {"min_lr_ratio": 0.25, "num_cycles": 1.2}, {"min_lr_rate": 0.25, "num_cycles": 1.2}),
+    ("cosine_warmup_with_min_lr", {"min_lr_ratio": 0.1}, {"min_lr_rate": 0.1}),
+    ("cosine_warmup_with_min_lr", {"min_lr_ratio": 0.25, "num_cycles": 1.2}, {"min_lr_rate": 0.25, "num_cycles": 1.2}),
     ("polynomial", {}, {}),
     ("polynomial", {"power": 2}, {"power": 2}),
     ("polynomial", {"power": 0.5}, {"power": 0.5}),

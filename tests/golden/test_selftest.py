@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -12,8 +13,7 @@ import selftest_oracle  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ATTUNE = os.environ.get("ATTUNE_BIN", str(ROOT / "build/attune"))
-CHECKS = {"golden losses", "golden model", "packed = one at a time", "resumed = uninterrupted",
-          "sampler = trainer, 1 thread = many", "speed"}
+CHECKS = {"golden_losses", "golden_model", "packing", "resume", "threads", "speed"}
 
 
 def selftest(folder, *names, **environment):
@@ -48,7 +48,7 @@ def test_it_passes(tmp_path):
     done, checks = selftest(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert checks.keys() == CHECKS and all(check["passed"] for check in checks.values())
-    assert checks["golden losses"]["numbers"]["difference"] < 1e-12
+    assert checks["golden_losses"]["numbers"]["difference"] < 1e-12
     speed = checks["speed"]["numbers"]
     assert speed["training_tokens_per_second"] > 0 and speed["sampling_share"] > 0 and speed["matmul_gflops"] > 1
     assert sum(check["seconds"] for check in checks.values()) < 240
@@ -63,7 +63,7 @@ def spoil(path):
     path.write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize("file, check", [("methods.json", "golden losses"), ("log_probabilities.json", "golden model")])
+@pytest.mark.parametrize("file, check", [("methods.json", "golden_losses"), ("log_probabilities.json", "golden_model")])
 def test_a_number_that_is_off_fails(tmp_path, file, check):
     shutil.copytree(ROOT / "assets", tmp_path / "assets")
     spoil(tmp_path / "assets/selftest" / file)
@@ -76,10 +76,28 @@ def test_a_damaged_file_fails_and_the_rest_goes_on(tmp_path):
     shutil.copytree(ROOT / "assets", tmp_path / "assets")
     (tmp_path / "assets/selftest/methods.json").write_text('{"oracle": "x", "cases": [{"method": "dpo"}]}')
     done, checks = selftest(tmp_path, "golden_losses", "golden_model", ATTUNE_ASSETS=str(tmp_path / "assets"))
-    assert done.returncode == 1 and checks["golden model"]["passed"]
-    assert not checks["golden losses"]["passed"] and "damaged" in checks["golden losses"]["says"]
+    assert done.returncode == 1 and checks["golden_model"]["passed"]
+    assert not checks["golden_losses"]["passed"] and "damaged" in checks["golden_losses"]["says"]
 
 
 def test_an_unknown_check_is_refused(tmp_path):
     done, checks = selftest(tmp_path, "golden_loss")
     assert done.returncode == 2 and not checks and "golden_losses" in done.stderr
+
+
+def test_an_interrupt_leaves_nothing(tmp_path):
+    with subprocess.Popen([ATTUNE, "selftest", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
+        process.stdout.readline()  # the first check is done, the longest are to come
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130, process.stderr.read()
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_at_once_and_no_place_to_write(tmp_path):
+    command = [ATTUNE, "selftest", "resume", "--json"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
+    assert [process.wait(120) for process in both] == [0, 0]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(tmp_path / "absent")})
+    assert done.returncode == 2 and "TMPDIR" in done.stderr

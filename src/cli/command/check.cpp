@@ -46,6 +46,7 @@ class Check : public Command {
       core::fail_request("no data is given: data=prefs.jsonl names a file or folder");
     ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed};
     compute.apply();
+    recipe_.refuse_contradictions();
     recipe_.threads = compute.threads;
     codec_ = load_codec(recipe_.model, tokenizer_);
     const auto terms =

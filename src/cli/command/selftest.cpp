@@ -5,7 +5,7 @@
 
 #include "cli/assets.h"
 #include "cli/quickstart_stories.h"
-#include "cli/selfcheck.h"
+#include "cli/selftest_check.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
@@ -33,7 +33,7 @@ std::string pair_lines() {
   return lines;
 }
 
-SelfCheckResult outcome_of(const SelfCheck& check, const SelfCheckBench& bench) {
+SelftestResult outcome_of(const SelftestCheck& check, const SelftestBench& bench) {
   try {
     return check.run(bench);
   } catch (const core::Error& error) {
@@ -44,17 +44,27 @@ SelfCheckResult outcome_of(const SelfCheck& check, const SelfCheckBench& bench) 
   }
 }
 
+struct NamedCheck {
+  std::string name;
+  std::unique_ptr<SelftestCheck> check;
+};
+
+std::vector<std::string> check_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, make] : selftest_entries()) names.emplace_back(name);
+  return names;
+}
+
 /// The checks of these names; all of them where none is named.
-std::vector<std::unique_ptr<SelfCheck>> chosen(const std::vector<std::string>& names) {
-  std::vector<std::string> known;
-  std::vector<std::unique_ptr<SelfCheck>> checks;
-  for (const auto& [name, make] : selfcheck_entries()) {
-    known.emplace_back(name);
-    if (names.empty() || std::ranges::find(names, name) != names.end()) checks.push_back(make());
-  }
+std::vector<NamedCheck> chosen(const std::vector<std::string>& names) {
+  const auto known = check_names();
   for (const auto& name : names)
     if (std::ranges::find(known, name) == known.end())
       core::fail_request("there is no check '{}'; known are: {}", name, fmt::join(known, ", "));
+  std::vector<NamedCheck> checks;
+  for (const auto& [name, make] : selftest_entries())
+    if (names.empty() || std::ranges::find(names, name) != names.end())
+      checks.push_back({std::string(name), make()});
   return checks;
 }
 
@@ -81,9 +91,10 @@ class Selftest : public Command {
   int run(const Request& request, Output& out) override {
     compute_.apply();
     const auto checks = chosen(request.words);
-    const core::StagedFolder scratch((core::fs::temp_directory_path() / "attune-selftest").string());
-    const SelfCheckBench bench{asset_path("tinystories-656k"), scratch.path() + "/pairs.jsonl",
-                               scratch.path(), compute_};
+    const core::InterruptGuard guard;
+    const core::ScratchFolder scratch("attune-selftest");
+    const SelftestBench bench{asset_path("tinystories-656k"), scratch.path() + "/pairs.jsonl", scratch.path(),
+                              compute_};
     core::write_file_atomically(bench.pairs, pair_lines());
     if (!out.json())
       out.text(fmt::format("attune {} on {}, {} of {} threads\n", core::program_version(),
@@ -91,12 +102,12 @@ class Selftest : public Command {
                            core::machine().value("cores", 0)));
     const core::Stopwatch whole;
     std::size_t failed = 0;
-    for (const auto& check : checks) {
+    for (const auto& [name, check] : checks) {
       core::stop_if_interrupted();
       const core::Stopwatch watch;
       const auto result = outcome_of(*check, bench);
       failed += result.passed ? 0 : 1;
-      tell(out, check->name(), result, watch.seconds());
+      tell(out, name, check->title(), result, watch.seconds());
     }
     if (!out.json())
       out.text(fmt::format(
@@ -107,17 +118,18 @@ class Selftest : public Command {
   }
 
  private:
-  static void tell(const Output& out, const std::string& name, const SelfCheckResult& result,
-                   double seconds) {
+  static void tell(const Output& out, const std::string& name, const std::string& title,
+                   const SelftestResult& result, double seconds) {
     if (out.json())
       out.line({{"check", name},
+                {"title", title},
                 {"passed", result.passed},
                 {"says", result.says},
                 {"numbers", result.numbers},
                 {"seconds", seconds}});
     else
-      out.text(fmt::format("  {}  {}\n          {}  [{:.1f} s]\n", result.passed ? "ok    " : "FAILED", name,
-                           result.says, seconds));
+      out.text(fmt::format("  {}  {:<14} {}\n          {}  [{:.1f} s]\n", result.passed ? "ok    " : "FAILED",
+                           name, title, result.says, seconds));
   }
 
   ComputeOptions compute_;

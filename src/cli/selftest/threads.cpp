@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cli/selfcheck.h"
+#include "cli/selftest_check.h"
 #include "generation/generator.h"
 #include "training/engine.h"
 
@@ -57,11 +57,11 @@ Numbers read(model::Model& model, const training::Step& step, std::int64_t threa
   return engine.read(step, "logps", algorithm::Source::kPolicy);
 }
 
-class Threads : public SelfCheck {
+class Threads : public SelftestCheck {
  public:
-  std::string name() const override { return "sampler = trainer, 1 thread = many"; }
+  std::string title() const override { return "sampler = trainer, 1 thread = many"; }
 
-  SelfCheckResult run(const SelfCheckBench& bench) const override {
+  SelftestResult run(const SelftestBench& bench) const override {
     model::Model model = bench.load();
     const auto rows = bench.open(data::RowNeeds::kPairs);
     const auto seed = static_cast<std::uint64_t>(bench.compute.seed);
@@ -74,7 +74,7 @@ class Threads : public SelfCheck {
       return {
           false, fmt::format("the same computation on {} threads gave other bits the second time", many), {}};
     const double difference = std::max(apart(sampled.logps, one), apart(one, all));
-    return SelfCheckResult::within(
+    return SelftestResult::within(
         difference, kSamplerTolerance,
         fmt::format("log-probabilities of {} samples, 1 and {} threads", sampled.logps.size(), many));
   }
@@ -82,6 +82,6 @@ class Threads : public SelfCheck {
 
 }  // namespace
 
-std::unique_ptr<SelfCheck> selfcheck_threads() { return std::make_unique<Threads>(); }
+std::unique_ptr<SelftestCheck> selftest_threads() { return std::make_unique<Threads>(); }
 
 }  // namespace attune::cli

@@ -17,18 +17,17 @@ namespace attune::training {
 /// @param compared some method compares with a reference
 bool holds_second_model(const TrainRecipe& recipe, bool adapter, bool compared);
 
-class FrozenReference {
+class ReferenceModel {
  public:
   /// Loads a second model where one is needed: methods compare with a reference, and the policy does not
   /// carry it (a LoRA run does: adapter off, or the frozen copy of a continued one, unless the reference
   /// moves), and a cache does not replace it.
   /// @throws Error{kRequest} as Model::load does
-  FrozenReference(const TrainRecipe& recipe, const model::Model& policy,
-                  const std::vector<MethodTerm>& terms);
+  ReferenceModel(const TrainRecipe& recipe, const model::Model& policy, const std::vector<MethodTerm>& terms);
 
   Reference reference() const { return {model_ ? &*model_ : nullptr, head_}; }
   /// With reference.sync: the copy that is refreshed, whole weights without an adapter. Null otherwise.
-  model::Model* refreshed() { return recipe_.reference.sync && model_ ? &*model_ : nullptr; }
+  model::Model* moving() { return recipe_.reference.sync && model_ ? &*model_ : nullptr; }
   /// With reference.cache: gives every term that reads the reference its cache, training and held-out data
   /// alike. The policy must still be what it starts as.
   /// @param say told once when there is something to compute

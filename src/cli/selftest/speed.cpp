@@ -7,7 +7,7 @@
 #include <functional>
 #include <limits>
 
-#include "cli/selfcheck.h"
+#include "cli/selftest_check.h"
 #include "core/system.h"
 #include "generation/generator.h"
 #include "training/engine.h"
@@ -65,11 +65,11 @@ std::vector<std::int32_t> ids_from(std::int64_t start, std::int64_t count) {
   return ids;
 }
 
-class Throughput : public SelfCheck {
+class Speed : public SelftestCheck {
  public:
-  std::string name() const override { return "speed"; }
+  std::string title() const override { return "speed"; }
 
-  SelfCheckResult run(const SelfCheckBench&) const override {
+  SelftestResult run(const SelftestBench&) const override {
     model::Model model = middle_sized_model();
     const double weights = weights_of(model), products = product_limit(), reads = read_limit();
     const double trained = training_speed(model), sampled = sampling_speed(model);
@@ -120,6 +120,6 @@ class Throughput : public SelfCheck {
 
 }  // namespace
 
-std::unique_ptr<SelfCheck> selfcheck_throughput() { return std::make_unique<Throughput>(); }
+std::unique_ptr<SelftestCheck> selftest_speed() { return std::make_unique<Speed>(); }
 
 }  // namespace attune::cli

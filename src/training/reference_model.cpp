@@ -1,10 +1,10 @@
-#include "training/frozen_reference.h"
+#include "training/reference_model.h"
 
 #include <algorithm>
 
 #include "core/error.h"
 #include "core/files.h"
-#include "training/needs.h"
+#include "training/method_needs.h"
 #include "training/reference_cache.h"
 
 namespace attune::training {
@@ -23,25 +23,23 @@ bool holds_second_model(const TrainRecipe& recipe, bool adapter, bool compared) 
   return compared && (reference.sync || !reference.path.empty() || !(adapter || reference.cache));
 }
 
-FrozenReference::FrozenReference(const TrainRecipe& recipe, const model::Model& policy,
-                                 const std::vector<MethodTerm>& terms)
+ReferenceModel::ReferenceModel(const TrainRecipe& recipe, const model::Model& policy,
+                               const std::vector<MethodTerm>& terms)
     : recipe_(recipe) {
   const bool wanted = std::any_of(terms.begin(), terms.end(), [](const MethodTerm& term) {
     return any_need(*term.method, reads_reference);
   });
   const std::string& path = recipe.reference.path;
   const bool moves = recipe.reference.sync;
-  if (moves && !wanted)
-    core::fail_request("reference.sync has no effect: no method of this run compares with a reference");
   if (!holds_second_model(recipe, policy.has_adapter(), wanted)) return;
   model_.emplace(model::Model::load(path.empty() ? recipe.model
                                                  : model::ModelOptions{path, recipe.model.dtype, "", ""}));
   if (moves) model_->drop_adapter_after_merge();
 }
 
-void FrozenReference::fill_caches(model::Model& policy, std::vector<MethodTerm>& terms,
-                                  const EngineOptions& engine,
-                                  const std::function<void(const std::string&)>& say) {
+void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& terms,
+                                 const EngineOptions& engine,
+                                 const std::function<void(const std::string&)>& say) {
   if (!recipe_.reference.cache) return;
   Engine reader(policy, reference(), engine);
   const bool start_is_policy = !model_ && !policy.has_adapter();

@@ -7,7 +7,7 @@
 
 #include "algorithm/fixture.h"
 #include "cli/assets.h"
-#include "cli/selfcheck.h"
+#include "cli/selftest_check.h"
 #include "core/error.h"
 
 namespace attune::cli {
@@ -45,11 +45,11 @@ double apart(const core::Json& item, const std::string& where) {
   return worst;
 }
 
-class GoldenLosses : public SelfCheck {
+class GoldenLosses : public SelftestCheck {
  public:
-  std::string name() const override { return "golden losses"; }
+  std::string title() const override { return "golden losses"; }
 
-  SelfCheckResult run(const SelfCheckBench&) const override {
+  SelftestResult run(const SelftestBench&) const override {
     const std::string path = asset_path("selftest/methods.json");
     const core::Json golden = core::read_json_file(path);
     std::set<std::string> methods;
@@ -57,7 +57,7 @@ class GoldenLosses : public SelfCheck {
     for (const auto& item : golden.at("cases")) {
       const double difference = apart(item, path);
       if (!(difference <= kLossTolerance)) {
-        auto failed = SelfCheckResult::within(
+        auto failed = SelftestResult::within(
             difference, kLossTolerance,
             item.at("method").get<std::string>() + " against " + golden.at("oracle").get<std::string>());
         return failed;
@@ -65,7 +65,7 @@ class GoldenLosses : public SelfCheck {
       worst = std::max(worst, difference);
       methods.insert(item.at("method"));
     }
-    auto result = SelfCheckResult::within(
+    auto result = SelftestResult::within(
         worst, kLossTolerance,
         fmt::format("{} methods against {}", methods.size(), golden.at("oracle").get<std::string>()));
     result.numbers["cases"] = golden.at("cases").size();
@@ -75,6 +75,6 @@ class GoldenLosses : public SelfCheck {
 
 }  // namespace
 
-std::unique_ptr<SelfCheck> selfcheck_golden_losses() { return std::make_unique<GoldenLosses>(); }
+std::unique_ptr<SelftestCheck> selftest_golden_losses() { return std::make_unique<GoldenLosses>(); }
 
 }  // namespace attune::cli

@@ -1,22 +1,22 @@
-#include "cli/selfcheck.h"
+#include "cli/selftest_check.h"
 
 #include <fmt/format.h>
 
 namespace attune::cli {
 
-model::Model SelfCheckBench::load() const {
+model::Model SelftestBench::load() const {
   model::ModelOptions options;
   options.path = model_folder;
   return model::Model::load(options);
 }
 
-data::Dataset SelfCheckBench::open(data::RowNeeds needs) const {
+data::Dataset SelftestBench::open(data::RowNeeds needs) const {
   data::DataOptions options;
   options.path = pairs;
   return data::Dataset::open(options, data::TextCodec::load(model_folder), needs, scratch);
 }
 
-SelfCheckResult SelfCheckResult::within(double difference, double allowed, const std::string& of_what) {
+SelftestResult SelftestResult::within(double difference, double allowed, const std::string& of_what) {
   return {difference <= allowed,
           fmt::format("{}: largest difference {:.1e}, {:.0e} is allowed", of_what, difference, allowed),
           {{"difference", difference}, {"allowed", allowed}}};

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "cli/assets.h"
-#include "cli/selfcheck.h"
+#include "cli/selftest_check.h"
 #include "text/tokenizer.h"
 #include "training/engine.h"
 
@@ -13,11 +13,11 @@ namespace {
 
 constexpr double kLogpTolerance = 1e-4;  // float32 against float64
 
-class GoldenModel : public SelfCheck {
+class GoldenModel : public SelftestCheck {
  public:
-  std::string name() const override { return "golden model"; }
+  std::string title() const override { return "golden model"; }
 
-  SelfCheckResult run(const SelfCheckBench& bench) const override {
+  SelftestResult run(const SelftestBench& bench) const override {
     const core::Json golden = core::read_json_file(asset_path("selftest/log_probabilities.json"));
     const std::string oracle = golden.at("oracle");
     const auto tokenizer = text::Tokenizer::load(bench.model_folder);
@@ -37,7 +37,7 @@ class GoldenModel : public SelfCheck {
     std::size_t tokens = 0;
     for (const auto& logps : engine.read(step, "logps", algorithm::Source::kPolicy))
       for (const double logp : logps) worst = std::max(worst, std::abs(logp - theirs.at(tokens++)));
-    auto result = SelfCheckResult::within(
+    auto result = SelftestResult::within(
         worst, kLogpTolerance,
         "log-probabilities of " + std::to_string(tokens) + " tokens against " + oracle);
     result.numbers["tokens"] = tokens;
@@ -47,6 +47,6 @@ class GoldenModel : public SelfCheck {
 
 }  // namespace
 
-std::unique_ptr<SelfCheck> selfcheck_golden_model() { return std::make_unique<GoldenModel>(); }
+std::unique_ptr<SelftestCheck> selftest_golden_model() { return std::make_unique<GoldenModel>(); }
 
 }  // namespace attune::cli

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <map>
 
-#include "cli/selfcheck.h"
+#include "cli/selftest_check.h"
 #include "training/data_stream.h"
 #include "training/engine.h"
 #include "training/terms.h"
@@ -45,11 +45,11 @@ double apart(const Computed& a, const Computed& b) {
   return std::max(std::abs(a.loss - b.loss), std::sqrt(off / length));
 }
 
-class Packing : public SelfCheck {
+class Packing : public SelftestCheck {
  public:
-  std::string name() const override { return "packed = one at a time"; }
+  std::string title() const override { return "packed = one at a time"; }
 
-  SelfCheckResult run(const SelfCheckBench& bench) const override {
+  SelftestResult run(const SelftestBench& bench) const override {
     model::Model model = bench.load();
     const model::Model start = bench.load();
     model.trainable();
@@ -64,12 +64,12 @@ class Packing : public SelfCheck {
           compute(model, start, step, *method, {.micro_batch_tokens = 1, .share_prefixes = false});
       worst = std::max(worst, apart(packed, single));
     }
-    return SelfCheckResult::within(worst, kGradientTolerance, "loss and gradient of sft, dpo and kto");
+    return SelftestResult::within(worst, kGradientTolerance, "loss and gradient of sft, dpo and kto");
   }
 };
 
 }  // namespace
 
-std::unique_ptr<SelfCheck> selfcheck_packing() { return std::make_unique<Packing>(); }
+std::unique_ptr<SelftestCheck> selftest_packing() { return std::make_unique<Packing>(); }
 
 }  // namespace attune::cli

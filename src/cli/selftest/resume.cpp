@@ -1,6 +1,6 @@
 // A training run that is interrupted and continued gives the same metrics and the same bytes as one that is
 // not.
-#include "cli/selfcheck.h"
+#include "cli/selftest_check.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "training/run.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kUpdates = 6, kBreak = 3;
 
-training::TrainRecipe recipe_of(const SelfCheckBench& bench, const std::string& output) {
+training::TrainRecipe recipe_of(const SelftestBench& bench, const std::string& output) {
   training::TrainRecipe recipe;
   const auto text = [](const std::string& value) { return core::Value::scalar(value, true, "selftest"); };
   recipe.model.path = bench.model_folder;
@@ -45,11 +45,11 @@ std::vector<core::Json> train(const training::TrainRecipe& recipe, std::int64_t 
   return rows;
 }
 
-class Resume : public SelfCheck {
+class Resume : public SelftestCheck {
  public:
-  std::string name() const override { return "resumed = uninterrupted"; }
+  std::string title() const override { return "resumed = uninterrupted"; }
 
-  SelfCheckResult run(const SelfCheckBench& bench) const override {
+  SelftestResult run(const SelftestBench& bench) const override {
     const auto whole = recipe_of(bench, bench.scratch + "/whole"),
                broken = recipe_of(bench, bench.scratch + "/broken");
     const auto expected = train(whole, 0);
@@ -70,6 +70,6 @@ class Resume : public SelfCheck {
 
 }  // namespace
 
-std::unique_ptr<SelfCheck> selfcheck_resume() { return std::make_unique<Resume>(); }
+std::unique_ptr<SelftestCheck> selftest_resume() { return std::make_unique<Resume>(); }
 
 }  // namespace attune::cli

@@ -1,4 +1,4 @@
-#include "data/needs.h"
+#include "data/row_needs.h"
 
 #include <algorithm>
 #include <set>

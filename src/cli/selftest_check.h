@@ -1,5 +1,5 @@
-// What `attune selftest` checks: one file each in cli/selfcheck/. `selfcheck/packing.cpp` defines
-// `std::unique_ptr<SelfCheck> selfcheck_packing();` and with that the check runs.
+// What `attune selftest` checks: one file each in cli/selftest/. `selftest/packing.cpp` defines
+// `std::unique_ptr<SelftestCheck> selftest_packing();` and with that the check runs.
 #pragma once
 
 #include <memory>
@@ -16,10 +16,10 @@
 namespace attune::cli {
 
 /// What checks share: the bundled model and a folder that is gone afterwards.
-struct SelfCheckBench {
+struct SelftestBench {
   std::string model_folder;  ///< a Hugging Face folder
   std::string pairs;         ///< 32 preference pairs of ids for that model, native records
-  std::string scratch;       ///< for whatever a check writes, under names of its own
+  std::string scratch;       ///< for whatever a check writes, under names of its own; gone afterwards
   ComputeOptions compute;    ///< resolved
 
   model::Model load() const;
@@ -28,24 +28,24 @@ struct SelfCheckBench {
 };
 
 /// What a check found.
-struct SelfCheckResult {
+struct SelftestResult {
   bool passed = true;
   std::string says;  ///< for people: what was compared, by how much it differs, what is allowed
   core::Json numbers = core::Json::object();  ///< the same for programs
 
   /// Compares the largest difference that was found with what is allowed; NaN never passes.
-  static SelfCheckResult within(double difference, double allowed, const std::string& of_what);
+  static SelftestResult within(double difference, double allowed, const std::string& of_what);
 };
 
-class SelfCheck {
+class SelftestCheck {
  public:
-  virtual ~SelfCheck() = default;
-  virtual std::string name() const = 0;  ///< a few words: "golden losses"
+  virtual ~SelftestCheck() = default;
+  virtual std::string title() const = 0;  ///< a few words: "golden losses"
   /// @throws core::Error, which counts as failed
-  virtual SelfCheckResult run(const SelfCheckBench& bench) const = 0;
+  virtual SelftestResult run(const SelftestBench& bench) const = 0;
 };
 
-/// Generated list: file name → factory, sorted; this is the order in which they run.
-const std::vector<std::pair<std::string_view, std::unique_ptr<SelfCheck> (*)()>>& selfcheck_entries();
+/// Generated list: file name, by which a check is called → factory; sorted, and run in this order.
+const std::vector<std::pair<std::string_view, std::unique_ptr<SelftestCheck> (*)()>>& selftest_entries();
 
 }  // namespace attune::cli
