@@ -14,7 +14,7 @@ import pytest
 from runs import ATTUNE, ROOT
 
 BUILD = pathlib.Path(os.environ.get("ATTUNE_BUILD_DIR", ROOT / "build"))
-GUIDES = ["train-on-your-data", "what-is-trained-on", "when-a-run-collapses", "resume-a-run"]
+GUIDES = ["train-on-your-data", "train-better", "what-is-trained-on", "when-a-run-collapses", "resume-a-run"]
 
 
 def blocks(page):

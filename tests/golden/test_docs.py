@@ -1,5 +1,6 @@
 """The pages for people who come from elsewhere name settings that exist, there and here."""
 import dataclasses
+import fnmatch
 import json
 import os
 import pathlib
@@ -67,3 +68,24 @@ def test_settings_of_trl_exist():
     for row in tables("from-trl"):
         for word in code(row[0]):
             assert word in known, word
+
+
+def own_fields(config):
+    """What a config of TRL defines itself, apart from what it inherits from transformers."""
+    return {field.name for field in dataclasses.fields(config) if field.name in config.__annotations__}
+
+
+def test_every_setting_of_trl_has_its_place():
+    """In the table, or among what is not there: once, and nothing that TRL does not have."""
+    import trl
+    configs = [trl.SFTConfig, trl.DPOConfig, trl.KTOConfig, trl.RewardConfig, trl.GRPOConfig]
+    wanted = set().union(*map(own_fields, configs))
+    assert len(wanted) > 80
+    in_table = {word for row in tables("from-trl") for word in code(row[0])}
+    section = (ROOT / "docs/from-trl.md").read_text().split("## What is not there\n")[1].split("\n## ")[0]
+    absent = {name for word in code(section) for name in fnmatch.filter(wanted, word)}
+    assert wanted - in_table - absent == set(), "docs/from-trl.md does not name these"
+    assert in_table & absent == set(), "docs/from-trl.md names these twice"
+    for word in code(section):
+        if "*" in word:
+            assert fnmatch.filter(wanted, word), f"{word} stands for nothing"
