@@ -8,8 +8,8 @@
 #include "data/example_source.h"
 #include "data/row_needs.h"
 #include "data/row_tokens.h"
-#include "training/reference_model.h"
 #include "training/method_needs.h"
+#include "training/reference_model.h"
 
 namespace attune::cli {
 namespace {
@@ -80,7 +80,20 @@ class Checker {
     data::Example example = row.example.value();
     data::meet_needs(example, needs_);
     const auto tokens = data::tokenize_example(example, codec_, options_, true);
-    if (tokens.ok()) out_.rows.push_back({example.id, tokens.value()});
+    if (!tokens.ok()) return;
+    ShownRow shown{example.id, tokens.value(), {}};
+    for (const auto& candidate : example.candidates) shown.roles.push_back(role_of(candidate));
+    out_.rows.push_back(std::move(shown));
+  }
+
+  /// What a method is told about a completion, in a word.
+  std::string role_of(const data::Candidate& candidate) const {
+    if (needs_ == data::RowNeeds::kPairs && candidate.rank)
+      return *candidate.rank == 0 ? "chosen" : "rejected";
+    if (needs_ == data::RowNeeds::kLabels && candidate.label) return *candidate.label ? "good" : "bad";
+    if (needs_ == data::RowNeeds::kRewards && candidate.reward)
+      return fmt::format("reward {:g}", *candidate.reward);
+    return "";
   }
 
   void warn(std::string text) { out_.warnings.push_back(std::move(text)); }

@@ -15,6 +15,8 @@ namespace attune::cli {
 struct ShownRow {
   std::string id;
   data::TokenizedExample tokens;
+  std::vector<std::string>
+      roles;  ///< of each completion: "chosen", "rejected", "good", "reward 0.5" …; "" for none
 };
 
 struct DataCheck {

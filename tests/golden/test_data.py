@@ -297,6 +297,22 @@ def test_check_counts(tmp_path):
     assert report["rows"][0]["id"] == "0"
 
 
+@pytest.mark.parametrize("method, row, titles", [
+    ("dpo", {"prompt": "a", "chosen": " b", "rejected": " c"}, ["row 0, chosen", "row 0, rejected"]),
+    ("kto", {"prompt": "a", "completion": " b", "label": False}, ["row 0, bad"]),
+    ("grpo", {"prompt": "a", "candidates": [{"completion": " b", "reward": 0.5}, {"completion": " c", "reward": 1},
+                                            {"completion": " d", "reward": -2}]},
+     ["row 0, completion 0, reward 0.5", "row 0, completion 1, reward 1", "row 0, completion 2, reward -2"]),
+    ("sft", {"prompt": "a", "completion": " b"}, ["row 0"]),
+])
+def test_the_picture_says_what_is_what(tmp_path, method, row, titles):
+    path = write_jsonl(tmp_path / "rows.jsonl", [row])
+    done = subprocess.run([str(ATTUNE), "check", f"model={plain_folder('tinystories-656k')}", f"data={path}", f"method={method}"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [line.strip("— ") for line in done.stdout.splitlines() if line.startswith("— row")] == titles
+
+
 def test_malformed_rows_stop_the_command(tmp_path):
     path = tmp_path / "bad.jsonl"
     path.write_text('{"prompt": "a", "completion": "b"}\n{"prompt": "a"}\nnot json\n{"prompt": "a", "completion": "b"}\n')

@@ -161,12 +161,19 @@ class Check : public Command {
     return text;
   }
 
+  /// ", chosen", or ", completion 2, reward 0.5" where a row has more than two.
+  static std::string title_of(const ShownRow& row, std::size_t i) {
+    const std::string role = i < row.roles.size() && !row.roles[i].empty() ? ", " + row.roles[i] : "";
+    const bool numbered = row.tokens.completions.size() > 2 || (role.empty() && i > 0);
+    return (numbered ? fmt::format(", completion {}", i) : "") + role;
+  }
+
   std::string rows_text(const DataCheck& found) const {
     std::string text;
     const bool colour = stdout_has_colour();
     for (const auto& row : found.rows)
       for (std::size_t i = 0; i < std::max<std::size_t>(1, row.tokens.completions.size()); ++i)
-        text += fmt::format("\n— row {}{} —\n{}\n", row.id, i == 0 ? "" : fmt::format(", completion {}", i),
+        text += fmt::format("\n— row {}{} —\n{}\n", row.id, title_of(row, i),
                             token_picture(row.tokens, i, codec_, colour));
     return text;
   }
