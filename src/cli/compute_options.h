@@ -13,9 +13,9 @@ struct ComputeOptions {
   std::int64_t threads = 0;
   std::int64_t seed = 0;
   void declare(core::Fields& fields);
-  /// Sets libtorch's thread count and resolves `device` and `threads` to what is used ("cpu", "cuda:0"; a
-  /// count), so that a saved recipe names them. Call it first in run(). @throws Error{kRequest}: no such
-  /// device.
+  /// Sets libtorch's thread count and resolves `device` and `threads` to what is used ("cpu"; a count), so
+  /// that a saved recipe names them. Call it first in run(). @throws Error{kRequest}: a device that it cannot
+  /// compute on.
   void apply();
 };
 

@@ -160,7 +160,7 @@ void TrainRecipe::declare(core::Fields& fields) {
   fields.section("eval", eval, "Evaluation during training.", "data");
   fields.section("samples", samples, "Samples for the report.", "prompts");
   fields.add("output", output, "Folder of the run.");
-  fields.add("device", device, "auto, cpu, cuda, cuda:N.");
+  fields.add("device", device, "Where to compute: auto or cpu; cuda is refused in this version.");
   fields.add("threads", threads, "Threads; 0: all cores.").range(0, 4096);
   fields.add("seed", seed, "Seed of everything random.").non_negative();
   fields.add("resume", resume, "auto continues an unfinished run of the same recipe; never starts anew.")

@@ -111,8 +111,7 @@ Profile::~Profile() {
 
 void Profile::before_update() {
   if (recording_ || left_ == 0 || ++seen_ == 1) return;
-  const std::set<ActivityType> activities =
-      at::hasCUDA() ? std::set{ActivityType::CPU, ActivityType::CUDA} : std::set{ActivityType::CPU};
+  const std::set<ActivityType> activities = {ActivityType::CPU};
   const Config config(torch::profiler::impl::ProfilerState::KINETO);
   ::setenv("KINETO_LOG_LEVEL", "6",
            /*overwrite=*/0);  // libkineto tells of its own starts and stops below that
