@@ -4,14 +4,7 @@
 #include <cstring>
 #include <vector>
 
-// One copy per instruction set, chosen when the program starts (the build asks for -O3 and fused
-// multiply-adds here). Not with sanitizers: they are not ready yet when that choice is made.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define ATTUNE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define ATTUNE_CLONES
-#endif
+#include "model/instruction_sets.h"
 
 namespace attune::model {
 namespace {
