@@ -1,8 +1,11 @@
-# Shared by the scripts beside it: where things are, how long they take, which torch is used. Source it, do not run it.
+# Shared by the scripts beside it: where things are, how long they take, which torch is used, how a build is configured.
+# Source it, do not run it.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 build="${ATTUNE_BUILD_DIR:-$root/build}"
 torch_version=2.13.0
+# Paths count relative to the checkout, so that a second checkout finds what the first one compiled.
+export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1
 
 say() { printf '%s\n' "$*" >&2; }
 fail() {
@@ -56,6 +59,15 @@ find_torch() {
 s = u.find_spec("torch")
 print(s.submodule_search_locations[0] if s and s.submodule_search_locations else "")' 2>/dev/null) || return 1
   [ -n "$candidate" ] && is_torch "$candidate" && printf '%s\n' "$candidate"
+}
+
+# configure_build ARGUMENTS…: cmake into $build with these besides the usual ones; what it says is shown when it fails.
+configure_build() {
+  local log="$build.configure.log" status=0
+  cmake -G Ninja -S "$root" -B "$build" "-DATTUNE_TORCH=$torch" "$@" >"$log" 2>&1 || status=1
+  [ "$status" = 0 ] || cat "$log" >&2
+  rm -f "$log"
+  [ "$status" = 0 ] || fail "cmake could not configure the build"
 }
 
 has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; }

@@ -84,8 +84,8 @@ PolicyRatios GroupPolicyMethod::ratios_of(const Batch& batch) const {
 }
 
 at::Tensor GroupPolicyMethod::counted(const PolicyRatios& ratios, const Batch& batch,
-                                      const at::Tensor& kept) const {
-  at::Tensor mask = spread(kept, batch.offsets);
+                                      const at::Tensor& in_loss) const {
+  at::Tensor mask = in_loss;
   if (!std::isnan(off_policy_mask_threshold_)) {
     const at::Tensor moved = segment_mean(-ratios.log_ratio.detach(), batch.offsets);
     const at::Tensor fine =
@@ -94,7 +94,7 @@ at::Tensor GroupPolicyMethod::counted(const PolicyRatios& ratios, const Batch& b
   }
   if (top_entropy_quantile_ < 1) {
     const at::Tensor entropy = batch.signal("entropy").detach();
-    const at::Tensor candidates = entropy.masked_select(spread(kept, batch.offsets) > 0);
+    const at::Tensor candidates = entropy.masked_select(in_loss > 0);
     if (candidates.numel() > 0)
       mask = mask * (entropy >= at::quantile(candidates, 1 - top_entropy_quantile_)).to(at::kDouble);
   }
@@ -108,23 +108,25 @@ Loss GroupPolicyMethod::loss(const Batch& batch, const State& /*state*/) const {
     keep.push_back(dropped(candidate) ? 0 : 1);
     weights.push_back(keep.back() * candidate.weight);
   }
-  const at::Tensor kept = vector_of(keep), mask = counted(ratios, batch, kept);
+  const at::Tensor kept = vector_of(keep), in_loss = spread(kept, batch.offsets),
+                   mask = counted(ratios, batch, in_loss);
   Loss result;
   at::Tensor per_token = token_loss(ratios, batch, kept, result.metrics) * mask;
   if (beta_ > 0) {
     at::Tensor kl = kl_k3(batch.signal("logps"), batch.signal("ref_logps").detach());
     if (use_bias_correction_kl_) kl = kl * ratios.to_tokens(ratios.ratio, batch);
     per_token = per_token + beta_ * kl;
-    result.metrics["kl"] = mean_metric(kl, spread(kept, batch.offsets));
+    result.metrics["kl"] = mean_metric(kl, in_loss);
   }
   result.value = (segment_sum(per_token, batch.offsets) * vector_of(weights) / normaliser(batch)).sum();
   if (entropy_coef_ > 0) {
     // The mean is over the tokens that the bonus acts on; all of them, unless the whole step is here to be
     // ranked.
+    const bool ranked = top_entropy_quantile_ < 1;
     const at::Tensor tokens =
-        top_entropy_quantile_ < 1 ? mask.sum().clamp_min(1) : batch.prepared.at("kept_tokens").select(0, 0);
-    const at::Tensor acts = top_entropy_quantile_ < 1 ? mask : spread(kept, batch.offsets);
-    result.value = result.value - entropy_coef_ * (batch.signal("entropy") * acts).sum() / tokens;
+        ranked ? mask.sum().clamp_min(1) : batch.prepared.at("kept_tokens").select(0, 0);
+    const at::Tensor bonus = (batch.signal("entropy") * (ranked ? mask : in_loss)).sum() / tokens;
+    result.value = result.value - entropy_coef_ * bonus;
   }
   add_token_metrics(batch, result.metrics, [this](const Candidate& c) { return !dropped(c); });
   return result;

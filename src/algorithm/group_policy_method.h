@@ -54,8 +54,8 @@ class GroupPolicyMethod : public Method {
 
  private:
   PolicyRatios ratios_of(const Batch& batch) const;
-  /// [tokens] 1 where a token's policy loss counts.
-  at::Tensor counted(const PolicyRatios& ratios, const Batch& batch, const at::Tensor& kept) const;
+  /// [tokens] 1 where a token's policy loss counts, of those that are `in_loss` [tokens].
+  at::Tensor counted(const PolicyRatios& ratios, const Batch& batch, const at::Tensor& in_loss) const;
   bool dropped(const Candidate& candidate) const { return mask_truncated_ && candidate.truncated; }
 
   double beta_ = 0, top_entropy_quantile_ = 1, entropy_coef_ = 0;

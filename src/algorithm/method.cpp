@@ -56,6 +56,11 @@ Totals totals_of(const core::Offsets& offsets, const std::vector<Candidate>& can
   return totals;
 }
 
+void fold(Metrics& into, const std::string& name, const Metric& metric) {
+  const auto [place, fresh] = into.try_emplace(name, metric);
+  if (!fresh) place->second.add(metric);
+}
+
 const at::Tensor& Batch::signal(const std::string& key) const {
   const auto found = signals.find(key);
   if (found == signals.end()) core::fail_request("the method needs '{}', which is not there", key);

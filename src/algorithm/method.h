@@ -143,6 +143,8 @@ struct Metric {
   double value() const;  ///< NaN for a mean of nothing
 };
 using Metrics = std::map<std::string, Metric>;
+/// Adds a metric to the one of that name, which begins with it where there is none yet.
+void fold(Metrics& into, const std::string& name, const Metric& metric);
 
 /// Small named numbers that outlive a step (running means, adaptive coefficients). Saved in checkpoints.
 using State = std::map<std::string, std::vector<double>>;

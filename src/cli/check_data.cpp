@@ -173,6 +173,7 @@ namespace {
 /// What the program and its libraries take before any model is loaded.
 constexpr double kProgramBytes = 130e6;
 
+/// Near what the trainer counts where batches end by their tokens, the same where they do not.
 double estimated_steps_per_epoch(const training::TrainingOptions& options,
                                  const data::DatasetSummary& summary) {
   const std::int64_t records = std::max<std::int64_t>(1, options.batch_size * options.gradient_accumulation);
@@ -181,12 +182,6 @@ double estimated_steps_per_epoch(const training::TrainingOptions& options,
   const double by_tokens =
       static_cast<double>(summary.tokens) / static_cast<double>(options.tokens_per_batch);
   return std::max({1.0, by_records, std::ceil(by_tokens)});
-}
-
-/// As the trainer counts them; near it where batches end by their tokens.
-double estimated_steps(const training::TrainingOptions& options, const data::DatasetSummary& summary) {
-  if (options.max_steps > 0) return static_cast<double>(options.max_steps);
-  return std::max(1.0, std::ceil(options.epochs * estimated_steps_per_epoch(options, summary) - 1e-9));
 }
 
 }  // namespace
@@ -202,17 +197,16 @@ Json estimate_training(const training::TrainRecipe& recipe, const std::vector<tr
   const auto batch =
       static_cast<double>(recipe.training.micro_batch_tokens > 0 ? recipe.training.micro_batch_tokens : 2048);
   const double activations = batch * layers * (12 * d + 6 * inner) * 4;
-  const bool second_model = training::holds_second_model(
-      recipe, lora, std::any_of(terms.begin(), terms.end(), [](const auto& term) {
-        return training::any_need(*term.method, training::reads_reference);
-      }));
+  const bool second_model =
+      training::holds_second_model(recipe, lora, training::any_term(terms, training::reads_reference));
   const double averages = recipe.training.ema_decay > 0 ? trained : 0;
   const double memory =
       kProgramBytes + 4 * weights * (second_model ? 2 : 1) + 12 * trained + 4 * averages + activations;
-  const double steps = estimated_steps(recipe.training, summary);
+  const double per_epoch = estimated_steps_per_epoch(recipe.training, summary);
+  const auto steps = static_cast<double>(training::updates_in(recipe.training, per_epoch));
   // Forward, backward and the reference's forward: 8 operations a weight and token, 20e9 a second and core.
   const double cores = static_cast<double>(std::max<std::int64_t>(1, recipe.threads));
-  const double epochs = steps / estimated_steps_per_epoch(recipe.training, summary);
+  const double epochs = steps / per_epoch;
   const double tokens = static_cast<double>(summary.tokens) * epochs;
   return {{"parameters", static_cast<std::int64_t>(weights)},
           {"memory_mb", std::round(memory / 1e6)},

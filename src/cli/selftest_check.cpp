@@ -4,11 +4,7 @@
 
 namespace attune::cli {
 
-model::Model SelftestBench::load() const {
-  model::ModelOptions options;
-  options.path = model_folder;
-  return model::Model::load(options);
-}
+model::Model SelftestBench::load() const { return model::Model::load({.path = model_folder}); }
 
 data::Dataset SelftestBench::open(data::RowNeeds needs) const {
   data::DataOptions options;

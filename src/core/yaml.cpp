@@ -19,7 +19,6 @@ namespace {
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::int64_t kMaxAliasNodes = 10'000;
 constexpr std::size_t kMaxBytes = std::size_t{4} << 20;  // the scanner needs up to 250 bytes for one
-constexpr std::size_t kMaxKeys = 10'000;                 // of one map: they are looked up one by one
 constexpr std::size_t kMaxKeyBytes = 1000;
 constexpr std::size_t kMaxPlace = 60;
 
@@ -129,7 +128,8 @@ class TreeBuilder : public YAML::EventHandler {
       fail_request("{}: merge keys ('<<') are not supported; write the settings out", place(mark));
     if (!map.keys.insert(key).second) fail_request("{}: the key '{}' is given twice", place(mark), key);
     check_key(key, place(mark));
-    if (map.keys.size() > kMaxKeys) fail_request("{}: a map with more than {} keys", place(mark), kMaxKeys);
+    if (map.keys.size() > kMaxItemKeys)
+      fail_request("{}: a map with more than {} keys", place(mark), kMaxItemKeys);
     map.key = key;
     map.key_place = place(mark);
     map.has_key = true;

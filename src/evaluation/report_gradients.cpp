@@ -13,6 +13,7 @@ namespace attune::evaluation {
 namespace {
 
 constexpr std::size_t kCells = 3000;  // of the whole picture: more would make the page heavy
+constexpr double kNothing = -1;       // logged in a stretch; norms are not negative
 constexpr std::size_t kMinColumns = 12, kMaxColumns = 72;
 
 struct Layer {
@@ -37,9 +38,9 @@ std::vector<Layer> layers_of(const SeriesTable& metrics) {
 }
 
 /// The largest value of each stretch of the run (a spike must not be averaged away); NaN where one was no
-/// number or where nothing was logged.
+/// number, -1 where nothing was logged.
 std::vector<double> cells_of(const Series& norms, double first, double last, std::size_t columns) {
-  std::vector<double> cells(columns, -1);
+  std::vector<double> cells(columns, kNothing);
   const double width = (last - first + 1) / static_cast<double>(columns);
   for (std::size_t i = 0; i < norms.values.size(); ++i) {
     const auto at = static_cast<std::size_t>(std::max(0.0, (norms.steps[i] - first) / width));
@@ -69,7 +70,7 @@ struct Scale {
 std::string strip(const std::vector<double>& cells, const Scale& scale) {
   std::string marks;
   for (std::size_t x = 0; x < cells.size(); ++x) {
-    if (cells[x] < 0) continue;  // nothing was logged in this stretch
+    if (cells[x] == kNothing) continue;
     marks += std::isnan(cells[x])
                  ? fmt::format("<rect class=\"bad\" x=\"{}\" width=\"1\" height=\"1\"/>", x)
                  : fmt::format("<rect x=\"{}\" width=\"1\" height=\"1\" opacity=\"{:.2f}\"/>", x,

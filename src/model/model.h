@@ -24,7 +24,7 @@ struct ModelOptions {
   std::string path;
   std::string dtype =
       "float32";  ///< arithmetic and storage in memory: float32, bfloat16, float16; float64 for tests
-  std::string adapter, base;
+  std::string adapter{}, base{};
   void declare(core::Fields& fields);
 };
 

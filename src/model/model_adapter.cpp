@@ -44,6 +44,36 @@ Lora frozen_copy(const Lora& lora) {
   return {lora.a.detach().clone(), lora.b.detach().clone(), lora.scale, 0};
 }
 
+/// A tensor that is trained: its name in the file, its place, and whether it decays.
+struct TrainedPlace {
+  std::string name;
+  at::Tensor* place;
+  bool decay;
+};
+
+/// What is trained, in file order: the adapters where there are any, else every weight; then a head that came
+/// with an adapter, and the reward head.
+std::vector<TrainedPlace> trained_places(TransformerWeights& weights, const ModelConfig& config,
+                                         bool head_in_adapter, bool score) {
+  std::vector<TrainedPlace> places;
+  for_each_linear(weights, [&](Linear& linear) {
+    if (!linear.adapter) return;
+    places.push_back({kPeftPrefix + linear.path + ".lora_A.weight", &linear.adapter->a, true});
+    places.push_back({kPeftPrefix + linear.path + ".lora_B.weight", &linear.adapter->b, true});
+  });
+  const bool lora = !places.empty();
+  const std::string prefix = lora ? kPeftPrefix : "";
+  for (TensorSlot& slot : tensor_slots(weights, config)) {
+    const bool is_head = slot.place == &weights.head.weight || slot.place == &weights.head.bias;
+    const bool decay = slot.kind == TensorSlot::Kind::kEmbedding || slot.kind == TensorSlot::Kind::kWeight;
+    // a reward model is saved without its language-model head, so that is not trained either
+    if (!lora && !(is_head && score)) places.push_back({slot.name, slot.place, decay});
+  }
+  if (head_in_adapter) places.push_back({prefix + weights.head.path + ".weight", &weights.head.weight, true});
+  if (score) places.push_back({prefix + weights.score.path + ".weight", &weights.score.weight, true});
+  return places;
+}
+
 template <class Weights>
 std::string last_names(Weights& weights) {
   std::set<std::string> names;
@@ -163,52 +193,29 @@ Head Model::head(Weights which) const {
 Head Model::score_head() const { return {weights_.score.weight, weights_.score.bias, 0}; }
 
 std::vector<Parameter> Model::trainable() {
+  for (TensorSlot& slot : tensor_slots(weights_, config_)) slot.place->set_requires_grad(false);
   std::vector<Parameter> out;
-  const bool lora = has_adapter();
-  const auto take = [&](std::string name, at::Tensor& tensor, bool decay) {
-    if (!tensor.is_leaf()) tensor = tensor.detach();
-    tensor.set_requires_grad(true);
-    out.push_back({std::move(name), tensor, decay});
-  };
-  for (TensorSlot& slot : tensor_slots(weights_, config_)) {
-    const bool is_head = slot.place == &weights_.head.weight || slot.place == &weights_.head.bias;
-    slot.place->set_requires_grad(false);
-    const bool decay = slot.kind == TensorSlot::Kind::kEmbedding || slot.kind == TensorSlot::Kind::kWeight;
-    // a reward model is saved without its language-model head, so that is not trained either
-    if (!lora && !(is_head && weights_.score.weight.defined())) take(slot.name, *slot.place, decay);
+  for (const auto& [name, place, decay] :
+       trained_places(weights_, config_, head_in_adapter_, weights_.score.weight.defined())) {
+    if (!place->is_leaf()) *place = place->detach();
+    place->set_requires_grad(true);
+    out.push_back({name, *place, decay});
   }
-  const std::string prefix = lora ? kPeftPrefix : "";
-  if (lora)
-    for_each_linear(weights_, [&](Linear& linear) {
-      if (!linear.adapter) return;
-      take(prefix + linear.path + ".lora_A.weight", linear.adapter->a, true);
-      take(prefix + linear.path + ".lora_B.weight", linear.adapter->b, true);
-    });
   if (config_.tie_embeddings && !head_in_adapter_ && weights_.head.weight.defined())
     weights_.head.weight = weights_.embedding;
-  if (head_in_adapter_) take(prefix + weights_.head.path + ".weight", weights_.head.weight, true);
-  if (weights_.score.weight.defined())
-    take(prefix + weights_.score.path + ".weight", weights_.score.weight, true);
   return out;
 }
 
 std::vector<std::string> Model::trainable_names(const ModelConfig& config, const AdapterOptions& adapter,
                                                 bool score) {
   TransformerWeights layers = make_skeleton(config, family_with(config));
-  std::vector<std::string> names;
-  const bool lora = adapter.type != "none";
-  const std::string prefix = lora ? kPeftPrefix : "";
   const TargetMatcher matcher(targets_of(config, adapter));
-  if (lora)
-    for_each_linear(layers, [&](const Linear& linear) {
-      for (const char* factor : {".lora_A.weight", ".lora_B.weight"})
-        if (matcher.matches(linear.path)) names.push_back(prefix + linear.path + factor);
-    });
-  for (const TensorSlot& slot : tensor_slots(layers, config)) {
-    const bool is_head = slot.place == &layers.head.weight || slot.place == &layers.head.bias;
-    if (!lora && !(is_head && score)) names.push_back(slot.name);
-  }
-  if (score) names.push_back(prefix + layers.score.path + ".weight");
+  for_each_linear(layers, [&](Linear& linear) {
+    if (adapter.type != "none" && matcher.matches(linear.path)) linear.adapter.emplace();
+  });
+  std::vector<std::string> names;
+  for (const auto& trained : trained_places(layers, config, /*head_in_adapter=*/false, score))
+    names.push_back(trained.name);
   return names;
 }
 

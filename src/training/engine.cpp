@@ -47,13 +47,6 @@ bool compares_with_reference(const std::vector<Need>& needs) {
   return std::any_of(needs.begin(), needs.end(), compares_distributions);
 }
 
-void fold(algorithm::Metrics& into, const algorithm::Metrics& from) {
-  for (const auto& [name, metric] : from) {
-    const auto [place, fresh] = into.try_emplace(name, metric);
-    if (!fresh) place->second.add(metric);
-  }
-}
-
 model::SignalModel detached(const model::SignalModel& forwarded) {
   model::SignalModel values = forwarded;
   values.hidden = forwarded.hidden.detach();
@@ -303,7 +296,7 @@ StepResult Engine::run(const Step& step, const algorithm::Method& method, algori
     const Phase phase("method");
     const auto part = algorithm::differentiate(method, pass.view(items), state);
     result.loss += part.loss;
-    fold(result.metrics, part.metrics);
+    for (const auto& [name, metric] : part.metrics) algorithm::fold(result.metrics, name, metric);
     pass.keep(part, items);
   };
 

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "training/optimizer.h"
-#include "training/tensor_file.h"
 
 namespace attune::training {
 
@@ -26,10 +25,6 @@ class Hook {
   /// Puts back what tensors() gave. @throws Error{kRequest} naming what is missing or has another shape
   virtual void restore(const NamedTensors& tensors, AdamW& optimizer, const std::string& where) = 0;
 };
-
-/// The tensor of that name and shape. @throws Error{kRequest} when there is none
-const at::Tensor& kept_tensor(const NamedTensors& tensors, const std::string& name, const at::Tensor& like,
-                              const std::string& where);
 
 using Hooks = std::vector<std::unique_ptr<Hook>>;
 

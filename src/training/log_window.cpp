@@ -28,11 +28,6 @@ algorithm::Metrics from_json(const core::Json& json) {
 
 }  // namespace
 
-void fold(algorithm::Metrics& into, const std::string& name, const algorithm::Metric& metric) {
-  const auto [place, fresh] = into.try_emplace(name, metric);
-  if (!fresh) place->second.add(metric);
-}
-
 void LogWindow::add_update(double loss, double grad_norm, std::int64_t tokens, double seconds) {
   loss_ += loss;
   grad_norm_ += grad_norm;

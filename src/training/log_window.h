@@ -9,12 +9,11 @@
 
 namespace attune::training {
 
-/// Adds a metric to those of the same name.
-void fold(algorithm::Metrics& into, const std::string& name, const algorithm::Metric& metric);
-
 class LogWindow {
  public:
-  void add(const std::string& name, const algorithm::Metric& metric) { fold(metrics_, name, metric); }
+  void add(const std::string& name, const algorithm::Metric& metric) {
+    algorithm::fold(metrics_, name, metric);
+  }
   void add_update(double loss, double grad_norm, std::int64_t tokens, double seconds);
 
   /// {"loss", "grad_norm", "tokens_per_second", "step_seconds", metrics…}: means over the updates of the

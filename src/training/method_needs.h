@@ -26,4 +26,10 @@ bool any_need(const algorithm::Method& method, auto asks) {
   return std::any_of(needs.begin(), needs.end(), asks);
 }
 
+/// The same of any entry of a list whose entries have a method (`terms`).
+bool any_term(const auto& terms, auto asks) {
+  return std::any_of(terms.begin(), terms.end(),
+                     [&](const auto& term) { return any_need(*term.method, asks); });
+}
+
 }  // namespace attune::training

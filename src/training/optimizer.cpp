@@ -90,8 +90,8 @@ void AdamW::require_finite(std::int64_t update) const {
           update, parameters_[i].name);
 }
 
-std::map<std::string, at::Tensor> AdamW::tensors() const {
-  std::map<std::string, at::Tensor> result;
+NamedTensors AdamW::tensors() const {
+  NamedTensors result;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     result[parameters_[i].name + ".exp_avg"] = exp_avg_[i];
     result[parameters_[i].name + ".exp_avg_sq"] = exp_avg_sq_[i];
@@ -100,14 +100,9 @@ std::map<std::string, at::Tensor> AdamW::tensors() const {
   return result;
 }
 
-void AdamW::restore(const std::map<std::string, at::Tensor>& tensors, std::int64_t steps,
-                    const std::string& where) {
+void AdamW::restore(const NamedTensors& tensors, std::int64_t steps, const std::string& where) {
   const auto take = [&](const std::string& name, at::Tensor& into) {
-    const auto found = tensors.find(name);
-    if (found == tensors.end() || found->second.sizes() != into.sizes())
-      core::fail_request("{}: {} is missing or has another shape; the checkpoint belongs to another run",
-                         where, name);
-    into.copy_(found->second);
+    into.copy_(kept_tensor(tensors, name, into, where));
   };
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     take(parameters_[i].name + ".exp_avg", exp_avg_[i]);

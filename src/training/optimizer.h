@@ -6,11 +6,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "model/model.h"
+#include "training/tensor_file.h"
 
 namespace attune::training {
 
@@ -43,10 +43,9 @@ class AdamW {
   /// What a checkpoint keeps: moments by parameter name ("<name>.exp_avg", "<name>.exp_avg_sq") and the
   /// weights
   /// ("parameter.<name>"), exact whatever precision the model's own files have.
-  std::map<std::string, at::Tensor> tensors() const;
+  NamedTensors tensors() const;
   /// Puts moments and weights back. @throws Error{kRequest} if one is missing or has another shape.
-  void restore(const std::map<std::string, at::Tensor>& tensors, std::int64_t steps,
-               const std::string& where);
+  void restore(const NamedTensors& tensors, std::int64_t steps, const std::string& where);
   const std::vector<model::Parameter>& parameters() const { return parameters_; }
   std::int64_t steps() const { return steps_; }
 

@@ -97,12 +97,11 @@ std::vector<OptimizedParameter> optimized_parameters(std::vector<model::Paramete
   std::vector<OptimizedParameter> result;
   for (auto& parameter : parameters) {
     OptimizedParameter optimized{parameter, 1, parameter.decay ? weight_decay : 0};
-    Matcher* first = nullptr;
-    for (auto& matcher : matchers)
-      if (matcher.matches(parameter.name) && first == nullptr) first = &matcher;
-    if (first != nullptr && first->rule.learning_rate >= 0)
-      optimized.rate_scale = first->rule.learning_rate / peak;
-    if (first != nullptr && first->rule.weight_decay >= 0) optimized.weight_decay = first->rule.weight_decay;
+    const auto first =
+        std::ranges::find_if(matchers, [&](Matcher& matcher) { return matcher.matches(parameter.name); });
+    const ParameterRule rule = first == matchers.end() ? ParameterRule() : first->rule;
+    if (rule.learning_rate >= 0) optimized.rate_scale = rule.learning_rate / peak;
+    if (rule.weight_decay >= 0) optimized.weight_decay = rule.weight_decay;
     if (optimized.rate_scale == 0)
       parameter.tensor.set_requires_grad(false);
     else

@@ -7,7 +7,6 @@
 //       - {match: 'layers\.\d+\.mlp', weight_decay: 0.1}
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 

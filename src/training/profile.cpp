@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
-#include <span>
 #include <vector>
 
 #include "core/error.h"
@@ -24,7 +23,6 @@ constexpr std::size_t kOperators = 20;  // shown
 /// One recorded stretch on the processor. Stretches of a thread lie within each other or apart.
 struct Stretch {
   std::string name;
-  bool phase = false;  ///< named by us, not an operator
   std::uint64_t begin = 0, end = 0, thread = 0;
   std::uint64_t inner = 0;  ///< nanoseconds of stretches of the same kind right below
 };
@@ -34,7 +32,8 @@ struct Cost {
   std::int64_t calls = 0;
 };
 
-/// What was recorded within updates: evaluations and checkpoints between them are on the time line only.
+/// The phases, or the operators, that were recorded within updates: evaluations and checkpoints between them
+/// are on the time line only.
 std::vector<Stretch> stretches_of(const kineto::ProfilerResult& result, bool phases) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> updates;
   for (const auto& event : result.events())
@@ -48,7 +47,7 @@ std::vector<Stretch> stretches_of(const kineto::ProfilerResult& result, bool pha
   for (const auto& event : result.events()) {
     const bool phase = event.scope() == static_cast<std::uint8_t>(at::RecordScope::USER_SCOPE);
     if (event.deviceType() == c10::DeviceType::CPU && phase == phases && inside(event))
-      found.push_back({event.name(), phase, event.startNs(), event.endNs(), event.startThreadId(), 0});
+      found.push_back({event.name(), event.startNs(), event.endNs(), event.startThreadId(), 0});
   }
   std::ranges::sort(found, [](const Stretch& a, const Stretch& b) {
     return std::tuple(a.thread, a.begin, b.end) < std::tuple(b.thread, b.begin, a.end);

@@ -1,8 +1,5 @@
 #include "training/reference_model.h"
 
-#include <algorithm>
-
-#include "core/error.h"
 #include "core/files.h"
 #include "training/method_needs.h"
 #include "training/reference_cache.h"
@@ -26,15 +23,11 @@ bool holds_second_model(const TrainRecipe& recipe, bool adapter, bool compared) 
 ReferenceModel::ReferenceModel(const TrainRecipe& recipe, const model::Model& policy,
                                const std::vector<MethodTerm>& terms)
     : recipe_(recipe) {
-  const bool wanted = std::any_of(terms.begin(), terms.end(), [](const MethodTerm& term) {
-    return any_need(*term.method, reads_reference);
-  });
   const std::string& path = recipe.reference.path;
-  const bool moves = recipe.reference.sync;
-  if (!holds_second_model(recipe, policy.has_adapter(), wanted)) return;
+  if (!holds_second_model(recipe, policy.has_adapter(), any_term(terms, reads_reference))) return;
   model_.emplace(model::Model::load(path.empty() ? recipe.model
                                                  : model::ModelOptions{path, recipe.model.dtype, "", ""}));
-  if (moves) model_->drop_adapter_after_merge();
+  if (recipe.reference.sync) model_->drop_adapter_after_merge();
 }
 
 void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& terms,
@@ -51,8 +44,7 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
         std::move(stream), updates, *term.method, recipe_.training.pairing, policy.config(),
         CacheSource{reader, source, what, fingerprint}, core::cache_folder());
   };
-  if (std::any_of(terms.begin(), terms.end(),
-                  [](const MethodTerm& term) { return any_need(*term.method, compares_distributions); }))
+  if (any_term(terms, compares_distributions))
     head_ = copy_of(model_ ? model_->head() : policy.head(model::Weights::kReference));
   for (auto& term : terms) {
     if (!any_need(*term.method, reads_reference)) continue;

@@ -65,10 +65,7 @@ void resolve_adapter(TrainRecipe& recipe) {
 
 void check_reference(const ReferenceOptions& reference, const std::vector<TermSetting>& terms) {
   const ReferenceOptions untouched;
-  const bool compared = std::any_of(terms.begin(), terms.end(), [](const TermSetting& term) {
-    return any_need(*term.method, reads_reference);
-  });
-  if (reference.sync && !compared)
+  if (reference.sync && !any_term(terms, reads_reference))
     core::fail_request("reference.sync has no effect: no method of this run compares with a reference");
   const auto belongs = [&](const char* key, bool set) {
     if (set && !reference.sync)
@@ -83,11 +80,8 @@ void check_reference(const ReferenceOptions& reference, const std::vector<TermSe
 void check_parameter_groups(const TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   const auto rules = parameter_rules(recipe.training.parameter_groups);
   if (rules.empty()) return;
-  const bool scores = std::any_of(terms.begin(), terms.end(), [](const TermSetting& term) {
-    return any_need(*term.method, reads_score);
-  });
-  require_matches(
-      rules, model::Model::trainable_names(model::Model::peek_config(recipe.model), recipe.adapter, scores));
+  require_matches(rules, model::Model::trainable_names(model::Model::peek_config(recipe.model),
+                                                       recipe.adapter, any_term(terms, reads_score)));
 }
 
 /// Settings of some schedules that the others would ignore.

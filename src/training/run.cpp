@@ -51,8 +51,7 @@ class Run {
     codec_ =
         data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
     const auto pad = codec_.tokenizer ? codec_.tokenizer->pad_id() : std::nullopt;
-    for (const auto& term : settings_)
-      if (any_need(*term.method, reads_score)) model_->add_score_head(seed(), pad.value_or(-1));
+    if (any_term(settings_, reads_score)) model_->add_score_head(seed(), pad.value_or(-1));
   }
 
   void open_data() {
@@ -101,8 +100,7 @@ class Run {
     SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().stream.data(), recipe_.samples,
                          seed(), folder);
     Observer observer{observer_.on_row, observer_.on_update, observer_.on_message, {}, observer_.interrupted};
-    if (std::none_of(terms_.begin(), terms_.end(),
-                     [](const MethodTerm& t) { return any_need(*t.method, reads_score); }))
+    if (!any_term(terms_, reads_score))
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
     TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
                            recipe_.eval.metric};

@@ -26,4 +26,13 @@ NamedTensors load_tensors(const std::string& path) {
   return tensors;
 }
 
+const at::Tensor& kept_tensor(const NamedTensors& tensors, const std::string& name, const at::Tensor& like,
+                              const std::string& where) {
+  const auto found = tensors.find(name);
+  if (found == tensors.end() || found->second.sizes() != like.sizes())
+    core::fail_request("{}: {} is missing or has another shape; the checkpoint belongs to another run", where,
+                       name);
+  return found->second;
+}
+
 }  // namespace attune::training

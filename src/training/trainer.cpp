@@ -47,11 +47,15 @@ ScheduleOptions schedule_of(const TrainingOptions& options, double peak, std::in
 
 }  // namespace
 
+std::int64_t updates_in(const TrainingOptions& options, double batches_per_epoch) {
+  if (options.max_steps > 0) return options.max_steps;
+  return std::max<std::int64_t>(1, std::llround(std::ceil(options.epochs * batches_per_epoch - 1e-9)));
+}
+
 std::int64_t total_updates(const std::vector<MethodTerm>& terms, const TrainingOptions& options) {
   ATTUNE_ASSERT(!terms.empty());
-  if (options.max_steps > 0) return options.max_steps;
-  const auto per_epoch = static_cast<double>(terms.front().stream.batches_per_epoch());
-  return std::max<std::int64_t>(1, std::llround(std::ceil(options.epochs * per_epoch - 1e-9)));
+  if (options.max_steps > 0) return options.max_steps;  // counting the batches may mean walking the data
+  return updates_in(options, static_cast<double>(terms.front().stream.batches_per_epoch()));
 }
 
 DataStream evaluation_stream(const data::Dataset& data, const TrainingOptions& options) {
@@ -162,7 +166,8 @@ core::Json Trainer::evaluate() {
       const double groups = step.totals().groups;
       sum += result.loss * groups;
       count += groups;
-      for (const auto& [name, metric] : result.metrics) fold(metrics, named(terms_, term, name), metric);
+      for (const auto& [name, metric] : result.metrics)
+        algorithm::fold(metrics, named(terms_, term, name), metric);
     }
     loss += count > 0 ? term.weight * sum / count : 0;
     for (const auto& [name, metric] : metrics) row["eval_" + name] = metric.value();

@@ -35,6 +35,8 @@ struct MethodTerm {
   std::shared_ptr<const ReferenceCache> cache, eval_cache;  ///< null: the reference is computed at every step
 };
 
+/// Updates of a run whose epoch has so many batches: max_steps, or what the epochs come to; at least one.
+std::int64_t updates_in(const TrainingOptions& options, double batches_per_epoch);
 /// Updates of a whole run: max_steps, or what the epochs of the first method's data come to.
 std::int64_t total_updates(const std::vector<MethodTerm>& terms, const TrainingOptions& options);
 /// How held-out data is read: in the order of the file, in batches as large as training's.

@@ -74,18 +74,12 @@ class Quickstart : public Command {
     Stories stories;
   };
 
-  static model::Model load_model(const std::string& folder) {
-    model::ModelOptions options;
-    options.path = folder;
-    return model::Model::load(options);
-  }
-
   void load() {
     model_folder_ = asset_path("tinystories-656k");
     openings_ = asset_path("quickstart/openings.jsonl");
     const std::string rules = asset_path("quickstart/feedback.yaml");
     feedback_ = feedback::make_rule(core::parse_yaml(core::read_file(rules), rules), "feedback");
-    model_.emplace(load_model(model_folder_));
+    model_.emplace(model::Model::load({.path = model_folder_}));
     tokenizer_.emplace(text::Tokenizer::load(model_folder_));
     held_out_ = write("writing held-out stories", read_openings(openings_, "held_out"), 1);
     auto ordinary = options_.writing;
@@ -156,7 +150,7 @@ class Quickstart : public Command {
   }
 
   void finish(const training::RunResult& result, Output& out) {
-    model_after_.emplace(load_model(result.model_folder));
+    model_after_.emplace(model::Model::load({.path = result.model_folder}));
     std::swap(model_, model_after_);
     const Written after = write("writing held-out stories", held_out_.openings, 1);
     auto ordinary_after = story_likelihoods(*model_, ordinary_.openings, ordinary_.stories, 1);

@@ -57,10 +57,9 @@ class GoldenLosses : public SelftestCheck {
     for (const auto& item : golden.at("cases")) {
       const double difference = apart(item, path);
       if (!(difference <= kLossTolerance)) {
-        auto failed = SelftestResult::within(
+        return SelftestResult::within(
             difference, kLossTolerance,
             item.at("method").get<std::string>() + " against " + golden.at("oracle").get<std::string>());
-        return failed;
       }
       worst = std::max(worst, difference);
       methods.insert(item.at("method"));

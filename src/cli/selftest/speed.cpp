@@ -1,7 +1,6 @@
 // How much of what the machine can do training and sampling get: matrix products bound the one, reading
 // weights from memory the other.
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <functional>
@@ -52,12 +51,6 @@ model::Model middle_sized_model() {
       1);
 }
 
-double weights_of(model::Model& model) {
-  double count = 0;
-  for (const auto& [name, tensor] : model.named_weights()) count += static_cast<double>(tensor.numel());
-  return count;
-}
-
 std::vector<std::int32_t> ids_from(std::int64_t start, std::int64_t count) {
   std::vector<std::int32_t> ids;
   for (std::int64_t i = 0; i < count; ++i)
@@ -71,7 +64,8 @@ class Speed : public SelftestCheck {
 
   SelftestResult run(const SelftestBench&) const override {
     model::Model model = middle_sized_model();
-    const double weights = weights_of(model), products = product_limit(), reads = read_limit();
+    const auto weights = static_cast<double>(model::Model::count_weights(model.config()));
+    const double products = product_limit(), reads = read_limit();
     const double trained = training_speed(model), sampled = sampling_speed(model);
     const double training_share =
         6 * weights * trained / products;  // two operations a weight forward, four backward
