@@ -23,7 +23,7 @@ data::TokenizedRow view_of(const data::CachedRow& row) {
     out.mask = candidate.completion.mask;
     out.step_scores = candidate.step_scores;
     out.step_ends = candidate.completion.step_ends;
-    out.sampling_logps = candidate.sampling_logps;
+    out.old_logps = candidate.old_logps;
     out.truncated = candidate.completion.truncated;
   }
   return view;

@@ -56,7 +56,7 @@ TokenizedCandidate read_candidate(Cursor& cursor) {
   out.weight = head.weight;
   out.index = head.index;
   out.step_scores = cursor.list<double>(head.step_scores);
-  out.sampling_logps = cursor.list<double>(head.sampling_logps);
+  out.old_logps = cursor.list<double>(head.old_logps);
   out.completion = cursor.list<std::int32_t>(head.completion);
   out.step_ends = cursor.list<std::int32_t>(head.step_ends);
   out.mask = cursor.list<std::uint8_t>(head.completion);

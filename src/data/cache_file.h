@@ -24,7 +24,7 @@ namespace attune::data {
 /// A candidate as it is written; owns what TokenizedCandidate points to.
 struct CachedCandidate : Judgement {
   TokenizedExample::Completion completion;
-  std::vector<double> step_scores, sampling_logps;
+  std::vector<double> step_scores, old_logps;
 };
 
 struct CachedRow {

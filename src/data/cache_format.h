@@ -6,7 +6,7 @@
 namespace attune::data::cache {
 
 inline constexpr char kMagic[8] = {'A', 'T', 'T', 'N', 'D', 'A', 'T', 'A'};
-inline constexpr std::uint64_t kVersion = 1;
+inline constexpr std::uint64_t kVersion = 2;
 
 struct RowHead {
   std::int64_t index;
@@ -14,7 +14,7 @@ struct RowHead {
 };
 
 struct CandidateHead {
-  std::uint32_t completion, step_scores, step_ends, sampling_logps;
+  std::uint32_t completion, step_scores, step_ends, old_logps;
   std::uint32_t flags, index;
   double rank, reward, margin, preference, weight;
 };

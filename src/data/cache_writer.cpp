@@ -25,7 +25,7 @@ void append_candidate(std::string& out, const CachedCandidate& candidate) {
   head.completion = static_cast<std::uint32_t>(completion.ids.size());
   head.step_scores = static_cast<std::uint32_t>(candidate.step_scores.size());
   head.step_ends = static_cast<std::uint32_t>(completion.step_ends.size());
-  head.sampling_logps = static_cast<std::uint32_t>(candidate.sampling_logps.size());
+  head.old_logps = static_cast<std::uint32_t>(candidate.old_logps.size());
   const auto put = [&](const std::optional<double>& value, std::uint32_t flag, double& place) {
     if (value) head.flags |= flag;
     place = value.value_or(0);
@@ -40,7 +40,7 @@ void append_candidate(std::string& out, const CachedCandidate& candidate) {
   if (completion.truncated) head.flags |= cache::kTruncated;
   append_bytes(out, &head, sizeof head);
   append_list(out, candidate.step_scores);
-  append_list(out, candidate.sampling_logps);
+  append_list(out, candidate.old_logps);
   append_list(out, completion.ids);
   append_list(out, completion.step_ends);
   append_list(out, completion.mask);

@@ -29,7 +29,9 @@ std::vector<double> fitting_scores(const std::vector<double>& scores,
 
 CachedCandidate cached_candidate(const Candidate& candidate, TokenizedExample::Completion completion) {
   CachedCandidate out{candidate, {}, {}, {}};
-  out.sampling_logps = fitting_logps(candidate.sampling_logps, completion);
+  // What the samples were drawn with, where it is told; else what the model that wrote them gave them.
+  out.old_logps = fitting_logps(candidate.sampling_logps.empty() ? candidate.logps : candidate.sampling_logps,
+                                completion);
   out.step_scores = fitting_scores(candidate.step_scores, completion);
   out.completion = std::move(completion);
   return out;

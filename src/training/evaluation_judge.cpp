@@ -1,6 +1,7 @@
 #include "training/evaluation_judge.h"
 
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 #include "core/fields.h"
@@ -16,17 +17,19 @@ void EvaluationJudge::require(const core::Json& evaluation) const {
                      near.empty() ? "" : ", did you mean " + near + "?", fmt::join(names, ", "));
 }
 
-bool EvaluationJudge::consider(const core::Json& evaluation, std::int64_t update) {
+double EvaluationJudge::value_in(const core::Json& evaluation) const {
   require(evaluation);
   const core::Json& value = evaluation.at("eval_" + metric_);
-  const double sign = metric_.ends_with("loss") ? -1 : 1;
-  const bool better = value.is_number() && (best_update_ < 0 || sign * value.get<double>() > best_) &&
-                      std::isfinite(value.get<double>());
-  if (!better) {
+  return value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
+}
+
+bool EvaluationJudge::consider(const core::Json& evaluation, std::int64_t update) {
+  const double value = (lower_is_better() ? -1 : 1) * value_in(evaluation);
+  if (!std::isfinite(value) || (best_update_ >= 0 && value <= best_)) {
     ++misses_;
     return false;
   }
-  best_ = sign * value.get<double>();
+  best_ = value;
   best_update_ = update;
   misses_ = 0;
   return true;

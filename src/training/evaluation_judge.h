@@ -22,6 +22,9 @@ class EvaluationJudge {
   /// Takes the evaluation after `update` updates into account. True when it is the best so far.
   bool consider(const core::Json& evaluation, std::int64_t update);
 
+  /// The metric in an evaluation; NaN where that is no number.
+  double value_in(const core::Json& evaluation) const;
+  bool lower_is_better() const { return metric_.ends_with("loss"); }
   bool out_of_patience() const { return patience_ > 0 && misses_ >= patience_; }
   std::int64_t best_update() const { return best_update_; }  ///< -1 before the first improvement
   std::int64_t misses() const { return misses_; }            ///< evaluations since the best one

@@ -16,6 +16,25 @@ std::vector<std::string> schedule_names() {
   return names;
 }
 
+void declare_plateau(TrainingOptions& o, core::Fields& fields) {
+  fields
+      .add("plateau_factor", o.plateau_factor,
+           "reduce_lr_on_plateau, greedy: the rate is multiplied by it; 0: 0.1 and 0.95.")
+      .range(0, 0.999999);
+  fields
+      .add("plateau_patience", o.plateau_patience,
+           "The same: evaluations in a row without improvement that change nothing yet.")
+      .non_negative();
+  fields
+      .add("plateau_threshold", o.plateau_threshold,
+           "The same: what counts as improvement; 0: 1e-4 of the best and 1e-6.")
+      .range(0, 1);
+  fields
+      .add("plateau_cooldown", o.plateau_cooldown,
+           "The same: evaluations after a reduction that do not count.")
+      .non_negative();
+}
+
 void declare_schedule(TrainingOptions& o, core::Fields& fields) {
   fields.add("learning_rate", o.learning_rate, "Peak learning rate; 0 takes the method's default.")
       .non_negative();
@@ -29,11 +48,13 @@ void declare_schedule(TrainingOptions& o, core::Fields& fields) {
       .alias("num_decay_steps");
   fields
       .add("min_lr_ratio", o.min_lr_ratio,
-           "Floor of the schedules …_with_min_lr and of warmup_stable_decay, as a share of the peak.")
+           "Floor of the schedules …_with_min_lr, warmup_stable_decay, reduce_lr_on_plateau and greedy, as a "
+           "share of the peak.")
       .range(0, 1);
   fields.add("num_cycles", o.num_cycles, "Cycles of the cosine schedules; 0: 1 with restarts, else a half.")
       .non_negative();
   fields.add("power", o.power, "Exponent of the polynomial schedule.").positive();
+  declare_plateau(o, fields);
 }
 
 void declare_optimizer(TrainingOptions& o, core::Fields& fields) {

@@ -7,6 +7,7 @@
 #include "core/system.h"
 #include "training/method_needs.h"
 #include "training/parameter_groups.h"
+#include "training/schedule.h"
 
 namespace attune::training {
 namespace {
@@ -85,21 +86,37 @@ void check_parameter_groups(const TrainRecipe& recipe, const std::vector<TermSet
 }
 
 /// Settings of some schedules that the others would ignore.
-void check_schedule(const TrainingOptions& training) {
-  const auto belongs = [&](const char* key, bool set, const std::vector<std::string>& schedules) {
-    if (set && std::find(schedules.begin(), schedules.end(), training.schedule) == schedules.end())
-      core::fail_request(
-          "training.{} has no effect with training.schedule={}; leave it out, or choose a schedule that "
-          "heeds it: {}",
-          key, training.schedule, fmt::join(schedules, ", "));
+void check_schedule(const TrainRecipe& recipe) {
+  const TrainingOptions& training = recipe.training;
+  const auto all = schedules();
+  const auto heeds = [](const ScheduleInfo& schedule, const char* key) {
+    return std::ranges::find(schedule.heeds, key) != schedule.heeds.end();
   };
-  belongs("decay_steps", training.decay_steps > 0, {"warmup_stable_decay"});
-  belongs("min_lr_ratio", training.min_lr_ratio > 0,
-          {"cosine_with_min_lr", "cosine_warmup_with_min_lr", "warmup_stable_decay"});
-  belongs("num_cycles", training.num_cycles > 0,
-          {"cosine", "cosine_with_restarts", "cosine_with_min_lr", "cosine_warmup_with_min_lr",
-           "warmup_stable_decay"});
-  belongs("power", training.power != 1, {"polynomial"});
+  const auto& chosen = *std::ranges::find(all, training.schedule, &ScheduleInfo::name);
+  const auto belongs = [&](const char* key, auto value, auto untouched) {
+    if (value == untouched || heeds(chosen, key)) return;
+    std::vector<std::string> others;
+    for (const auto& schedule : all)
+      if (heeds(schedule, key)) others.push_back(schedule.name);
+    core::fail_request(
+        "training.{} has no effect with training.schedule={}; leave it out, or choose a schedule that "
+        "heeds it: {}",
+        key, training.schedule, fmt::join(others, ", "));
+  };
+  const TrainingOptions untouched;
+  belongs("warmup_steps", training.warmup_steps, untouched.warmup_steps);
+  belongs("warmup_ratio", training.warmup_ratio, untouched.warmup_ratio);
+  belongs("decay_steps", training.decay_steps, untouched.decay_steps);
+  belongs("min_lr_ratio", training.min_lr_ratio, untouched.min_lr_ratio);
+  belongs("num_cycles", training.num_cycles, untouched.num_cycles);
+  belongs("power", training.power, untouched.power);
+  belongs("plateau_factor", training.plateau_factor, untouched.plateau_factor);
+  belongs("plateau_patience", training.plateau_patience, untouched.plateau_patience);
+  belongs("plateau_threshold", training.plateau_threshold, untouched.plateau_threshold);
+  belongs("plateau_cooldown", training.plateau_cooldown, untouched.plateau_cooldown);
+  if (chosen.follows_evaluation && recipe.eval.data.is_null())
+    core::fail_request("training.schedule={} follows eval.{}, and there is no held-out data: set eval.data",
+                       training.schedule, recipe.eval.metric);
 }
 
 std::string in_full(const std::string& path) {
@@ -132,7 +149,7 @@ core::Json resolved_method(const TermSetting& term) {
 void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   auto& training = recipe.training;
   resolve_adapter(recipe);
-  check_schedule(training);
+  check_schedule(recipe);
   check_reference(recipe.reference, terms);
   check_parameter_groups(recipe, terms);
   if (training.learning_rate == 0) training.learning_rate = terms.front().method->info().learning_rate;

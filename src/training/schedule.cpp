@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "training/adaptive_schedule.h"
 
 namespace attune::training {
 namespace {
@@ -54,45 +55,88 @@ double warmup_stable_decay(const ScheduleOptions& options, After at) {
   return into <= 0 ? 1 : above_floor(options, cosine_fall(options, into / decay));
 }
 
+class ShapedSchedule : public Schedule {
+ public:
+  ShapedSchedule(ScheduleOptions options, Shape shape, bool ahead)
+      : options_(std::move(options)), shape_(shape), ahead_(ahead ? 1 : 0) {}
+  double factor(std::int64_t step) const override {
+    if (step < options_.warmup_steps)
+      return static_cast<double>(step + ahead_) / static_cast<double>(options_.warmup_steps);
+    return shape_(options_, {static_cast<double>(step + ahead_ - options_.warmup_steps),
+                             static_cast<double>(options_.total_steps - options_.warmup_steps)});
+  }
+
+ private:
+  ScheduleOptions options_;
+  Shape shape_;
+  std::int64_t ahead_;
+};
+
+using Make = std::function<std::unique_ptr<Schedule>(const ScheduleOptions&)>;
+
+/// @param ahead every update is made with the rate that the other schedules have one update later
+Make shaped(Shape shape, bool ahead = false) {
+  return [shape, ahead](const ScheduleOptions& options) {
+    return std::make_unique<ShapedSchedule>(options, shape, ahead);
+  };
+}
+
 struct Entry {
-  const char* name;
-  Shape shape;
-  const char* summary;
-  bool ahead = false;  ///< every update is made with the rate that the others have one update later
+  ScheduleInfo info;
+  Make make;
 };
-constexpr Entry kEntries[] = {
-    {"linear", linear, "Falls in a straight line to zero."},
-    {"cosine", cosine, "Falls along half a cosine to zero."},
-    {"cosine_with_restarts", cosine_with_restarts, "Cosine falls, started anew num_cycles times."},
-    {"cosine_with_min_lr", cosine_with_min_lr, "Falls along half a cosine to min_lr_ratio of the peak."},
-    {"cosine_warmup_with_min_lr", cosine_with_min_lr,
-     "cosine_with_min_lr, one update ahead: the first is made with a share of the peak, not with zero.",
-     true},
-    {"polynomial", polynomial, "Falls as (1 - t)^power to a rate of 1e-7."},
-    {"constant", constant, "Stays at the peak after the warm-up."},
-    {"constant_with_warmup", constant, "Another name of constant, as in transformers."},
-    {"inverse_sqrt", inverse_sqrt, "Falls with the square root of the steps."},
-    {"warmup_stable_decay", warmup_stable_decay,
-     "Stays at the peak, then falls along a cosine in the last part."},
-};
+
+/// A schedule that rises from 0 and then has a shape; beside the warm-up it heeds `settings`.
+Entry warmed_up(const char* name, const char* summary, Make make, std::vector<std::string> settings = {}) {
+  settings.insert(settings.begin(), {"warmup_steps", "warmup_ratio"});
+  return {{name, summary, std::move(settings)}, std::move(make)};
+}
+Entry following(const char* name, const char* summary, Make make) {
+  return {{name,
+           summary,
+           {"min_lr_ratio", "plateau_factor", "plateau_threshold", "plateau_patience", "plateau_cooldown"},
+           true},
+          std::move(make)};
+}
+
+std::vector<Entry> entries() {
+  return {
+      warmed_up("linear", "Falls in a straight line to zero.", shaped(linear)),
+      warmed_up("cosine", "Falls along half a cosine to zero.", shaped(cosine), {"num_cycles"}),
+      warmed_up("cosine_with_restarts", "Cosine falls, started anew num_cycles times.",
+                shaped(cosine_with_restarts), {"num_cycles"}),
+      warmed_up("cosine_with_min_lr", "Falls along half a cosine to min_lr_ratio of the peak.",
+                shaped(cosine_with_min_lr), {"min_lr_ratio", "num_cycles"}),
+      warmed_up(
+          "cosine_warmup_with_min_lr",
+          "cosine_with_min_lr, one update ahead: the first is made with a share of the peak, not with zero.",
+          shaped(cosine_with_min_lr, true), {"min_lr_ratio", "num_cycles"}),
+      warmed_up("polynomial", "Falls as (1 - t)^power to a rate of 1e-7.", shaped(polynomial), {"power"}),
+      warmed_up("constant", "Stays at the peak after the warm-up.", shaped(constant)),
+      warmed_up("constant_with_warmup", "Another name of constant, as in transformers.", shaped(constant)),
+      warmed_up("inverse_sqrt", "Falls with the square root of the steps.", shaped(inverse_sqrt)),
+      warmed_up("warmup_stable_decay", "Stays at the peak, then falls along a cosine in the last part.",
+                shaped(warmup_stable_decay), {"decay_steps", "min_lr_ratio", "num_cycles"}),
+      following("reduce_lr_on_plateau", "Falls to a tenth whenever eval.metric has not improved for a while.",
+                reduce_lr_on_plateau),
+      following("greedy", "Falls by 5 % while eval.metric does not improve and rises again while it does.",
+                greedy_schedule),
+  };
+}
 
 }  // namespace
 
 std::vector<ScheduleInfo> schedules() {
   std::vector<ScheduleInfo> infos;
-  for (const Entry& entry : kEntries) infos.push_back({entry.name, entry.summary});
+  for (Entry& entry : entries()) infos.push_back(std::move(entry.info));
   return infos;
 }
 
-double schedule_factor(const ScheduleOptions& options, std::int64_t step) {
-  const auto entry = std::find_if(std::begin(kEntries), std::end(kEntries),
-                                  [&](const Entry& e) { return options.name == e.name; });
-  ATTUNE_ASSERT(entry != std::end(kEntries));
-  const std::int64_t ahead = entry->ahead ? 1 : 0;
-  if (step < options.warmup_steps)
-    return static_cast<double>(step + ahead) / static_cast<double>(options.warmup_steps);
-  return entry->shape(options, {static_cast<double>(step + ahead - options.warmup_steps),
-                                static_cast<double>(options.total_steps - options.warmup_steps)});
+std::unique_ptr<Schedule> make_schedule(const ScheduleOptions& options) {
+  const auto all = entries();
+  const auto entry = std::ranges::find_if(all, [&](const Entry& e) { return e.info.name == options.name; });
+  ATTUNE_ASSERT(entry != all.end());
+  return entry->make(options);
 }
 
 }  // namespace attune::training

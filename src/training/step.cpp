@@ -42,8 +42,8 @@ class Assembler {
   void add(const data::TokenizedRow& row, std::size_t index, Role role, std::int64_t group) {
     const auto& candidate = row.candidates[index];
     add_sequence(row, candidate, feedback_of(candidate, role, group), candidate.index);
-    if (!candidate.sampling_logps.empty())
-      old_.emplace_back(candidate.sampling_logps.begin(), candidate.sampling_logps.end());
+    if (!candidate.old_logps.empty())
+      old_.emplace_back(candidate.old_logps.begin(), candidate.old_logps.end());
   }
 
   /// The row's prompt with another row's completion (KTO's estimate of the KL).

@@ -33,16 +33,22 @@ std::vector<OptimizedParameter> optimized(model::Model& model, const TrainingOpt
                               options.weight_decay, peak);
 }
 
-ScheduleOptions schedule_of(const TrainingOptions& options, double peak, std::int64_t total) {
+ScheduleOptions schedule_of(const TrainingOptions& options, double peak, std::int64_t total,
+                            bool lower_is_better) {
   const std::int64_t by_ratio = std::llround(std::ceil(options.warmup_ratio * static_cast<double>(total)));
-  return {options.schedule,
-          options.warmup_steps > 0 ? options.warmup_steps : by_ratio,
-          total,
-          options.min_lr_ratio,
-          options.num_cycles,
-          options.power,
-          peak,
-          options.decay_steps};
+  return {.name = options.schedule,
+          .warmup_steps = options.warmup_steps > 0 ? options.warmup_steps : by_ratio,
+          .total_steps = total,
+          .min_lr_ratio = options.min_lr_ratio,
+          .num_cycles = options.num_cycles,
+          .power = options.power,
+          .peak = peak,
+          .decay_steps = options.decay_steps,
+          .plateau_factor = options.plateau_factor,
+          .plateau_threshold = options.plateau_threshold,
+          .plateau_patience = options.plateau_patience,
+          .plateau_cooldown = options.plateau_cooldown,
+          .lower_is_better = lower_is_better};
 }
 
 }  // namespace
@@ -77,7 +83,8 @@ Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTer
       profile_(folder.path() + "/profile", options_.training.profile),
       judge_(options_.metric, options_.training.early_stopping_patience) {
   total_ = attune::training::total_updates(terms_, options_.training);
-  schedule_ = schedule_of(options_.training, options_.learning_rate, total_);
+  schedule_ =
+      make_schedule(schedule_of(options_.training, options_.learning_rate, total_, judge_.lower_is_better()));
 }
 
 Trainer::Update Trainer::update_once() {
@@ -97,7 +104,7 @@ Trainer::Update Trainer::update_once() {
     steps.push_back(std::move(step));
   }
   update.grad_norm = measure_gradients();
-  update.learning_rate = options_.learning_rate * schedule_factor(schedule_, done_);
+  update.learning_rate = options_.learning_rate * schedule_->factor(done_);
   guard(update, steps);
   if (!steps.empty()) {
     const Phase phase("optimizer");
@@ -198,7 +205,7 @@ void Trainer::log(const core::Json& evaluation) {
                     {"epoch", terms_.front().stream.epoch()},
                     {"loss", measured.at("loss")},
                     {"grad_norm", measured.at("grad_norm")},
-                    {"learning_rate", options_.learning_rate * schedule_factor(schedule_, done_ - 1)},
+                    {"learning_rate", options_.learning_rate * schedule_->factor(done_ - 1)},
                     {"num_tokens", num_tokens_},
                     {"computed_tokens", computed_tokens_},
                     {"tokens_per_second", measured.at("tokens_per_second")},
@@ -231,6 +238,7 @@ void Trainer::conclude() {
   const core::Json evaluation = judge ? evaluate() : core::Json::object();
   const bool best = judge && judge_.consider(evaluation, done_), give_up = judge_.out_of_patience();
   if (due(options_.training.logging_steps, false) || judge) log(evaluation);
+  if (judge) schedule_->observe(judge_.value_in(evaluation));  // the line above has the rate that was used
   if (save || give_up || (best && options_.training.save_best)) save_checkpoint();
   if (give_up && done_ < total_)
     say(fmt::format("stopped after {} of {} updates: eval_{} has not improved for {} evaluations", done_,
@@ -305,6 +313,7 @@ core::Json Trainer::state() const {
           {"num_tokens", num_tokens_},
           {"computed_tokens", computed_tokens_},
           {"judge", judge_.state()},
+          {"schedule", schedule_->state()},
           {"owes_conclusion", owes_conclusion_},
           {"epoch_ended", epoch_ended_},
           {"terms", terms},
@@ -336,6 +345,7 @@ void Trainer::restore_state(const core::Json& state, const std::string& where) {
   num_tokens_ = state.at("num_tokens");
   computed_tokens_ = state.at("computed_tokens");
   judge_.restore(state.at("judge"));
+  schedule_->restore(state.at("schedule"));
   owes_conclusion_ = state.at("owes_conclusion");
   epoch_ended_ = state.at("epoch_ended");
   for (std::size_t i = 0; i < terms_.size(); ++i) {

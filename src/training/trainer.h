@@ -55,7 +55,7 @@ struct TrainerOptions {
   TrainingOptions training;
   EngineOptions engine;
   double learning_rate = 1e-6;  ///< the peak, resolved
-  std::string metric = "loss";  ///< for save_best and early stopping
+  std::string metric = "loss";  ///< for save_best, early stopping and schedules that follow it
 };
 
 class Trainer {
@@ -114,7 +114,7 @@ class Trainer {
   AdamW optimizer_;
   Hooks hooks_;
   Profile profile_;
-  ScheduleOptions schedule_;
+  std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<EventFile> events_;
   EvaluationJudge judge_;
   LogWindow window_;

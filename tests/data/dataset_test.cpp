@@ -82,21 +82,28 @@ TEST_F(DatasetTest, EveryFieldSurvivesTheCache) {
   EXPECT_EQ(c.weight, 3);
   EXPECT_THAT(copy(c.step_scores), ElementsAre(0.5, 1));
   EXPECT_EQ(c.step_ends.size(), 2U);
-  EXPECT_THAT(copy(c.sampling_logps), ElementsAre(-1, -2));
+  EXPECT_THAT(copy(c.old_logps), ElementsAre(-1, -2));
   EXPECT_THAT(copy(c.mask), ElementsAre(0, 1));
   EXPECT_FALSE(row.candidates[1].label.has_value());
-  EXPECT_THAT(copy(row.candidates[1].sampling_logps), IsEmpty());
+  EXPECT_THAT(copy(row.candidates[1].old_logps), IsEmpty());
+}
+
+TEST_F(DatasetTest, OldLogProbsAreTheSamplersElseThoseOfTheRecord) {
+  const std::string begin = R"({"prompt_ids":[5],"candidates":[{"completion_ids":[6,7],"logps":[-3,-4])";
+  EXPECT_THAT(copy(open(begin + "}]}").row(0).candidates[0].old_logps), ElementsAre(-3, -4));
+  EXPECT_THAT(copy(open(begin + R"(,"sampling_logps":[-1,-2]}]})").row(0).candidates[0].old_logps),
+              ElementsAre(-1, -2));
 }
 
 TEST_F(DatasetTest, SamplingLogProbsAreCutWithTheCompletion) {
   options_.max_length = 3;
   const std::string row =
       R"({"prompt_ids":[5],"candidates":[{"completion_ids":[6,7,8],"sampling_logps":[-1,-2,-3]}]})";
-  EXPECT_THAT(copy(open(row).row(0).candidates[0].sampling_logps), ElementsAre(-1, -2));
+  EXPECT_THAT(copy(open(row).row(0).candidates[0].old_logps), ElementsAre(-1, -2));
   options_.truncation = "keep_end";
-  EXPECT_THAT(copy(open(row).row(0).candidates[0].sampling_logps), ElementsAre(-1, -2, -3));
+  EXPECT_THAT(copy(open(row).row(0).candidates[0].old_logps), ElementsAre(-1, -2, -3));
   options_.max_length = 2;
-  EXPECT_THAT(copy(open(row).row(0).candidates[0].sampling_logps), ElementsAre(-2, -3));
+  EXPECT_THAT(copy(open(row).row(0).candidates[0].old_logps), ElementsAre(-2, -3));
 }
 
 TEST_F(DatasetTest, NeedsAreFilledInFromOtherFeedback) {

@@ -246,11 +246,12 @@ def test_mismatched_completions_are_no_tokens_of_the_data(data, tmp_path):
 
 
 MOVING = ["reference.sync=true", "reference.sync_steps=3", "training.ema_decay=0.7",
-          "training.parameter_groups=[{match: q_proj, learning_rate: 1e-4}]"]
+          "training.parameter_groups=[{match: q_proj, learning_rate: 1e-4}]",
+          "training.schedule=greedy", "training.plateau_patience=0"]
 
 
 @pytest.mark.parametrize("adapter_settings", [[], ["adapter=lora", "adapter.rank=4"]])
-def test_a_moving_reference_and_averages_survive_an_interrupt(data, held_out, tmp_path, adapter_settings):
+def test_what_moves_beside_the_weights_survives_an_interrupt(data, held_out, tmp_path, adapter_settings):
     settings = [*MOVING, *adapter_settings, f"eval={held_out}", "training.eval_steps=4"]
     assert run(command(data, tmp_path / "whole", *settings)).returncode == 0
     broken = command(data, tmp_path / "broken", *settings)
@@ -299,6 +300,10 @@ def test_a_continued_adapter_has_a_moving_reference_too(data, adapter, tmp_path)
     (["method=sft", "reference.sync=true"], "no method of this run compares"),
     (["training.eval_steps=3"], "set eval.data"),
     (["eval.metric=rewards/margins"], "set eval.data"),
+    (["training.schedule=greedy"], "set eval.data"),
+    (["training.schedule=linear", "training.plateau_patience=3"], "heeds it: reduce_lr_on_plateau, greedy"),
+    (["training.schedule=greedy", "training.warmup_steps=3"], "training.warmup_steps has no effect"),
+    (["training.schedule=cosine", "training.power=2"], "heeds it: polynomial"),
 ])
 def test_groups_averages_and_references_that_cannot_be(data, tmp_path, settings, said):
     done = run(command(data, tmp_path / "run", *settings))

@@ -118,7 +118,45 @@ def test_what_shapes_the_last_fall_is_heeded_or_refused(data, tmp_path, name, va
         same(rates(tmp_path / "run"), theirs("warmup_stable_decay", 0, {"num_decay_steps": 6, name: value}))
 
 
+# Name, eval.metric, our settings, torch's or transformers' scheduler. The rate is high, so that evaluations get worse too.
+FOLLOWING = [
+    ("reduce_lr_on_plateau", "loss", {"plateau_patience": 0}, {"patience": 0}),
+    ("reduce_lr_on_plateau", "loss", {"plateau_patience": 1, "plateau_factor": 0.5, "plateau_threshold": 0.2, "plateau_cooldown": 2},
+     {"patience": 1, "factor": 0.5, "threshold": 0.2, "cooldown": 2}),
+    ("reduce_lr_on_plateau", "mean_token_accuracy", {"plateau_patience": 0, "plateau_factor": 0.3, "min_lr_ratio": 0.05},
+     {"patience": 0, "factor": 0.3, "min_lr": 0.05 * PEAK, "mode": "max"}),
+    ("greedy", "loss", {"plateau_patience": 0}, {"patience": 0, "min_lr": 0}),
+    ("greedy", "loss", {"plateau_patience": 1, "plateau_factor": 0.7, "plateau_threshold": 0.02, "plateau_cooldown": 1},
+     {"patience": 1, "factor": 0.7, "threshold": 0.02, "cooldown": 1, "min_lr": 0}),
+    ("greedy", "mean_token_accuracy", {"plateau_patience": 0, "min_lr_ratio": 0.9}, {"patience": 0, "min_lr": 0.9 * PEAK, "mode": "max"}),
+]
+
+
+@pytest.mark.parametrize("name, metric, settings, their_settings", FOLLOWING)
+def test_rates_that_follow_evaluations(data, tmp_path, name, metric, settings, their_settings):
+    """The oracle is told what our evaluations found, and must come to the same rate for every update."""
+    held_out = tmp_path / "held_out.jsonl"
+    held_out.write_text("".join(json.dumps({"prompt_ids": [1, 140 + i], "candidates": [{"completion_ids": [60, 70 + i, 99]}]}) + "\n"
+                                for i in range(6)))
+    done = subprocess.run([ATTUNE, "train", f"model={ROOT / 'assets/tinystories-656k'}", f"data={data}", "method=sft",
+                           f"output={tmp_path / 'run'}", "threads=1", "training.batch_size=1", f"training.learning_rate={PEAK}",
+                           "samples.prompts=0", f"eval={held_out}", "training.eval_steps=1", f"eval.metric={metric}",
+                           "training.epochs=3", f"training.schedule={name}",
+                           *(f"training.{key}={value}" for key, value in settings.items())], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()][1:]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=PEAK)
+    kind = torch.optim.lr_scheduler.ReduceLROnPlateau if name == "reduce_lr_on_plateau" else optimization.GreedyLR
+    schedule, expected = kind(optimizer, **their_settings), []
+    for row in rows:
+        expected.append(optimizer.param_groups[0]["lr"])
+        schedule.step(row[f"eval_{metric}"])
+    assert len(rows) == 3 * UPDATES and len(set(expected)) > 1
+    assert [row["learning_rate"] for row in rows] == pytest.approx(expected, rel=1e-9, abs=0)
+
+
 def test_every_shared_name_is_compared():
     listed = subprocess.run([ATTUNE, "list", "schedules", "--json"], capture_output=True, text=True, check=True).stdout
     shared = {json.loads(line)["name"] for line in listed.splitlines()} & {kind.value for kind in optimization.SchedulerType}
-    assert shared == {name for name, *_ in CASES} | {"constant"}
+    assert shared == {kind.value for kind in optimization.SchedulerType}
+    assert shared == {name for name, *_ in CASES + FOLLOWING} | {"constant"}

@@ -10,51 +10,88 @@
 namespace attune::training {
 namespace {
 
+double factor(const ScheduleOptions& options, std::int64_t step) {
+  return make_schedule(options)->factor(step);
+}
+
 // Expected values: the formulas of transformers' optimization.py, worked by hand.
 TEST(Schedule, LinearRisesAndFalls) {
   const ScheduleOptions options{.name = "linear", .warmup_steps = 4, .total_steps = 12};
-  EXPECT_DOUBLE_EQ(schedule_factor(options, 0), 0);
-  EXPECT_DOUBLE_EQ(schedule_factor(options, 1), 0.25);
-  EXPECT_DOUBLE_EQ(schedule_factor(options, 4), 1);
-  EXPECT_DOUBLE_EQ(schedule_factor(options, 8), 0.5);
-  EXPECT_DOUBLE_EQ(schedule_factor(options, 12), 0);
+  EXPECT_DOUBLE_EQ(factor(options, 0), 0);
+  EXPECT_DOUBLE_EQ(factor(options, 1), 0.25);
+  EXPECT_DOUBLE_EQ(factor(options, 4), 1);
+  EXPECT_DOUBLE_EQ(factor(options, 8), 0.5);
+  EXPECT_DOUBLE_EQ(factor(options, 12), 0);
 }
 
 TEST(Schedule, CosineIsHalfWayInTheMiddle) {
   const ScheduleOptions options{.name = "cosine", .total_steps = 10};
-  EXPECT_DOUBLE_EQ(schedule_factor(options, 0), 1);
-  EXPECT_NEAR(schedule_factor(options, 5), 0.5, 1e-15);
-  EXPECT_NEAR(schedule_factor(options, 10), 0, 1e-15);
+  EXPECT_DOUBLE_EQ(factor(options, 0), 1);
+  EXPECT_NEAR(factor(options, 5), 0.5, 1e-15);
+  EXPECT_NEAR(factor(options, 10), 0, 1e-15);
 }
 
 TEST(Schedule, MinLrIsTheFloor) {
   const ScheduleOptions options{.name = "cosine_with_min_lr", .total_steps = 10, .min_lr_ratio = 0.2};
-  EXPECT_NEAR(schedule_factor(options, 10), 0.2, 1e-15);
-  EXPECT_NEAR(schedule_factor(options, 5), 0.6, 1e-15);
+  EXPECT_NEAR(factor(options, 10), 0.2, 1e-15);
+  EXPECT_NEAR(factor(options, 5), 0.6, 1e-15);
 }
 
 TEST(Schedule, InverseSqrtFallsWithTheRoot) {
   const ScheduleOptions options{.name = "inverse_sqrt", .warmup_steps = 100, .total_steps = 1000};
-  EXPECT_DOUBLE_EQ(schedule_factor(options, 100), 1);
-  EXPECT_DOUBLE_EQ(schedule_factor(options, 400), 0.5);  // sqrt(100 / 400)
+  EXPECT_DOUBLE_EQ(factor(options, 100), 1);
+  EXPECT_DOUBLE_EQ(factor(options, 400), 0.5);  // sqrt(100 / 400)
 }
 
 TEST(Schedule, WarmupStableDecayStaysThenFalls) {
   const ScheduleOptions options{
       .name = "warmup_stable_decay", .warmup_steps = 0, .total_steps = 100, .decay_steps = 20};
-  EXPECT_DOUBLE_EQ(schedule_factor(options, 80), 1);
-  EXPECT_NEAR(schedule_factor(options, 90), 0.5, 1e-15);
-  EXPECT_NEAR(schedule_factor(options, 100), 0, 1e-15);
+  EXPECT_DOUBLE_EQ(factor(options, 80), 1);
+  EXPECT_NEAR(factor(options, 90), 0.5, 1e-15);
+  EXPECT_NEAR(factor(options, 100), 0, 1e-15);
 }
 
 TEST(Schedule, EveryOneStartsAtThePeakWithoutWarmup) {
-  for (const auto& [name, summary] : schedules()) {
+  for (const auto& schedule : schedules()) {
     // One schedule of transformers is an update ahead of the others.
     const double first =
-        name == "cosine_warmup_with_min_lr" ? 0.5 * (1 + std::cos(std::numbers::pi / 50)) : 1;
-    EXPECT_NEAR(schedule_factor({.name = name, .total_steps = 50}, 0), first, 1e-6) << name;
-    EXPECT_FALSE(summary.empty());
+        schedule.name == "cosine_warmup_with_min_lr" ? 0.5 * (1 + std::cos(std::numbers::pi / 50)) : 1;
+    EXPECT_NEAR(factor({.name = schedule.name, .total_steps = 50}, 0), first, 1e-6) << schedule.name;
+    EXPECT_FALSE(schedule.summary.empty());
   }
+}
+
+TEST(Schedule, GoesOnFromItsState) {
+  const std::vector<double> found = {3, 2, 2.5, std::nan(""), 1, 0.5, 0.5, 0.5, 2, 0.1, 0.1, 3};
+  for (const auto& schedule : schedules()) {
+    const ScheduleOptions options{
+        .name = schedule.name, .total_steps = 12, .plateau_patience = 0, .plateau_cooldown = 1};
+    const auto whole = make_schedule(options);
+    auto broken = make_schedule(options);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      whole->observe(found[i]);
+      broken->observe(found[i]);
+      const core::Json kept = core::Json::parse(broken->state().dump());
+      broken = make_schedule(options);
+      broken->restore(kept);
+      EXPECT_EQ(broken->factor(static_cast<std::int64_t>(i)), whole->factor(static_cast<std::int64_t>(i)))
+          << schedule.name;
+    }
+    if (schedule.follows_evaluation) {
+      EXPECT_NE(whole->factor(0), 1);
+    }
+  }
+}
+
+TEST(Schedule, GreedyStartsAnewAfterReductionsInVain) {
+  const auto schedule = make_schedule({.name = "greedy", .min_lr_ratio = 0.95, .plateau_patience = 0});
+  schedule->observe(1);  // the first one is the best: as good as it gets
+  const double raised = schedule->factor(0);
+  for (int i = 0; i < 499; ++i) schedule->observe(2);
+  EXPECT_EQ(schedule->factor(0), 0.95);
+  schedule->observe(2);
+  EXPECT_EQ(schedule->factor(0), 1);
+  EXPECT_EQ(raised, 1);  // 1 is the highest rate, and the peak here
 }
 
 }  // namespace
