@@ -10,6 +10,7 @@
 #include "data/row_tokens.h"
 #include "training/method_needs.h"
 #include "training/reference_model.h"
+#include "training/resolve.h"
 
 namespace attune::cli {
 namespace {
@@ -189,14 +190,13 @@ double estimated_steps_per_epoch(const training::TrainingOptions& options,
 Json estimate_training(const training::TrainRecipe& recipe, const std::vector<training::TermSetting>& terms,
                        const model::ModelConfig& config, const data::DatasetSummary& summary) {
   const auto d = static_cast<double>(config.hidden_size), layers = static_cast<double>(config.layers);
-  const auto inner = static_cast<double>(config.intermediate_size);
   const auto weights = static_cast<double>(model::Model::count_weights(config));
   const bool lora = recipe.adapter.type != "none";
   // float32: weights, and for what is trained a gradient and AdamW's two moments; a frozen reference as well.
   const double trained = lora ? layers * 14 * static_cast<double>(recipe.adapter.rank) * d : weights;
   const auto batch =
       static_cast<double>(recipe.training.micro_batch_tokens > 0 ? recipe.training.micro_batch_tokens : 2048);
-  const double activations = batch * layers * (12 * d + 6 * inner) * 4;
+  const double activations = batch * training::activation_bytes(config);
   const bool second_model =
       training::holds_second_model(recipe, lora, training::any_term(terms, training::reads_reference));
   const double averages = recipe.training.ema_decay > 0 ? trained : 0;

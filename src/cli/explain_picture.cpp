@@ -38,9 +38,9 @@ bool is_scored(const Json& candidate) { return !candidate["score_coefficients"].
 
 class RecordPicture {
  public:
-  RecordPicture(const RealExample& example, std::int64_t tokens, bool colour)
-      : result_(example.result),
-        codec_(example.codec),
+  RecordPicture(const RealStep& step, std::int64_t tokens, bool colour)
+      : result_(step.result),
+        codec_(step.codec),
         prompt_(result_["prompt_ids"].get<std::vector<std::int32_t>>()),
         tokens_(static_cast<std::size_t>(tokens)),
         colour_(colour) {
@@ -211,8 +211,8 @@ class RecordPicture {
 
 }  // namespace
 
-std::string real_example_text(const RealExample& example, std::int64_t tokens, bool colour) {
-  return RecordPicture(example, tokens, colour).text();
+std::string real_step_text(const RealStep& step, std::int64_t tokens, bool colour) {
+  return RecordPicture(step, tokens, colour).text();
 }
 
 }  // namespace attune::cli

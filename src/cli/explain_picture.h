@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <string>
 
-#include "cli/explain_data.h"
+#include "cli/explain_real_step.h"
 
 namespace attune::cli {
 
 /// @param tokens how many tokens of an answer are shown; the rest is counted.
 /// @param colour green for what is pushed up, red for down, dim for what is not trained on.
-std::string real_example_text(const RealExample& example, std::int64_t tokens, bool colour);
+std::string real_step_text(const RealStep& step, std::int64_t tokens, bool colour);
 
 }  // namespace attune::cli

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "algorithm/example.h"
+#include "algorithm/worked_example.h"
 
 namespace attune::cli {
 

@@ -15,10 +15,8 @@ namespace {
 /// Tokens a micro-batch, so that activations take about an eighth of the memory; more than a few thousand
 /// buys nothing.
 std::int64_t choose_micro_batch(const model::ModelConfig& config) {
-  const double bytes_per_token =
-      4.0 * static_cast<double>(config.layers * (12 * config.hidden_size + 6 * config.intermediate_size));
   const double memory = core::machine().value("memory_mb", 4096.0) * 1e6;
-  const auto tokens = static_cast<std::int64_t>(memory / 8 / bytes_per_token);
+  const auto tokens = static_cast<std::int64_t>(memory / 8 / activation_bytes(config));
   return std::clamp<std::int64_t>(tokens / 256 * 256, 512, 4096);
 }
 
@@ -145,6 +143,10 @@ core::Json resolved_method(const TermSetting& term) {
 }
 
 }  // namespace
+
+double activation_bytes(const model::ModelConfig& config) {
+  return 4.0 * static_cast<double>(config.layers * (12 * config.hidden_size + 6 * config.intermediate_size));
+}
 
 void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   auto& training = recipe.training;

@@ -3,10 +3,10 @@
 #include "algorithm/fixture.h"
 #include "algorithm/method.h"
 #include "cli/command.h"
-#include "cli/explain_data.h"
-#include "cli/explain_example.h"
 #include "cli/explain_picture.h"
+#include "cli/explain_real_step.h"
 #include "cli/explain_text.h"
+#include "cli/explain_worked_example.h"
 #include "cli/record_tokens.h"
 #include "core/error.h"
 
@@ -65,7 +65,7 @@ class Explain final : public Command {
     if (out.json()) {
       out.line(card_json(*method));
     } else {
-      out.text(card_text(*method) + options_text(*method) + example_text(*method));
+      out.text(card_text(*method) + options_text(*method) + worked_example_text(*method));
     }
     return 0;
   }
@@ -139,18 +139,18 @@ class Explain final : public Command {
 
   /// A real record of the data, token by token, computed by the engine that trains.
   int explain_data(Method& method, Output& out) const {
-    const RealExample example = real_example(method, data_);
+    const RealStep step = real_step(method, data_);
     if (out.json()) {
-      out.line(example.result);
+      out.line(step.result);
     } else {
       out.text(card_text(method) + options_text(method) +
-               real_example_text(example, data_.tokens, stdout_has_colour()));
+               real_step_text(step, data_.tokens, stdout_has_colour()));
     }
     return 0;
   }
 
   core::Value method_;
-  ExplainDataOptions data_;
+  RealStepOptions data_;
   std::string fixture_;
 };
 

@@ -79,7 +79,8 @@ class Selftest : public Command {
             "Losses of the methods and log-probabilities of the bundled model are compared with TRL's and "
             "transformers'; packed computation, a resumed run, the sampler and other thread counts with the "
             "plain way; speed with what the machine's matrix products and memory allow. Nothing is left "
-            "behind. Exit code 1 when a check fails.",
+            "behind. Exit code 1 when a check fails. The checks: " +
+            fmt::format("{}.", fmt::join(check_names(), ", ")),
         .examples = {{"attune selftest", "everything, on all cores"},
                      {"attune selftest golden_losses resume", "two of the checks"},
                      {"attune selftest threads=1 --json", "one line of JSON a check"}},

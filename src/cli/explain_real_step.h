@@ -14,7 +14,7 @@
 namespace attune::cli {
 
 /// The keys besides method and fixture; all at the top level of the command.
-struct ExplainDataOptions {
+struct RealStepOptions {
   struct Reference {
     std::string path;
     void declare(core::Fields& fields);
@@ -29,7 +29,7 @@ struct ExplainDataOptions {
 
 /// A step of one record (or of `step_records` where the loss couples a step), computed by the engine that
 /// trains.
-struct RealExample {
+struct RealStep {
   /// What --json prints: "method", "options", "model", "dtype", "reference", "data", "record", "id",
   /// "prompt", "prompt_ids", "step_records", then step_json().
   core::Json result;
@@ -38,6 +38,6 @@ struct RealExample {
 
 /// @throws Error{kRequest}: model or data missing or not readable, no usable record, `record` out of range, a
 /// model without the head that the method reads.
-RealExample real_example(algorithm::Method& method, ExplainDataOptions options);
+RealStep real_step(algorithm::Method& method, RealStepOptions options);
 
 }  // namespace attune::cli

@@ -1,4 +1,4 @@
-#include "algorithm/example.h"
+#include "algorithm/worked_example.h"
 
 #include <fmt/format.h>
 
@@ -29,8 +29,8 @@ std::vector<std::vector<std::string>> answer_tokens() {
   return {{"Let's", " look", " together", "."}, {"That's", " your", " fault"}};
 }
 
-Example pair_example(bool whole_distribution) {
-  Example example{kPrompt, answer_tokens(), {"chosen", "rejected"}, {}};
+WorkedExample pair_example(bool whole_distribution) {
+  WorkedExample example{kPrompt, answer_tokens(), {"chosen", "rejected"}, {}};
   std::vector<Json> rows = answers();
   if (whole_distribution) {  // a vocabulary of three words is enough to see a distribution move
     rows = {Json{{"ids", {0, 2}},
@@ -49,8 +49,8 @@ Example pair_example(bool whole_distribution) {
   return example;
 }
 
-Example label_example() {
-  Example example{kPrompt, answer_tokens(), {"good", "bad"}, {}};
+WorkedExample label_example() {
+  WorkedExample example{kPrompt, answer_tokens(), {"good", "bad"}, {}};
   std::vector<Json> rows = answers();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     rows[i]["group"] = i;
@@ -62,8 +62,8 @@ Example label_example() {
   return example;
 }
 
-Example group_example() {
-  Example example{kPrompt, answer_tokens(), {"reward 1", "reward 0", "reward 0.5"}, {}};
+WorkedExample group_example() {
+  WorkedExample example{kPrompt, answer_tokens(), {"reward 1", "reward 0", "reward 0.5"}, {}};
   std::vector<Json> rows = answers();
   rows.push_back(
       {{"logps", {-0.3, -1.2}}, {"ref_logps", {-0.4, -1.0}}, {"old_logps", {-0.3, -1.0}}, {"scores", {0.3}}});
@@ -78,15 +78,15 @@ Example group_example() {
   return example;
 }
 
-Example demonstration_example() {
-  Example example{kPrompt, {answer_tokens()[0]}, {"a demonstration"}, {}};
+WorkedExample demonstration_example() {
+  WorkedExample example{kPrompt, {answer_tokens()[0]}, {"a demonstration"}, {}};
   example.fixture = {{"candidates", {answers()[0]}}};
   return example;
 }
 
 }  // namespace
 
-Example example_for(const Method& method) {
+WorkedExample worked_example(const Method& method) {
   bool whole_distribution = false;
   for (const Need& need : method.needs()) {
     whole_distribution |= !need.optional && (need.signal == "reference_kl" || need.signal == "wpo_weight");

@@ -10,7 +10,7 @@
 
 namespace attune::algorithm {
 
-struct Example {
+struct WorkedExample {
   std::string prompt;
   /// The tokens of each candidate, as text.
   std::vector<std::vector<std::string>> tokens;
@@ -19,7 +19,7 @@ struct Example {
   core::Json fixture;  ///< the same as a fixture: {"candidates": […]}
 };
 
-Example example_for(const Method& method);
+WorkedExample worked_example(const Method& method);
 
 /// A coefficient list in words: "pushed up, by 0.05 on every token".
 std::string in_words(const std::vector<double>& coefficients, const std::vector<std::string>& tokens);

@@ -1,4 +1,4 @@
-// The worked example of a method: made-up numbers for one prompt, filled in (src/algorithm/example.h).
+// The worked example of a method: made-up numbers for one prompt, filled in (src/algorithm/worked_example.h).
 #pragma once
 
 #include <memory>
@@ -11,7 +11,7 @@
 namespace attune::cli {
 
 /// Tokens with their numbers, loss, metrics, and the coefficients in words.
-std::string example_text(const algorithm::Method& method);
+std::string worked_example_text(const algorithm::Method& method);
 /// Two or more methods on the same example, column by column where they learn from the same kind of feedback.
 std::string compare_text(const std::vector<std::unique_ptr<algorithm::Method>>& methods);
 /// The card, options and example as one object, for programs.

@@ -1,4 +1,4 @@
-#include "cli/explain_data.h"
+#include "cli/explain_real_step.h"
 
 #include <optional>
 
@@ -18,10 +18,9 @@ using training::any_need;
 
 class RecordExplainer {
  public:
-  RecordExplainer(algorithm::Method& method, ExplainDataOptions& options)
-      : method_(method), options_(options) {}
+  RecordExplainer(algorithm::Method& method, RealStepOptions& options) : method_(method), options_(options) {}
 
-  RealExample compute() {
+  RealStep compute() {
     options_.compute.apply();
     load();
     const std::int64_t count = method_.scope() == algorithm::Scope::kStep ? options_.step_records : 1;
@@ -95,7 +94,7 @@ class RecordExplainer {
   }
 
   algorithm::Method& method_;
-  ExplainDataOptions& options_;
+  RealStepOptions& options_;
   std::optional<model::Model> model_, reference_;
   bool had_score_head_ = false;
   data::TextCodec codec_;
@@ -103,12 +102,12 @@ class RecordExplainer {
 
 }  // namespace
 
-void ExplainDataOptions::Reference::declare(core::Fields& fields) {
+void RealStepOptions::Reference::declare(core::Fields& fields) {
   fields.add("path", path,
              "A model folder; without it the same weights as model=, as at the start of training.");
 }
 
-void ExplainDataOptions::declare(core::Fields& fields) {
+void RealStepOptions::declare(core::Fields& fields) {
   fields.section("model", model, "A model, to explain the method on a real record of data.", "path");
   fields.section("reference", reference, "The frozen model that the method compares with.", "path");
   fields.section("data", data, "Records for that; the first that the method can use is taken.", "path");
@@ -123,7 +122,7 @@ void ExplainDataOptions::declare(core::Fields& fields) {
   compute.declare(fields);
 }
 
-RealExample real_example(algorithm::Method& method, ExplainDataOptions options) {
+RealStep real_step(algorithm::Method& method, RealStepOptions options) {
   return RecordExplainer(method, options).compute();
 }
 

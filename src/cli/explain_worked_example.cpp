@@ -1,9 +1,9 @@
-#include "cli/explain_example.h"
+#include "cli/explain_worked_example.h"
 
 #include <fmt/format.h>
 
-#include "algorithm/example.h"
 #include "algorithm/fixture.h"
+#include "algorithm/worked_example.h"
 #include "cli/explain_text.h"
 
 namespace attune::cli {
@@ -14,7 +14,7 @@ using algorithm::Method;
 using core::Json;
 
 /// The worked numbers of one candidate: a line of sums, then a line a token.
-std::string candidate_text(const algorithm::Example& example, const Json& result, std::size_t index) {
+std::string candidate_text(const algorithm::WorkedExample& example, const Json& result, std::size_t index) {
   const Json& given = example.fixture["candidates"][index];
   const Json& found = result["candidates"][index];
   std::string text = fmt::format("\n  [{}]", example.feedback[index]);
@@ -46,7 +46,7 @@ std::string candidate_text(const algorithm::Example& example, const Json& result
   return text;
 }
 
-std::string words_text(const algorithm::Example& example, const Json& result) {
+std::string words_text(const algorithm::WorkedExample& example, const Json& result) {
   std::string text = kInWords;
   for (std::size_t i = 0; i < example.tokens.size(); ++i) {
     const Json& found = result["candidates"][i];
@@ -66,14 +66,14 @@ std::string words_text(const algorithm::Example& example, const Json& result) {
   return text;
 }
 
-Json example_result(const Method& method, const algorithm::Example& example) {
+Json example_result(const Method& method, const algorithm::WorkedExample& example) {
   return algorithm::explain_fixture(algorithm::parse_fixture(example.fixture, "example"), method, "example");
 }
 
 }  // namespace
 
-std::string example_text(const Method& method) {
-  const algorithm::Example example = algorithm::example_for(method);
+std::string worked_example_text(const Method& method) {
+  const algorithm::WorkedExample example = algorithm::worked_example(method);
   const Json result = example_result(method, example);
   std::string text = fmt::format("\nA worked example. Prompt: \"{}\"\n", example.prompt);
   for (std::size_t i = 0; i < example.tokens.size(); ++i) text += candidate_text(example, result, i);
@@ -86,12 +86,12 @@ std::string example_text(const Method& method) {
 std::string compare_text(const std::vector<std::unique_ptr<Method>>& methods) {
   std::string text;
   for (const auto& method : methods) text += card_text(*method) + "\n";
-  const algorithm::Example example = algorithm::example_for(*methods.front());
+  const algorithm::WorkedExample example = algorithm::worked_example(*methods.front());
   std::vector<Json> results;
   for (const auto& method : methods) {
-    if (algorithm::example_for(*method).fixture != example.fixture) {
+    if (algorithm::worked_example(*method).fixture != example.fixture) {
       text += "These methods learn from different kinds of feedback or signals; each has its own example:\n";
-      for (const auto& each : methods) text += "\n" + each->info().name + ":" + example_text(*each);
+      for (const auto& each : methods) text += "\n" + each->info().name + ":" + worked_example_text(*each);
       return text;
     }
     results.push_back(example_result(*method, example));
@@ -117,7 +117,7 @@ std::string compare_text(const std::vector<std::unique_ptr<Method>>& methods) {
 
 Json card_json(Method& method) {
   const algorithm::MethodInfo info = method.info();
-  const algorithm::Example example = algorithm::example_for(method);
+  const algorithm::WorkedExample example = algorithm::worked_example(method);
   return {{"method", info.name},
           {"title", info.title},
           {"paper", info.paper},
