@@ -17,7 +17,7 @@ function(attune_folder name)
   endif()
 endfunction()
 
-attune_folder(core LINK fmt::fmt nlohmann_json::nlohmann_json yaml-cpp ZLIB::ZLIB PkgConfig::ZSTD Threads::Threads)
+attune_folder(core LINK fmt::fmt nlohmann_json::nlohmann_json yaml-cpp ZLIB::ZLIB PkgConfig::ZSTD PkgConfig::PCRE2 Threads::Threads)
 target_compile_definitions(attune_core PRIVATE ATTUNE_VERSION="${PROJECT_VERSION}")
 # The torch package carries headers of another fmt, and its include folders come before the system's: without this
 # folder in front, files with tensors would be compiled against a fmt that nobody links.
@@ -27,7 +27,7 @@ file(CREATE_LINK ${fmt_include}/fmt ${CMAKE_BINARY_DIR}/generated/first/fmt SYMB
 target_include_directories(attune_core SYSTEM BEFORE PUBLIC ${CMAKE_BINARY_DIR}/generated/first)
 attune_folder(text LINK attune_core simdjson::simdjson PkgConfig::PCRE2 PkgConfig::ICU)
 attune_folder(data LINK attune_core attune_text simdjson::simdjson)
-attune_folder(model TORCH LINK attune_core PkgConfig::PCRE2)
+attune_folder(model TORCH LINK attune_core)
 # Full vectorisation and fused multiply-adds: these loops are the sampler's hot path.
 set_source_files_properties(src/model/decode_attention.cpp PROPERTIES
   COMPILE_OPTIONS "-O3;-ffp-contract=fast" SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON)

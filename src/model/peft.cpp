@@ -1,15 +1,11 @@
 #include "model/peft.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/owned.h"
+#include "core/pattern.h"
 #include "model/config_reader.h"
 
 namespace attune::model {
@@ -23,36 +19,11 @@ bool has_regex_characters(const std::string& text) {
   return text.find_first_of("*+?()[]{}|^$\\") != std::string::npos;
 }
 
-/// Steps that one match may take. Names of modules are short; patterns of an adapter come from outside.
-constexpr std::uint32_t kMatchLimit = 100'000;
-
-std::string pcre2_message(int code) {
-  std::array<PCRE2_UCHAR, 256> text{};
-  pcre2_get_error_message(code, text.data(), text.size());
-  return reinterpret_cast<const char*>(text.data());
+/// A pattern that is matched against names of modules, which are short; an adapter's comes from outside.
+core::Pattern module_pattern(const std::string& pattern, const std::string& where) {
+  return {pattern, where, {.ignore_case = false, .steps = 100'000}};
 }
-
-/// Whether the pattern matches the whole path, as PEFT's re.fullmatch.
-bool regex_matches(const std::string& pattern, const std::string& path, const std::string& where) {
-  const auto bytes = [](const std::string& text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); };
-  int error = 0;
-  PCRE2_SIZE at = 0;
-  const core::Owned<pcre2_code, pcre2_code_free> code{pcre2_compile(
-      bytes(pattern), pattern.size(), PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED, &error, &at, nullptr)};
-  if (!code)
-    core::fail_request("{}: '{}' is no valid regular expression: {}", where, pattern.substr(0, 200),
-                       pcre2_message(error));
-  const core::Owned<pcre2_match_data, pcre2_match_data_free> data{pcre2_match_data_create(1, nullptr)};
-  const core::Owned<pcre2_match_context, pcre2_match_context_free> context{
-      pcre2_match_context_create(nullptr)};
-  ATTUNE_ASSERT(data && context);
-  pcre2_set_match_limit(context.get(), kMatchLimit);
-  const int result = pcre2_match(code.get(), bytes(path), path.size(), 0, 0, data.get(), context.get());
-  if (result < 0 && result != PCRE2_ERROR_NOMATCH)
-    core::fail_request("{}: '{}' cannot be matched: {}", where, pattern.substr(0, 200),
-                       pcre2_message(result));
-  return result >= 0;
-}
+constexpr auto kWhole = core::Pattern::Part::kWhole;  // as PEFT's re.fullmatch
 
 /// rank_pattern and alpha_pattern: the first key that matches the end of the path.
 const core::Json* pattern_value(const core::Json& config, const char* key, const std::string& path,
@@ -62,7 +33,7 @@ const core::Json* pattern_value(const core::Json& config, const char* key, const
   for (const auto& [pattern, value] : patterns->items()) {
     const bool plain = !has_regex_characters(pattern);
     if (plain ? is_suffix(path, pattern)
-              : regex_matches("(.*\\.)?(" + pattern + ")", path, where + ": " + key))
+              : module_pattern("(.*\\.)?(" + pattern + ")", where + ": " + key).matches(path, kWhole))
       return &value;
   }
   return nullptr;
@@ -85,7 +56,7 @@ core::Json read_config(const std::string& folder) {
 }  // namespace
 
 TargetMatcher::TargetMatcher(std::vector<std::string> targets) : targets_(std::move(targets)) {
-  if (is_regex(targets_)) regex_matches(targets_[0], "", "adapter.target_modules");
+  if (is_regex(targets_)) pattern_ = module_pattern(targets_[0], "adapter.target_modules");
 }
 
 bool TargetMatcher::is_regex(const std::vector<std::string>& targets) {
@@ -93,7 +64,7 @@ bool TargetMatcher::is_regex(const std::vector<std::string>& targets) {
 }
 
 bool TargetMatcher::matches(const std::string& path) const {
-  if (is_regex(targets_)) return regex_matches(targets_[0], path, "adapter.target_modules");
+  if (pattern_) return pattern_->matches(path, kWhole);
   return std::any_of(targets_.begin(), targets_.end(), [&](const std::string& target) {
     return target == "all-linear" || is_suffix(path, target);
   });

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/json.h"
+#include "core/pattern.h"
 #include "model/model.h"
 #include "model/safetensors.h"
 
@@ -25,6 +27,7 @@ class TargetMatcher {
 
  private:
   std::vector<std::string> targets_;
+  std::optional<core::Pattern> pattern_;
 };
 
 /// One layer's adapter as read.

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "text/regex.h"
+#include "core/pattern.h"
 
 namespace attune::training {
 namespace {
@@ -20,20 +20,17 @@ class Matcher {
   Matcher(const ParameterRule& rule, std::size_t index) : rule(rule), place(place_of(index)) {
     for (const auto& pattern : rule.match) patterns_.emplace_back(pattern, place + ".match");
   }
-  bool matches(const std::string& name) {
-    text::Match match{};
-    scratch_.begin_text(name.size());
-    for (const auto& pattern : patterns_)
-      if (pattern.find(name, 0, scratch_, match)) return true;
-    return false;
+  bool matches(const std::string& name) const {
+    return std::ranges::any_of(patterns_, [&](const core::Pattern& pattern) {
+      return pattern.matches(name, core::Pattern::Part::kSomewhere);
+    });
   }
 
   const ParameterRule& rule;
   std::string place;
 
  private:
-  std::vector<text::Regex> patterns_;
-  text::RegexScratch scratch_;
+  std::vector<core::Pattern> patterns_;
 };
 
 std::string some_of(const std::vector<std::string>& names) {
@@ -81,7 +78,7 @@ std::vector<ParameterRule> parameter_rules(const core::Value& setting) {
 
 void require_matches(const std::vector<ParameterRule>& rules, const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < rules.size(); ++i) {
-    Matcher matcher(rules[i], i);
+    const Matcher matcher(rules[i], i);
     if (std::ranges::any_of(names, [&](const std::string& name) { return matcher.matches(name); })) continue;
     core::fail_request(
         "{}.match: {} is found in no trained weight (a tied head is its embedding); there are: {}",
@@ -97,8 +94,8 @@ std::vector<OptimizedParameter> optimized_parameters(std::vector<model::Paramete
   std::vector<OptimizedParameter> result;
   for (auto& parameter : parameters) {
     OptimizedParameter optimized{parameter, 1, parameter.decay ? weight_decay : 0};
-    const auto first =
-        std::ranges::find_if(matchers, [&](Matcher& matcher) { return matcher.matches(parameter.name); });
+    const auto first = std::ranges::find_if(
+        matchers, [&](const Matcher& matcher) { return matcher.matches(parameter.name); });
     const ParameterRule rule = first == matchers.end() ? ParameterRule() : first->rule;
     if (rule.learning_rate >= 0) optimized.rate_scale = rule.learning_rate / peak;
     if (rule.weight_decay >= 0) optimized.weight_decay = rule.weight_decay;

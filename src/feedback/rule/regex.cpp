@@ -1,6 +1,6 @@
-#include <memory>
+#include <optional>
 
-#include "feedback/pattern.h"
+#include "core/pattern.h"
 #include "feedback/text_rule.h"
 
 namespace attune::feedback {
@@ -26,25 +26,24 @@ class Regex : public TextRule {
   }
 
   std::vector<RuleScore> score(std::span<const RuleInput> inputs) override {
-    active_ = compiled();
+    active_.emplace(compiled());
     return TextRule::score(inputs);
   }
 
  protected:
   RuleScore judge(const std::string& text, const RuleInput&) const override {
-    const Pattern::Found found = active_->match(text, whole_);
+    using core::Pattern;
+    const auto found = active_->match(text, whole_ ? Pattern::Part::kWhole : Pattern::Part::kSomewhere);
     // A text on which the pattern explodes earns nothing either way, and shows in the metrics.
     if (found == Pattern::Found::kGaveUp) return {0, {{"gave_up", 1}}};
     return {(found == Pattern::Found::kYes) != absent_ ? 1.0 : 0.0, {}};
   }
 
  private:
-  std::unique_ptr<Pattern> compiled() const {
-    return std::make_unique<Pattern>(pattern_, ignore_case_, "rule regex");
-  }
+  core::Pattern compiled() const { return {pattern_, "rule regex", {.ignore_case = ignore_case_}}; }
   std::string pattern_;
   bool whole_ = false, ignore_case_ = false, absent_ = false;
-  std::unique_ptr<Pattern> active_;
+  std::optional<core::Pattern> active_;
 };
 
 }  // namespace
