@@ -14,7 +14,8 @@ class Pattern {
  public:
   struct Limits {
     bool ignore_case = false;
-    std::uint32_t steps = 1'000'000;  ///< of one match: milliseconds, plenty for patterns that do not explode
+    /// Of a match from one place of the text: milliseconds, plenty for patterns that do not explode.
+    std::uint32_t steps = 1'000'000;
   };
   /// @param where what the pattern comes from, for messages
   /// @throws Error{kRequest}: the pattern is malformed.
@@ -33,6 +34,8 @@ class Pattern {
 
  private:
   struct Code;
+  /// PCRE2's answer: negative when there is no match.
+  int run(std::string_view text, Part part) const;
   std::string pattern_, where_;
   std::unique_ptr<Code> code_;
 };

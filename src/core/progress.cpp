@@ -40,8 +40,8 @@ std::string bar_of(double share, std::size_t width) {
 }
 
 std::string rate_text(double rate, std::string_view unit) {
-  if (rate >= 100) return fmt::format("{} {}/s", human_count(static_cast<std::int64_t>(rate)), unit);
-  return rate >= 1 ? fmt::format("{:.1f} {}/s", rate, unit) : fmt::format("{:.1f} s/{}", 1 / rate, unit);
+  if (rate >= 100) return fmt::format("{}/s", counted(static_cast<std::int64_t>(rate), unit));
+  return rate >= 1 ? fmt::format("{:.1f} {}s/s", rate, unit) : fmt::format("{:.1f} s/{}", 1 / rate, unit);
 }
 
 }  // namespace
@@ -62,9 +62,9 @@ std::string progress_text(std::string_view title, std::int64_t done, std::int64_
                           bool with_bar) {
   std::string after;
   if (total > 0) {
-    after = fmt::format("{:3d}% {}/{} {}", done * 100 / total, done, total, unit);
+    after = fmt::format("{:3d}% {}/{}", done * 100 / total, human_count(done), counted(total, unit));
   } else {
-    after = fmt::format("{} {}", done, unit);
+    after = counted(done, unit);
   }
   if (rate > 0) {
     after += "  " + rate_text(rate, unit);

@@ -20,7 +20,8 @@ enum class ProgressStyle {
 ///   bar.finish();
 class Progress {
  public:
-  /// @param total units to do; 0 when unknown. @param unit what is counted, for the rate ("step", "record").
+  /// @param total units to do; 0 when unknown. @param unit what is counted, in the singular ("step",
+  /// "record").
   Progress(std::string title, std::int64_t total, std::string unit,
            ProgressStyle style = ProgressStyle::kAuto);
   /// Ends the line of an unfinished bar, so that a message after it starts on its own line.

@@ -102,7 +102,7 @@ Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, RowNee
   const std::uint64_t fingerprint = fingerprint_of(options, codec, needs);
   const std::string folder = cache_folder.empty() ? core::cache_folder() : cache_folder;
   core::ensure_folder(folder);
-  const std::string path = fmt::format("{}/tokens-{:016x}.bin", folder, fingerprint);
+  const std::string path = fmt::format("{}/tokens{}-{:016x}.bin", folder, cache::kVersion, fingerprint);
   auto file = CacheFile::open(path, fingerprint);
   if (!file) {
     core::write_file_atomically(

@@ -41,7 +41,7 @@ struct TokenizedCandidate : Judgement {
   std::span<const std::uint8_t> mask;        ///< [completion] 1 where trained on
   std::span<const double> step_scores;
   std::span<const std::int32_t> step_ends;  ///< completion index of each step's last token
-  /// [completion] of the policy that drew it: the record's sampling_logps, else its logps; empty when unknown
+  /// [completion] of the policy as it was: the record's sampling_logps, else its logps; empty when unknown
   std::span<const double> old_logps;
   bool truncated = false;
 };

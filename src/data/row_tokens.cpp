@@ -29,7 +29,7 @@ std::vector<double> fitting_scores(const std::vector<double>& scores,
 
 CachedCandidate cached_candidate(const Candidate& candidate, TokenizedExample::Completion completion) {
   CachedCandidate out{candidate, {}, {}, {}};
-  // What the samples were drawn with, where it is told; else what the model that wrote them gave them.
+  // The numbers that the samples were drawn with, where they are told; else the writing model's own.
   out.old_logps = fitting_logps(candidate.sampling_logps.empty() ? candidate.logps : candidate.sampling_logps,
                                 completion);
   out.step_scores = fitting_scores(candidate.step_scores, completion);

@@ -7,7 +7,6 @@
 namespace attune::training {
 namespace {
 
-constexpr double kHighestRate = 1;
 constexpr std::int64_t kReductionsAtFloor = 500;
 
 class AdaptiveSchedule : public Schedule {
@@ -16,7 +15,8 @@ class AdaptiveSchedule : public Schedule {
       : peak_(options.peak),
         floor_(options.min_lr_ratio * options.peak),
         factor_(options.plateau_factor > 0 ? options.plateau_factor : factor),
-        smallest_change_(std::min(1e-8, options.peak / 1000)),
+        highest_(std::max(1.0, options.peak)),
+        smallest_change_(floor_ > 0 ? 0 : std::min(1e-8, options.peak / 10'000)),
         patience_(options.plateau_patience),
         cooldown_(options.plateau_cooldown),
         lower_is_better_(options.lower_is_better),
@@ -41,8 +41,8 @@ class AdaptiveSchedule : public Schedule {
  protected:
   /// Counts an evaluation as good or bad. @param margin by which a better one must beat the best
   void count(double metric, double margin) {
-    const bool better = !best_ ? !std::isnan(metric)
-                               : (lower_is_better_ ? metric < *best_ - margin : metric > *best_ + margin);
+    const bool better = std::isfinite(metric) &&
+                        (!best_ || (lower_is_better_ ? metric < *best_ - margin : metric > *best_ + margin));
     if (better) best_ = metric;
     good_ = better ? good_ + 1 : 0;
     bad_ = better ? 0 : bad_ + 1;
@@ -66,7 +66,7 @@ class AdaptiveSchedule : public Schedule {
     if (rate_ <= floor_) --left_at_floor_;
   }
   void raise() {
-    move_to(std::min(rate_ / factor_, kHighestRate));
+    move_to(std::min(rate_ / factor_, highest_));
     good_ = 0;
     left_at_floor_ = kReductionsAtFloor;
   }
@@ -83,7 +83,7 @@ class AdaptiveSchedule : public Schedule {
     if (std::abs(rate - rate_) > smallest_change_) rate_ = rate;
   }
 
-  double peak_, floor_, factor_, smallest_change_;
+  double peak_, floor_, factor_, highest_, smallest_change_;
   std::int64_t patience_, cooldown_;
   bool lower_is_better_;
   double rate_;
@@ -95,7 +95,7 @@ class ReduceOnPlateau : public AdaptiveSchedule {
  public:
   explicit ReduceOnPlateau(const ScheduleOptions& options)
       : AdaptiveSchedule(options, 0.1),
-        threshold_(options.plateau_threshold > 0 ? options.plateau_threshold : 1e-4) {}
+        threshold_(options.plateau_threshold >= 0 ? options.plateau_threshold : 1e-4) {}
 
   void observe(double metric) override {
     count(metric, threshold_ * best_or(0));  // an evaluation within the rest may still be the best
@@ -110,7 +110,7 @@ class Greedy : public AdaptiveSchedule {
  public:
   explicit Greedy(const ScheduleOptions& options)
       : AdaptiveSchedule(options, 0.95),
-        threshold_(options.plateau_threshold > 0 ? options.plateau_threshold : 1e-6) {}
+        threshold_(options.plateau_threshold >= 0 ? options.plateau_threshold : 1e-6) {}
 
   void observe(double metric) override {
     if (rests()) return;

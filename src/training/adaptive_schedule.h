@@ -1,5 +1,6 @@
 // Learning rates that follow what evaluations find, not the number of updates. They start at the peak,
-// without a warm-up; changes smaller than 1e-8 (and than a thousandth of the peak) are left out, as in torch.
+// without a warm-up. A metric that is no number, or infinite, is no improvement. Without a floor, changes
+// smaller than 1e-8 (and than a ten-thousandth of the peak) are left out, much as in torch.
 #pragma once
 
 #include <memory>

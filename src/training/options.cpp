@@ -19,16 +19,20 @@ std::vector<std::string> schedule_names() {
 void declare_plateau(TrainingOptions& o, core::Fields& fields) {
   fields
       .add("plateau_factor", o.plateau_factor,
-           "reduce_lr_on_plateau, greedy: the rate is multiplied by it; 0: 0.1 and 0.95.")
-      .range(0, 0.999999);
+           "reduce_lr_on_plateau and greedy multiply the rate by it (greedy also divides by it, to raise the "
+           "rate); 0: 0.1 and 0.95.")
+      .range(0, 0.999);
   fields
       .add("plateau_patience", o.plateau_patience,
-           "The same: evaluations in a row without improvement that change nothing yet.")
+           "The same schedules: so many evaluations in a row without improvement (greedy: or with) change "
+           "nothing; the next one does.")
       .non_negative();
   fields
       .add("plateau_threshold", o.plateau_threshold,
-           "The same: what counts as improvement; 0: 1e-4 of the best and 1e-6.")
-      .range(0, 1);
+           "The same: what counts as improvement, for reduce_lr_on_plateau as a share of the best; -1: 1e-4 "
+           "and "
+           "1e-6.")
+      .range(-1, 1e9);
   fields
       .add("plateau_cooldown", o.plateau_cooldown,
            "The same: evaluations after a reduction that do not count.")
@@ -38,7 +42,7 @@ void declare_plateau(TrainingOptions& o, core::Fields& fields) {
 void declare_schedule(TrainingOptions& o, core::Fields& fields) {
   fields.add("learning_rate", o.learning_rate, "Peak learning rate; 0 takes the method's default.")
       .non_negative();
-  fields.add("schedule", o.schedule, "How the learning rate falls.")
+  fields.add("schedule", o.schedule, "How the learning rate changes in the course of the run.")
       .one_of(schedule_names())
       .alias("lr_scheduler_type");
   fields.add("warmup_steps", o.warmup_steps, "Updates over which the rate rises from 0.").non_negative();
@@ -148,7 +152,10 @@ void ReferenceOptions::declare(core::Fields& fields) {
 
 void EvalOptions::declare(core::Fields& fields) {
   fields.add("data", data, "Held-out data: a path or the long form of data.").short_form("path");
-  fields.add("metric", metric, "What save_best and early stopping look at (without eval_).");
+  fields.add("metric", metric,
+             "What save_best, early stopping and the schedules reduce_lr_on_plateau and greedy look at "
+             "(without eval_); less is "
+             "better where its name ends in loss.");
 }
 
 void SamplesOptions::declare(core::Fields& fields) {

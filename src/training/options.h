@@ -22,7 +22,7 @@ struct TrainingOptions {
   std::string schedule = "linear";
   std::int64_t warmup_steps = 0, decay_steps = 0;
   double warmup_ratio = 0, min_lr_ratio = 0, num_cycles = 0, power = 1;
-  double plateau_factor = 0, plateau_threshold = 0;
+  double plateau_factor = 0, plateau_threshold = -1;
   std::int64_t plateau_patience = 10, plateau_cooldown = 0;
   double weight_decay = 0, adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8, max_grad_norm = 1,
          ema_decay = 0;

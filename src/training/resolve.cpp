@@ -90,7 +90,7 @@ void check_schedule(const TrainRecipe& recipe) {
   const auto heeds = [](const ScheduleInfo& schedule, const char* key) {
     return std::ranges::find(schedule.heeds, key) != schedule.heeds.end();
   };
-  const auto& chosen = *std::ranges::find(all, training.schedule, &ScheduleInfo::name);
+  const ScheduleInfo chosen = schedule_info(training.schedule);
   const auto belongs = [&](const char* key, auto value, auto untouched) {
     if (value == untouched || heeds(chosen, key)) return;
     std::vector<std::string> others;

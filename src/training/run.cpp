@@ -94,6 +94,28 @@ class Run {
             recipe_.adapter.dropout};
   }
 
+  /// Settings whose moment does not come in a run as short as this one.
+  void say_what_stays_idle(const Trainer& trainer) const {
+    const auto& reference = recipe_.reference;
+    if (reference.sync && trainer.total_updates() < reference.sync_steps)
+      say(fmt::format(
+          "reference.sync: the run has {}, and the reference moves every {} (reference.sync_steps)",
+          core::counted(trainer.total_updates(), "update"), reference.sync_steps));
+    const auto& training = recipe_.training;
+    if (!schedule_info(training.schedule).follows_evaluation) return;
+    const std::int64_t evaluations = trainer.total_evaluations(), first = training.plateau_patience + 1;
+    if (evaluations <= first)
+      say(
+          fmt::format("training.schedule={}: the run has {}, and the rate may change after {}; see "
+                      "training.eval_steps and training.plateau_patience",
+                      training.schedule, core::counted(evaluations, "evaluation"), first));
+    if (training.early_stopping_patience > 0 && training.early_stopping_patience < first)
+      say(fmt::format(
+          "training.schedule={}: the run ends after {} without improvement, before the rate may "
+          "fall after {}; see training.early_stopping_patience and training.plateau_patience",
+          training.schedule, core::counted(training.early_stopping_patience, "evaluation"), first));
+  }
+
   void train(RunFolder& folder) {
     reference_->fill_caches(*model_, terms_, engine_options(), [&](const std::string& line) { say(line); });
     const auto eval = terms_.front().eval;
@@ -105,11 +127,7 @@ class Run {
     TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
                            recipe_.eval.metric};
     Trainer trainer(*model_, reference_->reference(), std::move(terms_), hooks(), options, folder, observer);
-    const auto& reference = recipe_.reference;
-    if (reference.sync && trainer.total_updates() < reference.sync_steps)
-      say(fmt::format(
-          "reference.sync: the run has {}, and the reference moves every {} (reference.sync_steps)",
-          core::counted(trainer.total_updates(), "update"), reference.sync_steps));
+    say_what_stays_idle(trainer);
     if (const auto checkpoint = folder.checkpoint()) {
       trainer.restore(*checkpoint);
       say("continuing from " + *checkpoint);

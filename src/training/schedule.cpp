@@ -124,6 +124,13 @@ std::vector<Entry> entries() {
   };
 }
 
+Entry entry_of(const std::string& name) {
+  auto all = entries();
+  const auto entry = std::ranges::find_if(all, [&](const Entry& e) { return e.info.name == name; });
+  ATTUNE_ASSERT(entry != all.end());
+  return std::move(*entry);
+}
+
 }  // namespace
 
 std::vector<ScheduleInfo> schedules() {
@@ -132,11 +139,10 @@ std::vector<ScheduleInfo> schedules() {
   return infos;
 }
 
+ScheduleInfo schedule_info(const std::string& name) { return entry_of(name).info; }
+
 std::unique_ptr<Schedule> make_schedule(const ScheduleOptions& options) {
-  const auto all = entries();
-  const auto entry = std::ranges::find_if(all, [&](const Entry& e) { return e.info.name == options.name; });
-  ATTUNE_ASSERT(entry != all.end());
-  return entry->make(options);
+  return entry_of(options.name).make(options);
 }
 
 }  // namespace attune::training

@@ -19,8 +19,8 @@ struct ScheduleOptions {
   double power = 1;              ///< polynomial
   double peak = 1;               ///< the rate that factors multiply
   std::int64_t decay_steps = 0;  ///< warmup_stable_decay: 0 = the last tenth
-  // Of the schedules that follow an evaluation; 0 as factor or threshold: the schedule's own.
-  double plateau_factor = 0, plateau_threshold = 0;
+  // Of the schedules that follow an evaluation; a factor of 0 and a negative threshold: the schedule's own.
+  double plateau_factor = 0, plateau_threshold = -1;
   std::int64_t plateau_patience = 10, plateau_cooldown = 0;
   bool lower_is_better = true;  ///< of the metric that is followed
 };
@@ -44,6 +44,8 @@ struct ScheduleInfo {
   bool follows_evaluation = false;
 };
 std::vector<ScheduleInfo> schedules();
+/// @param name one of schedules()
+ScheduleInfo schedule_info(const std::string& name);
 
 /// @param options whose name is one of schedules()
 std::unique_ptr<Schedule> make_schedule(const ScheduleOptions& options);

@@ -227,6 +227,15 @@ void Trainer::evaluate_start() {
   write_row(row);
 }
 
+std::int64_t Trainer::total_evaluations() const {
+  if (!has_eval()) return 0;
+  const auto& training = options_.training;
+  const std::int64_t every = training.eval_steps > 0   ? training.eval_steps
+                             : training.save_steps > 0 ? training.save_steps
+                                                       : terms_.front().stream.batches_per_epoch();
+  return (total_ + every - 1) / std::max<std::int64_t>(1, every);
+}
+
 bool Trainer::has_eval() const {
   return std::any_of(terms_.begin(), terms_.end(), [](const MethodTerm& t) { return t.eval.has_value(); });
 }

@@ -76,6 +76,9 @@ class Trainer {
   /// Updates made, in earlier parts of the run too.
   std::int64_t updates() const { return done_; }
   std::int64_t total_updates() const { return total_; }  ///< unless patience runs out before
+  /// Evaluations of the whole run, the one before the first update left out. At least that many where epochs
+  /// end between checkpoints.
+  std::int64_t total_evaluations() const;
 
  private:
   struct Update {

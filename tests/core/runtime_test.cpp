@@ -55,11 +55,13 @@ TEST(Threads, ParallelForVisitsEachItemAndReportsTheFirstError) {
 TEST(ProgressText, ShowsShareRateAndTimeLeft) {
   // 150 of 200 at 2.5 a second: 75 %, 50 left take 20 s.
   const std::string text = progress_text("training", 150, 200, "step", 2.5, "loss 0.41", 100, true);
-  EXPECT_THAT(text, HasSubstr("75% 150/200 step  2.5 step/s  20 s left  loss 0.41"));
+  EXPECT_THAT(text, HasSubstr("75% 150/200 steps  2.5 steps/s  20 s left  loss 0.41"));
   EXPECT_THAT(text, HasSubstr("█"));
   EXPECT_THAT(progress_text("x", 1, 4, "row", 0.5, "", 80, false),
-              HasSubstr("25% 1/4 row  2.0 s/row  6.0 s left"));
-  EXPECT_EQ(progress_text("reading", 12, 0, "row", 0, "", 80, true), "reading  12 row");
+              HasSubstr("25% 1/4 rows  2.0 s/row  6.0 s left"));
+  EXPECT_EQ(progress_text("reading", 12, 0, "row", 0, "", 80, true), "reading  12 rows");
+  EXPECT_EQ(progress_text("writing", 65512, 0, "token", 12773, "", 80, true),
+            "writing  65,512 tokens  12,773 tokens/s");
   // Too narrow for the bar, then for the text.
   EXPECT_THAT(progress_text("training", 150, 200, "step", 2.5, "loss 0.41", 60, true), Not(HasSubstr("█")));
   EXPECT_EQ(progress_text("training", 150, 200, "step", 2.5, "", 12, true), "training   7");
@@ -81,7 +83,7 @@ TEST(ProgressText, IsQuietWhenAsked) {
   }
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);  // the first and the last state
-  EXPECT_THAT(text, HasSubstr("100% 1000/1000 step"));
+  EXPECT_THAT(text, HasSubstr("100% 1,000/1,000 steps"));
   EXPECT_THAT(text, Not(HasSubstr("\r")));
 }
 

@@ -37,7 +37,7 @@ def train(folder, *parts, model=MODEL, data=None, method="dpo", settings=(), cod
         data.write_text("".join(json.dumps(row) + "\n" for row in PAIRS))
     output = folder / "run"
     said = refused(["train", f"model={model}", f"data={data}", f"method={method}", f"output={output}",
-                    "training.max_steps=2", "training.batch_size=2", "samples.prompts=0", *settings], *parts, code=code)
+                    "training.max_steps=2", "training.batch_size=2", "samples.prompts=0", "threads=1", *settings], *parts, code=code)
     assert not output.exists()
     return said
 

@@ -87,7 +87,8 @@ def test_half_precision_follows_float32(data, tmp_path, dtype):
 
 
 def test_an_interrupt_before_an_evaluation_loses_nothing(data, held_out, tmp_path):
-    settings = [f"eval={held_out}", "training.eval_steps=1", "training.save_steps=4"]
+    settings = [f"eval={held_out}", "training.eval_steps=1", "training.save_steps=4", "training.schedule=greedy",
+                "training.plateau_patience=0"]
     assert run(command(data, tmp_path / "whole", *settings)).returncode == 0
     process = subprocess.Popen(command(data, tmp_path / "parts", *settings), stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
@@ -243,6 +244,17 @@ def test_mismatched_completions_are_no_tokens_of_the_data(data, tmp_path):
         assert run(command(data, tmp_path / method, f"method={method}", "training.max_steps=6")).returncode == 0
     tokens = {method: rows(tmp_path / method)[-1]["num_tokens"] for method in ("kto", "apo_zero")}
     assert tokens["kto"] == tokens["apo_zero"]
+
+
+def test_a_schedule_whose_moment_does_not_come_says_so(data, held_out, tmp_path):
+    settings = [f"eval={held_out}", "training.schedule=greedy", "training.max_steps=3"]
+    said = run(command(data, tmp_path / "run", *settings)).stderr
+    assert "the run has 3 evaluations, and the rate may change after 11" in run(
+        command(data, tmp_path / "often", *settings, "training.eval_steps=1")).stderr
+    assert "the run has 1 evaluation, and" in said, said
+    said = run(command(data, tmp_path / "soon", *settings, "training.eval_steps=1", "training.plateau_patience=1",
+                       "training.early_stopping_patience=1")).stderr
+    assert "the run ends after 1 evaluation without improvement" in said and "may change after" not in said, said
 
 
 MOVING = ["reference.sync=true", "reference.sync_steps=3", "training.ema_decay=0.7",

@@ -119,8 +119,8 @@ TEST(ModelFiles, PatternsOfTargetModulesMatchWholePathsAndEnd) {
     }
   };
   EXPECT_THAT(refused("(q_proj"),
-              testing::HasSubstr("is malformed at character 8: missing closing parenthesis"));
-  EXPECT_THAT(refused("(?:.|.)+(?=A|B)"), testing::HasSubstr("it would try too many ways"));
+              testing::HasSubstr("is malformed at byte 8: missing closing parenthesis"));
+  EXPECT_THAT(refused("(?:.|.)+(?=A|B)"), testing::HasSubstr("cannot be matched: match limit exceeded"));
 }
 
 TEST(ModelFiles, AdaptersAreRestored) {

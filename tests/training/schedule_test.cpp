@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
+#include <vector>
 
 #include <cmath>
 
@@ -61,26 +64,41 @@ TEST(Schedule, EveryOneStartsAtThePeakWithoutWarmup) {
   }
 }
 
-TEST(Schedule, GoesOnFromItsState) {
-  const std::vector<double> found = {3, 2, 2.5, std::nan(""), 1, 0.5, 0.5, 0.5, 2, 0.1, 0.1, 3};
-  for (const auto& schedule : schedules()) {
-    const ScheduleOptions options{
-        .name = schedule.name, .total_steps = 12, .plateau_patience = 0, .plateau_cooldown = 1};
-    const auto whole = make_schedule(options);
-    auto broken = make_schedule(options);
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      whole->observe(found[i]);
-      broken->observe(found[i]);
-      const core::Json kept = core::Json::parse(broken->state().dump());
-      broken = make_schedule(options);
-      broken->restore(kept);
-      EXPECT_EQ(broken->factor(static_cast<std::int64_t>(i)), whole->factor(static_cast<std::int64_t>(i)))
-          << schedule.name;
+/// Rates after each evaluation, by a schedule that is saved and read again between any two of them.
+std::vector<double> interrupted(const ScheduleOptions& options, const std::vector<double>& found,
+                                bool saved) {
+  std::vector<double> rates;
+  auto schedule = make_schedule(options);
+  for (const double metric : found) {
+    schedule->observe(metric);
+    if (saved) {
+      const core::Json kept = core::Json::parse(schedule->state().dump());
+      schedule = make_schedule(options);
+      schedule->restore(kept);
     }
-    if (schedule.follows_evaluation) {
-      EXPECT_NE(whole->factor(0), 1);
-    }
+    rates.push_back(schedule->factor(static_cast<std::int64_t>(rates.size())));
   }
+  return rates;
+}
+
+TEST(Schedule, GoesOnFromItsState) {
+  const double inf = std::numeric_limits<double>::infinity();
+  std::vector<double> found = {inf, 3, 2, 1, 0.5, -inf, 2.5, std::nan(""), 2, 2, 2, 2, 0.4, 0.3, 0.2, 0.1};
+  found.insert(found.end(), 1100, 1);  // at the floor until greedy starts anew
+  for (const auto& schedule : schedules())
+    for (const std::int64_t patience : {0, 1}) {
+      const ScheduleOptions options{.name = schedule.name,
+                                    .total_steps = 12,
+                                    .min_lr_ratio = schedule.follows_evaluation ? 0.5 : 0,
+                                    .peak = 1e-3,
+                                    .plateau_patience = patience,
+                                    .plateau_cooldown = patience};
+      const auto whole = interrupted(options, found, false);
+      EXPECT_EQ(interrupted(options, found, true), whole) << schedule.name;
+      if (!schedule.follows_evaluation) continue;
+      EXPECT_EQ(*std::ranges::min_element(whole), 0.5) << schedule.name;
+      EXPECT_EQ(*std::ranges::max_element(whole) > 1, schedule.name == "greedy");
+    }
 }
 
 TEST(Schedule, GreedyStartsAnewAfterReductionsInVain) {
