@@ -251,7 +251,7 @@ def test_a_schedule_whose_moment_does_not_come_says_so(data, held_out, tmp_path)
     said = run(command(data, tmp_path / "run", *settings)).stderr
     assert "the run has 3 evaluations, and the rate may change after 11" in run(
         command(data, tmp_path / "often", *settings, "training.eval_steps=1")).stderr
-    assert "the run has 1 evaluation, and" in said, said
+    assert "the run has 2 evaluations, and" in said, said  # at checkpoints: updates 2 and 3
     said = run(command(data, tmp_path / "soon", *settings, "training.eval_steps=1", "training.plateau_patience=1",
                        "training.early_stopping_patience=1")).stderr
     assert "the run ends after 1 evaluation without improvement" in said and "may change after" not in said, said
