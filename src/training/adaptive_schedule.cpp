@@ -11,12 +11,14 @@ constexpr std::int64_t kReductionsAtFloor = 500;
 
 class AdaptiveSchedule : public Schedule {
  public:
-  AdaptiveSchedule(const ScheduleOptions& options, double factor)
+  /// @param factor, threshold the schedule's own, where the options leave them open
+  AdaptiveSchedule(const ScheduleOptions& options, double factor, double threshold)
       : peak_(options.peak),
         floor_(options.min_lr_ratio * options.peak),
         factor_(options.plateau_factor > 0 ? options.plateau_factor : factor),
         highest_(std::max(1.0, options.peak)),
         smallest_change_(floor_ > 0 ? 0 : std::min(1e-8, options.peak / 10'000)),
+        threshold_(options.plateau_threshold >= 0 ? options.plateau_threshold : threshold),
         patience_(options.plateau_patience),
         cooldown_(options.plateau_cooldown),
         lower_is_better_(options.lower_is_better),
@@ -47,6 +49,7 @@ class AdaptiveSchedule : public Schedule {
     good_ = better ? good_ + 1 : 0;
     bad_ = better ? 0 : bad_ + 1;
   }
+  double threshold() const { return threshold_; }
   double best_or(double other) const { return best_.value_or(other); }
   /// True in an evaluation that follows a reduction too closely to count.
   bool rests() {
@@ -83,7 +86,7 @@ class AdaptiveSchedule : public Schedule {
     if (std::abs(rate - rate_) > smallest_change_) rate_ = rate;
   }
 
-  double peak_, floor_, factor_, highest_, smallest_change_;
+  double peak_, floor_, factor_, highest_, smallest_change_, threshold_;
   std::int64_t patience_, cooldown_;
   bool lower_is_better_;
   double rate_;
@@ -93,37 +96,27 @@ class AdaptiveSchedule : public Schedule {
 
 class ReduceOnPlateau : public AdaptiveSchedule {
  public:
-  explicit ReduceOnPlateau(const ScheduleOptions& options)
-      : AdaptiveSchedule(options, 0.1),
-        threshold_(options.plateau_threshold >= 0 ? options.plateau_threshold : 1e-4) {}
+  explicit ReduceOnPlateau(const ScheduleOptions& options) : AdaptiveSchedule(options, 0.1, 1e-4) {}
 
   void observe(double metric) override {
-    count(metric, threshold_ * best_or(0));  // an evaluation within the rest may still be the best
+    count(metric, threshold() * best_or(0));  // an evaluation within the rest may still be the best
     if (!rests() && impatient(bad())) reduce();
   }
-
- private:
-  double threshold_;
 };
 
 class Greedy : public AdaptiveSchedule {
  public:
-  explicit Greedy(const ScheduleOptions& options)
-      : AdaptiveSchedule(options, 0.95),
-        threshold_(options.plateau_threshold >= 0 ? options.plateau_threshold : 1e-6) {}
+  explicit Greedy(const ScheduleOptions& options) : AdaptiveSchedule(options, 0.95, 1e-6) {}
 
   void observe(double metric) override {
     if (rests()) return;
-    count(metric, threshold_);
+    count(metric, threshold());
     if (impatient(good()))
       raise();
     else if (impatient(bad()))
       reduce();
     if (stuck()) start_anew();
   }
-
- private:
-  double threshold_;
 };
 
 }  // namespace
