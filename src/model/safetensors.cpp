@@ -176,7 +176,7 @@ at::Tensor StoredTensor::load(at::ScalarType target) const {
   if (out.numel() > 0 && !(out * 0).sum().eq(0).item<bool>())
     core::fail_request(
         "{}: tensor '{}' holds NaN or infinite values{}: the weights are damaged", file, name,
-        raw.mul(0).sum(at::kDouble).eq(0).item<bool>() ? " in " + setting_of(target) : std::string());
+        (raw.to(at::kDouble) * 0).sum().eq(0).item<bool>() ? " in " + setting_of(target) : std::string());
   return out;
 }
 

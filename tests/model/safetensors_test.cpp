@@ -113,10 +113,11 @@ TEST(Safetensors, RefusesNaNAndIntegerWeights) {
   bad[2][1] = std::numeric_limits<float>::quiet_NaN();
   at::Tensor infinite = at::zeros({3});
   infinite[1] = std::numeric_limits<float>::infinity();
-  write_safetensors(
-      folder / "x.safetensors",
-      to_write(
-          {{"nan", bad}, {"inf", infinite}, {"int", at::ones({2}, at::kInt)}, {"big", at::full({2}, 1e30)}}));
+  write_safetensors(folder / "x.safetensors", to_write({{"nan", bad},
+                                                        {"inf", infinite},
+                                                        {"int", at::ones({2}, at::kInt)},
+                                                        {"big", at::full({2}, 1e30)},
+                                                        {"f8", bad.to(at::kFloat8_e5m2)}}));
   const WeightFiles files(folder / "x.safetensors");
   const auto refused = [&](const char* name, at::ScalarType type) -> std::string {
     try {
@@ -127,6 +128,7 @@ TEST(Safetensors, RefusesNaNAndIntegerWeights) {
     }
   };
   EXPECT_THAT(refused("nan", at::kFloat), HasSubstr("'nan' holds NaN"));
+  EXPECT_THAT(refused("f8", at::kFloat), HasSubstr("'f8' holds NaN"));
   EXPECT_THAT(refused("inf", at::kFloat), HasSubstr("'inf' holds NaN or infinite"));
   EXPECT_THAT(refused("int", at::kFloat), HasSubstr("I32"));
   EXPECT_EQ(refused("big", at::kFloat), "");
