@@ -4,20 +4,57 @@
 #
 # attune_open_set(<library> <folder> <set> <entry type> <header>)
 #   generates   const std::vector<std::pair<std::string_view, ENTRY_TYPE (*)()>>& <set>_entries();
-#   in namespace attune::<folder>, sorted by file name. <header> declares it.
+#   in namespace attune::<folder>, sorted by file name. <header> declares it. The files themselves are compiled with
+#   their folder (attune_folder).
 function(attune_open_set library folder set type header)
   file(GLOB entries CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/${set}/*.cpp)
-  list(SORT entries)
-  set(declarations "")
-  set(rows "")
-  foreach(entry ${entries})
-    get_filename_component(name ${entry} NAME_WE)
-    string(APPEND declarations "${type} ${set}_${name}();\n")
-    string(APPEND rows "    {\"${name}\", &${set}_${name}},\n")
+  attune_write_entries(${CMAKE_BINARY_DIR}/generated/${folder}/${set}_entries.cpp
+    ${folder} ${set} "${type}" ${header} ${entries})
+  target_sources(${library} PRIVATE ${CMAKE_BINARY_DIR}/generated/${folder}/${set}_entries.cpp)
+  set_property(GLOBAL APPEND PROPERTY ATTUNE_OPEN_SETS ${folder}/${set})
+  set_property(GLOBAL PROPERTY ATTUNE_SET_${folder}/${set} "${folder}|${set}|${type}|${header}")
+endfunction()
+
+# attune_add_entries(<target> <root>…): the target's open sets also have the files <root>/<folder>/<set>/*.cpp. Its own
+# lists take the place of those in the libraries, which are compiled once for all programs.
+function(attune_add_entries target)
+  get_property(sets GLOBAL PROPERTY ATTUNE_OPEN_SETS)
+  foreach(known ${sets})
+    get_property(row GLOBAL PROPERTY ATTUNE_SET_${known})
+    string(REPLACE "|" ";" row "${row}")
+    list(GET row 0 folder)
+    list(GET row 1 set)
+    list(GET row 2 type)
+    list(GET row 3 header)
+    set(added "")
+    foreach(root ${ARGN})
+      file(GLOB more CONFIGURE_DEPENDS ${root}/${folder}/${set}/*.cpp)
+      list(APPEND added ${more})
+    endforeach()
+    if(added)
+      file(GLOB entries CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/${set}/*.cpp)
+      set(out ${CMAKE_CURRENT_BINARY_DIR}/${target}/${folder}/${set}_entries.cpp)
+      attune_write_entries(${out} ${folder} ${set} "${type}" ${header} ${entries} ${added})
+      target_sources(${target} PRIVATE ${out} ${added})
+    endif()
   endforeach()
-  set(out ${CMAKE_BINARY_DIR}/generated/${folder}/${set}_entries.cpp)
+endfunction()
+
+function(attune_write_entries out folder set type header)
+  set(rows "")
+  foreach(entry ${ARGN})
+    get_filename_component(name ${entry} NAME_WE)
+    list(APPEND rows ${name})
+  endforeach()
+  list(SORT rows)
+  set(declarations "")
+  set(lines "")
+  foreach(name ${rows})
+    string(APPEND declarations "${type} ${set}_${name}();\n")
+    string(APPEND lines "    {\"${name}\", &${set}_${name}},\n")
+  endforeach()
   file(GENERATE OUTPUT ${out} CONTENT
-"// Generated from src/${folder}/${set}/*.cpp: one file, one entry.
+"// Generated from the files of ${folder}/${set}: one file, one entry.
 #include \"${header}\"
 
 #include <string_view>
@@ -29,11 +66,10 @@ namespace attune::${folder} {
 ${declarations}
 const std::vector<std::pair<std::string_view, ${type} (*)()>>& ${set}_entries() {
   static const std::vector<std::pair<std::string_view, ${type} (*)()>> entries = {
-${rows}  };
+${lines}  };
   return entries;
 }
 
 }  // namespace attune::${folder}
 ")
-  target_sources(${library} PRIVATE ${out} ${entries})
 endfunction()

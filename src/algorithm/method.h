@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/fields.h"
+#include "core/config/fields.h"
 #include "core/forest.h"
 #include "core/json.h"
 

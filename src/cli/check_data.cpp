@@ -5,12 +5,12 @@
 #include <numeric>
 
 #include "core/system.h"
-#include "data/example_source.h"
-#include "data/row_needs.h"
-#include "data/row_tokens.h"
+#include "data/rows/example_source.h"
+#include "data/tokens/row_needs.h"
+#include "data/tokens/row_tokens.h"
 #include "training/method_needs.h"
-#include "training/reference_model.h"
-#include "training/resolve.h"
+#include "training/reference/model.h"
+#include "training/run/resolve.h"
 
 namespace attune::cli {
 namespace {
@@ -47,7 +47,7 @@ class Checker {
     const auto cached = data::tokenize_row(row, codec_, options_, needs_);
     if (!cached.ok()) return out_.summary.drop(cached.error().reason, row.where, cached.error().detail);
     data::count_row(cached.value(), row.copies, out_.summary);
-    const data::Example& example = row.example.value();
+    const record::Example& example = row.example.value();
     if (example.language_modelling && !example.candidates.empty() &&
         example.candidates.front().completion.is_array())
       ++out_.conversations;
@@ -78,7 +78,7 @@ class Checker {
   }
 
   void show(const data::SourceRow& row) {
-    data::Example example = row.example.value();
+    record::Example example = row.example.value();
     data::meet_needs(example, needs_);
     const auto tokens = data::tokenize_example(example, codec_, options_, true);
     if (!tokens.ok()) return;
@@ -88,7 +88,7 @@ class Checker {
   }
 
   /// What a method is told about a completion, in a word.
-  std::string role_of(const data::Candidate& candidate) const {
+  std::string role_of(const record::Candidate& candidate) const {
     if (needs_ == data::RowNeeds::kPairs && candidate.rank)
       return *candidate.rank == 0 ? "chosen" : "rejected";
     if (needs_ == data::RowNeeds::kLabels && candidate.label) return *candidate.label ? "good" : "bad";

@@ -7,7 +7,7 @@
 
 #include "data/dataset.h"
 #include "model/config.h"
-#include "training/terms.h"
+#include "training/run/terms.h"
 
 namespace attune::cli {
 

@@ -21,9 +21,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/fields.h"
+#include "core/config/fields.h"
 #include "core/json.h"
-#include "core/value.h"
+#include "core/config/value.h"
 
 namespace attune::cli {
 

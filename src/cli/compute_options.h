@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "core/fields.h"
+#include "core/config/fields.h"
 
 namespace attune::cli {
 

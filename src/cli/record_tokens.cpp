@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/files.h"
-#include "model/hub.h"
-#include "model/peft.h"
+#include "core/files/files.h"
+#include "net/hub.h"
+#include "model/files/peft.h"
 
 namespace attune::cli {
 namespace {
@@ -16,11 +16,11 @@ using core::Json;
 
 /// The folder that holds the tokenizer files of a model setting: of an adapter, its base model's.
 std::string text_folder(const model::ModelOptions& options) {
-  const std::string folder = model::resolve_model_folder(options.path);
+  const std::string folder = net::resolve_model_folder(options.path);
   const core::fs::path path(folder);
   if (core::fs::exists(path / "config.json") || !core::fs::exists(path / "adapter_config.json"))
     return folder;
-  return model::resolve_model_folder(options.base.empty() ? model::base_of_adapter(folder) : options.base);
+  return net::resolve_model_folder(options.base.empty() ? model::base_of_adapter(folder) : options.base);
 }
 
 struct Sequence {

@@ -2,7 +2,7 @@
 
 #include "cli/command.h"
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 
 namespace attune::cli {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "cli/command.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/interrupt.h"
 
 namespace attune::cli {

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
 
@@ -12,9 +12,9 @@ namespace attune::cli {
 namespace {
 
 /// The report must never hide why a run ended.
-void report_quietly(const std::string& folder, const evaluation::ReportExtras& extras) {
+void report_quietly(const std::string& folder, const report::ReportExtras& extras) {
   try {
-    if (core::fs::exists(folder + "/metrics.jsonl")) evaluation::write_report(folder, extras);
+    if (core::fs::exists(folder + "/metrics.jsonl")) report::write_report(folder, extras);
   } catch (const std::exception& error) {
     fmt::print(stderr, "attune: the report could not be written: {}\n", error.what());
   }
@@ -23,7 +23,7 @@ void report_quietly(const std::string& folder, const evaluation::ReportExtras& e
 }  // namespace
 
 training::RunResult train_with_progress(const training::TrainRecipe& recipe, const Output& out,
-                                        const evaluation::ReportExtras& extras) {
+                                        const report::ReportExtras& extras) {
   const core::InterruptGuard guard;
   std::optional<core::Progress> progress;
   training::RunObserver observer;
@@ -40,9 +40,9 @@ training::RunResult train_with_progress(const training::TrainRecipe& recipe, con
   observer.interrupted = [] { return core::interrupt_requested(); };
   observer.on_result = [&](const std::string& folder) {
     if (progress) progress->finish();
-    evaluation::ReportExtras all = extras;
+    report::ReportExtras all = extras;
     all.state = "finished";
-    evaluation::write_report(folder, std::move(all));
+    report::write_report(folder, std::move(all));
   };
   try {
     return training::run_training(recipe, observer);

@@ -3,14 +3,14 @@
 #pragma once
 
 #include "cli/command.h"
-#include "evaluation/report.h"
-#include "training/run.h"
+#include "report/report.h"
+#include "training/run/run.h"
 
 namespace attune::cli {
 
 /// Trains with progress. @throws core::Error as run_training does, after the report of what there is was
 /// written.
 training::RunResult train_with_progress(const training::TrainRecipe& recipe, const Output& out,
-                                        const evaluation::ReportExtras& extras = {});
+                                        const report::ReportExtras& extras = {});
 
 }  // namespace attune::cli

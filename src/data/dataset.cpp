@@ -6,10 +6,11 @@
 
 #include "core/progress.h"
 #include "core/system.h"
-#include "data/cache_file.h"
-#include "data/example_source.h"
-#include "data/row_needs.h"
-#include "data/row_tokens.h"
+#include "data/cache/file.h"
+#include "data/cache/layout.h"
+#include "data/rows/example_source.h"
+#include "data/tokens/row_needs.h"
+#include "data/tokens/row_tokens.h"
 
 namespace attune::data {
 

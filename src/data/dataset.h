@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "core/fields.h"
-#include "data/example.h"
+#include "core/config/fields.h"
+#include "record/example.h"
 #include "text/chat_template.h"
-#include "text/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace attune::data {
 
@@ -36,14 +36,13 @@ struct DataOptions {
 };
 
 /// One candidate's tokens and feedback, as stored in the cache.
-struct TokenizedCandidate : Judgement {
+struct TokenizedCandidate {
+  record::Candidate said;                    ///< feedback; no text
   std::span<const std::int32_t> completion;  ///< ids, end-of-sequence included
   std::span<const std::uint8_t> mask;        ///< [completion] 1 where trained on
-  std::span<const double> step_scores;
   std::span<const std::int32_t> step_ends;  ///< completion index of each step's last token
   /// [completion] of the policy as it was: the record's sampling_logps, else its logps; empty when unknown
   std::span<const double> old_logps;
-  bool truncated = false;
 };
 
 struct TokenizedRow {
@@ -96,7 +95,7 @@ class ExampleReader {
  public:
   explicit ExampleReader(const DataOptions& options);
   ~ExampleReader();
-  bool next(Example& example);  ///< false at the end; an example without id gets its row number
+  bool next(record::Example& example);  ///< false at the end; an example without id gets its row number
   std::int64_t index() const;   ///< row number, from 0, of the example that next() gave last
   const DatasetSummary& summary() const;
 
@@ -144,18 +143,18 @@ struct TokenizedExample {
 /// @param training marks what is trained on; rows without such tokens are unusable. When scoring, ids of the
 /// prompt that stand in a completion stay prompt (prompt_tail) and the mask says nothing. An ItemError says
 /// why the row is unusable.
-core::Result<TokenizedExample> tokenize_example(const Example& example, const TextCodec& codec,
+core::Result<TokenizedExample> tokenize_example(const record::Example& example, const TextCodec& codec,
                                                 const DataOptions& options, bool training);
 /// The example as a model reads it: where it has no chat template and the format knows a plain form, prompt
 /// and completions are texts instead of messages. The functions above see to it themselves; for who writes
 /// the record.
-Example as_read_by(Example example, const TextCodec& codec);
+record::Example as_read_by(record::Example example, const TextCodec& codec);
 /// What rows are cut to, for messages: "data.max_length=1024" or "the model's context of 512", whichever is
 /// shorter; with data.max_prompt_length before it where that is given. "" when nothing is cut.
 std::string length_limit_text(const DataOptions& options, const TextCodec& codec);
 /// The tokenizer, for texts. @throws Error{kRequest} saying why there is none and how to do without.
 const text::Tokenizer& need_tokenizer(const TextCodec& codec);
 /// The prompt alone, ready to be continued (generation prompt added).
-core::Result<std::vector<std::int32_t>> tokenize_prompt(const Example& example, const TextCodec& codec);
+core::Result<std::vector<std::int32_t>> tokenize_prompt(const record::Example& example, const TextCodec& codec);
 
 }  // namespace attune::data

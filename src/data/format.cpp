@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/fields.h"
+#include "core/config/fields.h"
 
 namespace attune::data {
 namespace {

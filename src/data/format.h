@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
-#include "data/example.h"
+#include "record/example.h"
 
 namespace attune::data {
 
@@ -28,9 +28,9 @@ class Format {
   /// Whether a row with these columns is of this format (looks at the columns and, where needed, at value
   /// types).
   virtual bool recognises(const core::Json& row) const = 0;
-  /// The row as an Example, or why it is malformed (a column missing, a wrong type). Unusable rows (empty
+  /// The row as a record::Example, or why it is malformed (a column missing, a wrong type). Unusable rows (empty
   /// completion, chosen equal to rejected …) are not this function's concern.
-  virtual core::Result<Example> read(const core::Json& row) const = 0;
+  virtual core::Result<record::Example> read(const core::Json& row) const = 0;
 };
 
 /// Generated list: file name → format.

@@ -1,5 +1,5 @@
 #include "data/dataset.h"
-#include "data/source_files.h"
+#include "data/rows/source_files.h"
 
 namespace attune::data {
 

@@ -20,11 +20,11 @@ void need_one_output(const at::Tensor& head, const std::string& path) {
 }
 
 /// The record with texts instead of the ids of another tokenizer, or why there are none.
-core::Result<data::Example> without_ids(data::Example example) {
+core::Result<record::Example> without_ids(record::Example example) {
   const core::ItemError nothing{"holds only ids, of another tokenizer than the reward model's", ""};
   if (example.prompt_ids && example.prompt.is_null()) return nothing;
   example.prompt_ids.reset();
-  for (data::Candidate& candidate : example.candidates) {
+  for (record::Candidate& candidate : example.candidates) {
     if (candidate.completion_ids && candidate.completion.is_null()) return nothing;
     candidate.completion_ids.reset();
     candidate.completion_mask.clear();
@@ -43,10 +43,10 @@ RewardModel::RewardModel(const model::ModelOptions& options, const data::TextCod
                      source.tokenizer->fingerprint() != codec_.tokenizer->fingerprint();
 }
 
-core::Result<std::vector<RewardText>> RewardModel::read(const data::Example& example,
+core::Result<std::vector<RewardText>> RewardModel::read(const record::Example& example,
                                                         const data::DataOptions& options,
                                                         std::int64_t group) const {
-  const auto record = ids_are_foreign_ ? without_ids(example) : core::Result<data::Example>(example);
+  const auto record = ids_are_foreign_ ? without_ids(example) : core::Result<record::Example>(example);
   if (!record.ok()) return record.error();
   const auto tokens = data::tokenize_example(record.value(), codec_, options, false);
   if (!tokens.ok()) return tokens.error();

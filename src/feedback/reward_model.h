@@ -27,7 +27,7 @@ class RewardModel {
 
   /// Prompt + completion of every candidate, with the reward model's own tokenizer and chat template, cut to
   /// its context. An ItemError says why the record cannot be read.
-  core::Result<std::vector<RewardText>> read(const data::Example& example, const data::DataOptions& options,
+  core::Result<std::vector<RewardText>> read(const record::Example& example, const data::DataOptions& options,
                                              std::int64_t group) const;
   /// The head's output at the last token of each text.
   /// @param token_budget tokens that are computed at once

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/fields.h"
+#include "core/config/fields.h"
 #include "core/json.h"
 
 namespace attune::feedback {

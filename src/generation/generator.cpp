@@ -5,11 +5,11 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/json.h"
 #include "core/system.h"
 #include "generation/session.h"
-#include "model/decode.h"
+#include "model/decode/decoder.h"
 
 namespace attune::generation {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "core/fields.h"
+#include "core/config/fields.h"
 #include "model/model.h"
-#include "text/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace attune::generation {
 

@@ -14,7 +14,7 @@
 #include "generation/completion_text.h"
 #include "generation/generator.h"
 #include "generation/sampler.h"
-#include "model/decode.h"
+#include "model/decode/decoder.h"
 
 namespace attune::generation {
 

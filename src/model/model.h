@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/fields.h"
+#include "core/config/fields.h"
 #include "model/family.h"
 #include "model/transformer.h"
 

@@ -6,12 +6,12 @@
 #include <set>
 
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/random.h"
 #include "model/family.h"
 #include "model/model.h"
-#include "model/peft.h"
-#include "model/tensor_slots.h"
+#include "model/files/peft.h"
+#include "model/files/tensor_slots.h"
 
 namespace attune::model {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "model/model.h"
-#include "model/tensor_slots.h"
+#include "model/files/tensor_slots.h"
 
 namespace attune::model {
 namespace {

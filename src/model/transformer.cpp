@@ -7,9 +7,9 @@
 #include <memory>
 
 #include "core/error.h"
-#include "model/adapter_dropout.h"
-#include "model/attention.h"
-#include "model/fused.h"
+#include "model/adapter/dropout.h"
+#include "model/block/attention.h"
+#include "model/block/fused.h"
 
 namespace attune::model {
 namespace {

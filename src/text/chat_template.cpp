@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "text/jinja_unicode.h"
+#include "text/jinja/value/unicode.h"
 
 namespace attune::text {
 namespace {

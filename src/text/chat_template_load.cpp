@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "text/chat_template.h"
-#include "text/special_tokens.h"
+#include "text/tokenizer/special_tokens.h"
 
 namespace attune::text {
 namespace {

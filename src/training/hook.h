@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "training/optimizer.h"
+#include "training/optimizer/optimizer.h"
 
 namespace attune::training {
 

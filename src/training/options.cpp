@@ -1,8 +1,8 @@
 #include "training/options.h"
 
 #include "core/error.h"
-#include "training/parameter_groups.h"
-#include "training/schedule.h"
+#include "training/optimizer/parameter_groups.h"
+#include "training/optimizer/schedule.h"
 
 namespace attune::training {
 namespace {
@@ -30,8 +30,7 @@ void declare_plateau(TrainingOptions& o, core::Fields& fields) {
   fields
       .add("plateau_threshold", o.plateau_threshold,
            "The same: what counts as improvement, for reduce_lr_on_plateau as a share of the best; -1: 1e-4 "
-           "and "
-           "1e-6.")
+           "and 1e-6.")
       .range(-1, 1e9);
   fields
       .add("plateau_cooldown", o.plateau_cooldown,
@@ -154,8 +153,7 @@ void EvalOptions::declare(core::Fields& fields) {
   fields.add("data", data, "Held-out data: a path or the long form of data.").short_form("path");
   fields.add("metric", metric,
              "What save_best, early stopping and the schedules reduce_lr_on_plateau and greedy look at "
-             "(without eval_); less is "
-             "better where its name ends in loss.");
+             "(without eval_); less is better where its name ends in loss.");
 }
 
 void SamplesOptions::declare(core::Fields& fields) {

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "core/fields.h"
-#include "core/value.h"
+#include "core/config/fields.h"
+#include "core/config/value.h"
 #include "data/dataset.h"
 #include "generation/generator.h"
 #include "model/model.h"
-#include "training/step.h"
+#include "training/step/step.h"
 
 namespace attune::training {
 

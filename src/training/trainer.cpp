@@ -7,12 +7,12 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/system.h"
-#include "training/checkpoint.h"
-#include "training/gradient_norms.h"
-#include "training/parameter_groups.h"
-#include "training/phase.h"
+#include "training/run/checkpoint.h"
+#include "training/optimizer/gradient_norms.h"
+#include "training/optimizer/parameter_groups.h"
+#include "training/step/phase.h"
 
 namespace attune::training {
 namespace {

@@ -9,18 +9,18 @@
 #include <string>
 #include <vector>
 
-#include "training/data_stream.h"
-#include "training/engine.h"
-#include "training/evaluation_judge.h"
-#include "training/event_file.h"
+#include "training/run/data_stream.h"
+#include "training/step/engine.h"
+#include "training/run/best_evaluation.h"
+#include "training/run/event_file.h"
 #include "training/hook.h"
-#include "training/log_window.h"
-#include "training/optimizer.h"
+#include "training/run/log_window.h"
+#include "training/optimizer/optimizer.h"
 #include "training/options.h"
-#include "training/profile.h"
-#include "training/reference_cache.h"
-#include "training/run_folder.h"
-#include "training/schedule.h"
+#include "training/run/profile.h"
+#include "training/reference/cache.h"
+#include "training/run/folder.h"
+#include "training/optimizer/schedule.h"
 
 namespace attune::training {
 
@@ -119,7 +119,7 @@ class Trainer {
   Profile profile_;
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<EventFile> events_;
-  EvaluationJudge judge_;
+  BestEvaluation judge_;
   LogWindow window_;
   std::int64_t total_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0;
   // Since the program started, for the progress bar.

@@ -5,13 +5,13 @@
 #include <cmath>
 #include <limits>
 
-#include "algorithm/divergence.h"
-#include "algorithm/fixture.h"
-#include "algorithm/fixture_signals.h"
-#include "algorithm/group_statistics.h"
-#include "algorithm/kl_estimators.h"
-#include "algorithm/rollout_metrics.h"
-#include "algorithm/segments.h"
+#include "algorithm/part/divergence.h"
+#include "algorithm/fixture/fixture.h"
+#include "algorithm/fixture/signals.h"
+#include "algorithm/part/group_statistics.h"
+#include "algorithm/part/kl_estimators.h"
+#include "algorithm/part/rollout_metrics.h"
+#include "algorithm/part/segments.h"
 #include "core/error.h"
 #include "tests/algorithm/steps.h"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "algorithm/method.h"
-#include "core/value.h"
+#include "core/config/value.h"
 
 namespace attune::algorithm::testing {
 

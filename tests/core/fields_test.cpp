@@ -1,4 +1,4 @@
-#include "core/fields.h"
+#include "core/config/fields.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

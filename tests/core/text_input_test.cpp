@@ -1,4 +1,4 @@
-#include "core/text_input.h"
+#include "core/files/text_input.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

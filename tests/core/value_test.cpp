@@ -1,4 +1,4 @@
-#include "core/value.h"
+#include "core/config/value.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -50,10 +50,10 @@ TEST_F(DatasetTest, RowsSummaryAndReasons) {
   EXPECT_THAT(copy(row.prompt), ElementsAre(101));
   EXPECT_THAT(copy(row.candidates[1].completion), ElementsAre(103, 104, 1));
   EXPECT_THAT(copy(row.candidates[1].mask), ElementsAre(1, 1, 1));
-  EXPECT_EQ(row.candidates[0].rank, 0);
-  EXPECT_EQ(row.candidates[0].reward, 2);
-  EXPECT_EQ(row.candidates[0].margin, 0.5);
-  EXPECT_FALSE(row.candidates[1].reward.has_value());
+  EXPECT_EQ(row.candidates[0].said.rank, 0);
+  EXPECT_EQ(row.candidates[0].said.reward, 2);
+  EXPECT_EQ(row.candidates[0].said.margin, 0.5);
+  EXPECT_FALSE(row.candidates[1].said.reward.has_value());
   EXPECT_EQ(data.row(1).index, 3);
   const auto& summary = data.summary();
   EXPECT_EQ(summary.format, "preference");
@@ -74,17 +74,17 @@ TEST_F(DatasetTest, EveryFieldSurvivesTheCache) {
       R"("sampling_logps":[-1,-2]},{"completion_ids":[8]}]})");
   const TokenizedRow row = data.row(0);
   const auto& c = row.candidates[0];
-  EXPECT_EQ(c.rank, 1.5);
-  EXPECT_EQ(c.label, false);
-  EXPECT_EQ(c.reward, -2);
-  EXPECT_EQ(c.margin, 0.25);
-  EXPECT_EQ(c.preference, 0.75);
-  EXPECT_EQ(c.weight, 3);
-  EXPECT_THAT(copy(c.step_scores), ElementsAre(0.5, 1));
+  EXPECT_EQ(c.said.rank, 1.5);
+  EXPECT_EQ(c.said.label, false);
+  EXPECT_EQ(c.said.reward, -2);
+  EXPECT_EQ(c.said.margin, 0.25);
+  EXPECT_EQ(c.said.preference, 0.75);
+  EXPECT_EQ(c.said.weight, 3);
+  EXPECT_THAT(c.said.step_scores, ElementsAre(0.5, 1));
   EXPECT_EQ(c.step_ends.size(), 2U);
   EXPECT_THAT(copy(c.old_logps), ElementsAre(-1, -2));
   EXPECT_THAT(copy(c.mask), ElementsAre(0, 1));
-  EXPECT_FALSE(row.candidates[1].label.has_value());
+  EXPECT_FALSE(row.candidates[1].said.label.has_value());
   EXPECT_THAT(copy(row.candidates[1].old_logps), IsEmpty());
 }
 
@@ -109,14 +109,14 @@ TEST_F(DatasetTest, SamplingLogProbsAreCutWithTheCompletion) {
 TEST_F(DatasetTest, NeedsAreFilledInFromOtherFeedback) {
   const auto ranked =
       open(R"({"prompt":"p","responses":["a","b","c"],"scores":[1,3,3]})", RowNeeds::kPairs).row(0);
-  EXPECT_EQ(ranked.candidates[0].rank, 1);
-  EXPECT_EQ(ranked.candidates[1].rank, 0);
-  EXPECT_EQ(ranked.candidates[2].rank, 0);
+  EXPECT_EQ(ranked.candidates[0].said.rank, 1);
+  EXPECT_EQ(ranked.candidates[1].said.rank, 0);
+  EXPECT_EQ(ranked.candidates[2].said.rank, 0);
   const auto labels = open(kPairs, RowNeeds::kLabels).row(0);
-  EXPECT_EQ(labels.candidates[0].label, true);
-  EXPECT_EQ(labels.candidates[1].label, false);
+  EXPECT_EQ(labels.candidates[0].said.label, true);
+  EXPECT_EQ(labels.candidates[1].said.label, false);
   const auto rewards = open(R"({"prompt":"p","completion":"c","label":true})", RowNeeds::kRewards).row(0);
-  EXPECT_EQ(rewards.candidates[0].reward, 1);
+  EXPECT_EQ(rewards.candidates[0].said.reward, 1);
   const auto prompts = open(kPairs, RowNeeds::kPromptsOnly);
   EXPECT_EQ(prompts.size(), 4);
   EXPECT_TRUE(prompts.row(0).candidates.empty());

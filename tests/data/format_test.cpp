@@ -10,13 +10,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 /// The row's format as recognised, and the example that it reads.
-Example read(const std::string& row, const std::string& expected_format) {
+record::Example read(const std::string& row, const std::string& expected_format) {
   const auto parsed = json(row);
   const Format& format = recognise(parsed, "test");
   EXPECT_EQ(format.info().name, expected_format);
   auto result = format.read(parsed);
   EXPECT_TRUE(result.ok()) << (result.ok() ? "" : result.error().reason + ": " + result.error().detail);
-  return result.ok() ? result.value() : Example();
+  return result.ok() ? result.value() : record::Example();
 }
 
 std::string malformed(const std::string& row, const std::string& format) {
@@ -42,19 +42,19 @@ TEST(Formats, NativeReadsEveryFieldAndWritesItBack) {
       R"("margin":0.25,"preference":0.75,"weight":2.0,"steps":["a","b"],"step_scores":[0.2,0.9],"scores":{"help":3.0},)"
       R"("source":"human","annotator":"x","finish_reason":"stop","logps":[-1.2,-0.3],"sampling_logps":[-1.0,-0.5]}],)"
       R"("reference_answer":"42","tools":[{"name":"f"}],"meta":{"topic":"t"}})";
-  const Example example = read(row, "native");
+  const record::Example example = read(row, "native");
   EXPECT_EQ(core::to_line(to_json(example)), row);
   EXPECT_EQ(example.candidates[0].label, true);
   EXPECT_THAT(example.candidates[0].step_scores, ElementsAre(0.2, 0.9));
 }
 
 TEST(Formats, NativeKeepsOtherColumnsInMeta) {
-  const Example example = read(R"({"prompt":"p","candidates":[],"extra":7,"meta":{"a":1}})", "native");
+  const record::Example example = read(R"({"prompt":"p","candidates":[],"extra":7,"meta":{"a":1}})", "native");
   EXPECT_EQ(example.meta, json(R"({"a":1,"extra":7})"));
 }
 
 TEST(Formats, NativeWithIds) {
-  const Example example = read(
+  const record::Example example = read(
       R"({"prompt_ids":[1,2],"candidates":[{"completion_ids":[3,4],"completion_mask":[0,1]}]})", "native");
   EXPECT_THAT(*example.prompt_ids, ElementsAre(1, 2));
   EXPECT_THAT(example.candidates[0].completion_mask, ElementsAre(0, 1));
@@ -78,7 +78,7 @@ TEST(Formats, NativeNamesWhatIsWrong) {
 
 TEST(Formats, LanguageModelling) {
   EXPECT_TRUE(read(R"({"text":"hello"})", "language_modelling").language_modelling);
-  const Example chat = read(R"({"messages":[{"role":"user","content":"hi"}]})", "language_modelling");
+  const record::Example chat = read(R"({"messages":[{"role":"user","content":"hi"}]})", "language_modelling");
   EXPECT_EQ(chat.candidates[0].completion[0]["content"], "hi");
   EXPECT_TRUE(chat.prompt.is_null());
   EXPECT_THAT(malformed(R"({"messages":[{"content":"x"}]})", "language_modelling"), HasSubstr("messages[0]"));
@@ -95,7 +95,7 @@ TEST(Formats, PromptCompletionAndPromptOnly) {
 }
 
 TEST(Formats, ExplicitPreferenceWithScores) {
-  const Example example = read(
+  const record::Example example = read(
       R"({"prompt":"p","chosen":"good","rejected":"bad","score_chosen":9,"score_rejected":2.5,"margin":6.5})",
       "preference");
   EXPECT_EQ(example.candidates[0].rank, 0);
@@ -106,7 +106,7 @@ TEST(Formats, ExplicitPreferenceWithScores) {
 }
 
 TEST(Formats, UltraFeedbackTakesThePromptFromTheConversations) {
-  const Example example =
+  const record::Example example =
       read(R"({"prompt":"q","chosen":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],)"
            R"("rejected":[{"role":"user","content":"q"},{"role":"assistant","content":"b"}]})",
            "preference");
@@ -116,7 +116,7 @@ TEST(Formats, UltraFeedbackTakesThePromptFromTheConversations) {
 
 TEST(Formats, ImplicitPromptOfTextsIsCutAsTrlCuts) {
   // TRL's extract_prompt docstring: the common beginning less one trailing space.
-  const Example sky =
+  const record::Example sky =
       read(R"({"chosen":"The sky is blue.","rejected":"The sky is green."})", "implicit_preference");
   EXPECT_EQ(sky.prompt, "The sky is");
   EXPECT_EQ(sky.candidates[0].completion, " blue.");
@@ -127,7 +127,7 @@ TEST(Formats, ImplicitPromptOfTextsIsCutAsTrlCuts) {
 }
 
 TEST(Formats, ImplicitPromptOfConversationsIsTheCommonMessages) {
-  const Example example =
+  const record::Example example =
       read(R"({"chosen":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],)"
            R"("rejected":[{"role":"user","content":"q"},{"role":"assistant","content":"b"}]})",
            "implicit_preference");
@@ -140,7 +140,7 @@ TEST(Formats, ImplicitPromptOfConversationsIsTheCommonMessages) {
 
 TEST(Formats, TranscriptsAreCutAtTheLastCommonAssistantTurn) {
   // The completions share "I think" but the turn is what is judged, so the cut is at the marker.
-  const Example example =
+  const record::Example example =
       read(R"({"chosen":"\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant: I think yes",)"
            R"("rejected":"\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant: I think no"})",
            "hh_rlhf");
@@ -153,7 +153,7 @@ TEST(Formats, UnpairedPreference) {
   EXPECT_EQ(
       read(R"({"prompt":"p","completion":"c","label":false})", "unpaired_preference").candidates[0].label,
       false);
-  const Example kto =
+  const record::Example kto =
       read(R"({"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"label":true})",
            "unpaired_preference");
   EXPECT_EQ(kto.prompt, json(R"([{"role":"user","content":"q"}])"));
@@ -165,7 +165,7 @@ TEST(Formats, UnpairedPreference) {
 }
 
 TEST(Formats, StepwiseEndsEveryStepInALine) {
-  const Example example =
+  const record::Example example =
       read(R"({"prompt":"p","completions":["s1","s2"],"labels":[true,false]})", "stepwise");
   EXPECT_EQ(example.candidates[0].completion, "s1\ns2\n");
   EXPECT_THAT(example.candidates[0].step_scores, ElementsAre(1, 0));
@@ -174,7 +174,7 @@ TEST(Formats, StepwiseEndsEveryStepInALine) {
 }
 
 TEST(Formats, RankedLists) {
-  const Example example = read(R"({"prompt":"p","responses":["a","b","c"],"scores":[1,3.5,2]})", "ranked");
+  const record::Example example = read(R"({"prompt":"p","responses":["a","b","c"],"scores":[1,3.5,2]})", "ranked");
   EXPECT_EQ(example.candidates.size(), 3U);
   EXPECT_EQ(example.candidates[1].reward, 3.5);
   EXPECT_EQ(read(R"({"prompt":"p","responses":["a","b"],"ranks":[1,0]})", "ranked").candidates[0].rank, 1);
@@ -184,7 +184,7 @@ TEST(Formats, RankedLists) {
 
 TEST(Formats, LabelLogs) {
   const auto ranks = [](const std::string& verdict) {
-    const Example e =
+    const record::Example e =
         read(R"({"prompt":"p","response_a":"x","response_b":"y",)" + verdict + "}", "label_log");
     return std::pair(*e.candidates[0].rank, *e.candidates[1].rank);
   };
@@ -192,7 +192,7 @@ TEST(Formats, LabelLogs) {
   EXPECT_EQ(ranks(R"("winner":"model_b")"), std::pair(1.0, 0.0));
   EXPECT_EQ(ranks(R"("winner":"tie")"), std::pair(0.0, 0.0));
   EXPECT_EQ(ranks(R"("preference":0.8)"), std::pair(0.0, 1.0));
-  const Example soft =
+  const record::Example soft =
       read(R"({"prompt":"p","response_a":"x","response_b":"y","preference":0.75})", "label_log");
   EXPECT_EQ(soft.candidates[0].preference, 0.75);
   EXPECT_EQ(soft.candidates[1].preference, 0.25);
@@ -223,7 +223,7 @@ TEST(Formats, MessagesNeedContent) {
 }
 
 TEST(Formats, Alpaca) {
-  const Example example = read(
+  const record::Example example = read(
       R"({"instruction":"do","input":"this","output":"done","system":"s","history":[["q","a"]]})", "alpaca");
   EXPECT_EQ(example.prompt,
             json(R"([{"role":"system","content":"s"},{"role":"user","content":"q"},)"
@@ -247,19 +247,19 @@ TEST(Formats, Alpaca) {
 }
 
 TEST(Formats, ShareGptAndLlamaFactoryPairs) {
-  const Example chat =
+  const record::Example chat =
       read(R"({"conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}]})", "sharegpt");
   EXPECT_TRUE(chat.language_modelling);
   EXPECT_EQ(chat.candidates[0].completion,
             json(R"([{"role":"user","content":"q"},{"role":"assistant","content":"a"}])"));
-  const Example pair =
+  const record::Example pair =
       read(R"({"conversations":[{"from":"human","value":"q"}],"chosen":{"from":"gpt","value":"a"},)"
            R"("rejected":{"from":"gpt","value":"b"}})",
            "sharegpt");
   EXPECT_EQ(pair.prompt, json(R"([{"role":"user","content":"q"}])"));
   EXPECT_EQ(pair.candidates[1].completion, json(R"([{"role":"assistant","content":"b"}])"));
   EXPECT_EQ(pair.candidates[1].rank, 1);
-  const Example call = read(
+  const record::Example call = read(
       R"({"conversations":[{"from":"human","value":"q"},{"from":"function_call","value":"{\"name\":\"f\",\"arguments\":{}}"},)"
       R"({"from":"observation","value":"7"},{"from":"gpt","value":"a"}]})",
       "sharegpt");

@@ -1,7 +1,7 @@
 // Files, folders, malformed rows.
 #include <zlib.h>
 
-#include "data/source_files.h"
+#include "data/rows/source_files.h"
 #include "tests/data/support.h"
 
 namespace attune::data {
@@ -101,7 +101,7 @@ TEST(Reader, MalformedRowsAreCountedToTheEndAndTheFirstFiveNamed) {
   auto options = options_for(path);
   options.on_error = "skip";
   ExampleReader reader(options);
-  Example example;
+  record::Example example;
   std::vector<std::int64_t> rows;
   while (reader.next(example)) rows.push_back(reader.index());
   EXPECT_THAT(rows, ElementsAre(0, 7));

@@ -113,10 +113,10 @@ DataOptions options_for(const std::string& path) {
   return options;
 }
 
-std::vector<Example> read_all(const DataOptions& options) {
+std::vector<record::Example> read_all(const DataOptions& options) {
   ExampleReader reader(options);
-  std::vector<Example> all;
-  for (Example example; reader.next(example);) all.push_back(example);
+  std::vector<record::Example> all;
+  for (record::Example example; reader.next(example);) all.push_back(example);
   return all;
 }
 

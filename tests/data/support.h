@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/files.h"
+#include "core/files/files.h"
 #include "data/dataset.h"
 #include "data/format.h"
 
@@ -37,7 +37,7 @@ TextCodec codec(const TemporaryFolder& folder, bool bos = false);
 core::Json json(const std::string& text);
 
 /// All examples of a file under `options`.
-std::vector<Example> read_all(const DataOptions& options);
+std::vector<record::Example> read_all(const DataOptions& options);
 DataOptions options_for(const std::string& path);
 
 /// The message of the Error{kRequest} that an action throws; "" when it throws none.

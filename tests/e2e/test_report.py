@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-WRITER = Path(os.environ.get("ATTUNE_BIN", "build/attune")).resolve().parent / "tests" / "test_evaluation"
+WRITER = Path(os.environ.get("ATTUNE_BIN", "build/attune")).resolve().parent / "tests" / "test_report"
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),

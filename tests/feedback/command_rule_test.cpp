@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/value.h"
+#include "core/config/value.h"
 #include "feedback/rule.h"
 
 namespace attune::feedback {

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "core/value.h"
+#include "core/config/value.h"
 #include "feedback/answer.h"
 #include "feedback/text_rule.h"
 

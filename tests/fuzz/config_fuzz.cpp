@@ -2,7 +2,7 @@
 // absent).
 #include "core/json.h"
 #include "model/family.h"
-#include "model/peft.h"
+#include "model/files/peft.h"
 #include "tests/fuzz/input.h"
 
 namespace attune::fuzz {

@@ -3,7 +3,7 @@
 #include "core/json.h"
 #include "tests/fuzz/input.h"
 #include "text/chat_template.h"
-#include "text/jinja.h"
+#include "text/jinja/template.h"
 
 namespace attune::fuzz {
 namespace {

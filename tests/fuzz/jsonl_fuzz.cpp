@@ -3,7 +3,7 @@
 // ("jJctx": JSON Lines, JSON, comma- or tab-separated, text), then the file, which may be compressed.
 #include "data/dataset.h"
 #include "data/format.h"
-#include "data/row_reader.h"
+#include "data/rows/reader.h"
 #include "tests/fuzz/input.h"
 
 namespace attune::fuzz {
@@ -40,7 +40,7 @@ void check_tokens(const data::TokenizedExample& tokens, const data::TextCodec& c
 }
 
 /// One of many ways, chosen by what the row holds: all of them for every row would be slow.
-void tokenize(const data::Example& example, std::size_t choice) {
+void tokenize(const record::Example& example, std::size_t choice) {
   static const data::TextCodec plain = make_codec(false), chat = make_codec(true);
   const data::TextCodec& codec = choice % 2 == 0 ? chat : plain;
   data::DataOptions options;
@@ -70,7 +70,7 @@ void read_as_every_format(const core::Json& row) {
         expect(!example.error().reason.empty(), "a malformed row without a reason");
         return;
       }
-      core::to_line(data::to_json(example.value()));
+      core::to_line(record::to_json(example.value()));
       tokenize(example.value(), choice);
     });
   }
@@ -102,7 +102,7 @@ void run_reader(std::string_view input) {
   options.path = scratch_folder().write("rows.jsonl", input.substr(1));
   options.on_error = "skip";
   data::ExampleReader reader(options);
-  data::Example example;
+  record::Example example;
   while (reader.next(example)) expect(reader.index() >= 0, "a row without its number");
 }
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "core/files.h"
+#include "core/files/files.h"
 #include "tests/fuzz/input.h"
 
 int main(int argc, char** argv) {

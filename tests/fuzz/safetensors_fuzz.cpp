@@ -1,5 +1,5 @@
 // safetensors files: the header, and every tensor that it describes.
-#include "model/safetensors.h"
+#include "model/files/safetensors.h"
 
 #include <ATen/ATen.h>
 

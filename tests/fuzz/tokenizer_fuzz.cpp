@@ -1,7 +1,7 @@
 // tokenizer.json and the texts and ids that go through it. Input: tokenizer.json, a NUL byte, a text, a NUL
 // byte, tokenizer_config.json (absent: the file is read alone).
 #include "tests/fuzz/input.h"
-#include "text/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace attune::fuzz {
 namespace {

@@ -1,7 +1,7 @@
 // Recipes: YAML into settings, and `key=value` arguments. Input: the recipe, a NUL byte, one argument.
-#include "core/fields.h"
+#include "core/config/fields.h"
 #include "core/json.h"
-#include "core/value.h"
+#include "core/config/value.h"
 #include "data/dataset.h"
 #include "tests/fuzz/input.h"
 

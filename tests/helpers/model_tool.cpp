@@ -10,9 +10,9 @@
 #include "core/json.h"
 #include "core/random.h"
 #include "model/model.h"
-#include "model/safetensors.h"
+#include "model/files/safetensors.h"
 #include "model/signal.h"
-#include "model/tensor_slots.h"
+#include "model/files/tensor_slots.h"
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "text/chat_template.h"
-#include "text/jinja.h"
+#include "text/jinja/template.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "model/attention_plan.h"
+#include "model/block/attention_plan.h"
 
 #include <gtest/gtest.h>
 

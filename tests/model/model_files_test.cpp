@@ -6,11 +6,11 @@
 #include <cstdlib>
 
 #include "core/error.h"
-#include "core/files.h"
-#include "model/hub.h"
+#include "core/files/files.h"
+#include "net/hub.h"
 #include "model/model.h"
-#include "model/peft.h"
-#include "model/tensor_slots.h"
+#include "model/files/peft.h"
+#include "model/files/tensor_slots.h"
 #include "support.h"
 
 namespace attune::model {
@@ -175,25 +175,25 @@ TEST(Hub, FindsSnapshotsInTheCache) {
   core::ensure_folder(root + "/snapshots/" + commit);
   core::ensure_folder(root + "/refs");
   test::write_text(root + "/refs/main", commit + "\n");
-  EXPECT_EQ(resolve_model_folder("org/name"), root + "/snapshots/" + commit);
-  EXPECT_EQ(resolve_model_folder("org/name@" + commit), root + "/snapshots/" + commit);
-  EXPECT_THAT(message_of([] { resolve_model_folder("org/name@v2"); }), HasSubstr("'v2'"));
-  EXPECT_THAT(message_of([] { resolve_model_folder("org/other"); }),
+  EXPECT_EQ(net::resolve_model_folder("org/name"), root + "/snapshots/" + commit);
+  EXPECT_EQ(net::resolve_model_folder("org/name@" + commit), root + "/snapshots/" + commit);
+  EXPECT_THAT(message_of([] { net::resolve_model_folder("org/name@v2"); }), HasSubstr("'v2'"));
+  EXPECT_THAT(message_of([] { net::resolve_model_folder("org/other"); }),
               HasSubstr("org/other is not in the Hugging Face cache"));
-  EXPECT_THAT(message_of([] { resolve_model_folder("org/name@../../x"); }), HasSubstr("no such folder"));
-  EXPECT_THAT(message_of([] { resolve_model_folder("./runs/new/model"); }), HasSubstr("no such folder"));
+  EXPECT_THAT(message_of([] { net::resolve_model_folder("org/name@../../x"); }), HasSubstr("no such folder"));
+  EXPECT_THAT(message_of([] { net::resolve_model_folder("./runs/new/model"); }), HasSubstr("no such folder"));
   test::write_text(root + "/refs/main", "../../../etc");
-  EXPECT_THAT(message_of([] { resolve_model_folder("org/name"); }), HasSubstr("main"));
+  EXPECT_THAT(message_of([] { net::resolve_model_folder("org/name"); }), HasSubstr("main"));
 }
 
 TEST(Hub, CacheFollowsTheEnvironment) {
   {
     const Environment home("HF_HOME", "/data/hf");
-    EXPECT_EQ(hub_cache_folder(), "/data/hf/hub");
+    EXPECT_EQ(net::hub_cache_folder(), "/data/hf/hub");
   }
   const Environment base("BASE_FOR_TEST", "/data");
   const Environment cache("HF_HUB_CACHE", "$BASE_FOR_TEST/x/${BASE_FOR_TEST}");
-  EXPECT_EQ(hub_cache_folder(), "/data/x//data");
+  EXPECT_EQ(net::hub_cache_folder(), "/data/x//data");
 }
 
 }  // namespace

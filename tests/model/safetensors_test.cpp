@@ -1,4 +1,4 @@
-#include "model/safetensors.h"
+#include "model/files/safetensors.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "support.h"
 
 namespace attune::model {

@@ -11,10 +11,10 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "model/adapter_dropout.h"
+#include "model/adapter/dropout.h"
 #include "model/model.h"
 #include "model/signal.h"
-#include "model/tensor_slots.h"
+#include "model/files/tensor_slots.h"
 #include "support.h"
 
 namespace attune::model {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "text/jinja.h"
+#include "text/jinja/template.h"
 
 namespace attune::text {
 namespace {

@@ -1,6 +1,6 @@
 // What the Jinja interpreter renders. Expected texts follow from Python's and jinja2's documentation; the
 // golden tests compare thousands more with jinja2 itself.
-#include "text/jinja.h"
+#include "text/jinja/template.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,9 +1,9 @@
-#include "text/regex.h"
+#include "text/tokenizer/stage/regex.h"
 
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "text/pattern.h"
+#include "text/tokenizer/stage/pattern.h"
 
 namespace attune::text {
 namespace {

@@ -1,7 +1,7 @@
 // Added tokens. Expected ids follow from the rules of formats.md §6; the golden tests compare with
 // `tokenizers`.
 #include "tests/text/tokenizer_fixture.h"
-#include "text/added_tokens.h"
+#include "text/tokenizer/added_tokens.h"
 
 namespace attune::text {
 namespace {

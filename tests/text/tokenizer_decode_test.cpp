@@ -1,5 +1,5 @@
 #include "tests/text/tokenizer_fixture.h"
-#include "text/tokenizer.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace attune::text {
 namespace {

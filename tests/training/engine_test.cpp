@@ -1,5 +1,5 @@
 // The same loss and gradients however a step is computed: for every method there is.
-#include "training/engine.h"
+#include "training/step/engine.h"
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>

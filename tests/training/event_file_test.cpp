@@ -1,4 +1,4 @@
-#include "training/event_file.h"
+#include "training/run/event_file.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -10,7 +10,7 @@
 #include <fstream>
 #include <limits>
 
-#include "core/files.h"
+#include "core/files/files.h"
 
 namespace attune::training {
 namespace {

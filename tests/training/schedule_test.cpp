@@ -1,4 +1,4 @@
-#include "training/schedule.h"
+#include "training/optimizer/schedule.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,6 @@
 #include <limits>
 #include <numbers>
 #include <vector>
-
-#include <cmath>
 
 namespace attune::training {
 namespace {

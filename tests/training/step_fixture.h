@@ -11,7 +11,7 @@
 #include "algorithm/method.h"
 #include "core/random.h"
 #include "model/model.h"
-#include "training/step.h"
+#include "training/step/step.h"
 
 namespace attune::training::fixture {
 
@@ -69,9 +69,9 @@ inline std::vector<data::TokenizedRow> views(const std::vector<OwnedRow>& rows) 
       data::TokenizedCandidate candidate;
       candidate.completion = row.completions[c];
       candidate.mask = row.masks[c];
-      candidate.rank = static_cast<double>(c);
-      candidate.reward = 1.0 / static_cast<double>(c + 1 + static_cast<std::size_t>(row.index % 2));
-      candidate.label = (c + static_cast<std::size_t>(row.index)) % 2 == 0;
+      candidate.said.rank = static_cast<double>(c);
+      candidate.said.reward = 1.0 / static_cast<double>(c + 1 + static_cast<std::size_t>(row.index % 2));
+      candidate.said.label = (c + static_cast<std::size_t>(row.index)) % 2 == 0;
       view.candidates.push_back(candidate);
     }
     views.push_back(view);

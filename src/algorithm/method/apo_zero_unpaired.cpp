@@ -7,7 +7,7 @@
 // averaged over all completions of the step.
 #include <ATen/ATen.h>
 
-#include "algorithm/unpaired_method.h"
+#include "algorithm/base/unpaired_method.h"
 
 namespace attune::algorithm {
 

@@ -7,9 +7,9 @@
 // 2023, arXiv:2312.09244, eq. 2).
 #include <ATen/ATen.h>
 
-#include "algorithm/pair_method.h"
-#include "algorithm/segments.h"
-#include "algorithm/token_metrics.h"
+#include "algorithm/base/pair_method.h"
+#include "algorithm/part/segments.h"
+#include "algorithm/part/token_metrics.h"
 
 namespace attune::algorithm {
 

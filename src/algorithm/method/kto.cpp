@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-#include "algorithm/unpaired_method.h"
+#include "algorithm/base/unpaired_method.h"
 
 namespace attune::algorithm {
 

@@ -10,8 +10,8 @@
 
 #include <cmath>
 
-#include "algorithm/group_policy_method.h"
-#include "algorithm/segments.h"
+#include "algorithm/base/group_policy_method.h"
+#include "algorithm/part/segments.h"
 
 namespace attune::algorithm {
 

@@ -6,7 +6,7 @@
 #include "cli/compute_options.h"
 #include "cli/record_tokens.h"
 #include "core/system.h"
-#include "training/resolve.h"
+#include "training/run/resolve.h"
 
 namespace attune::cli {
 namespace {

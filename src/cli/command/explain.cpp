@@ -1,12 +1,12 @@
 // `attune explain`: what a method is, in formula, options, a worked example and words; its numbers on a
 // fixture; or what it does to a real record, token by token.
-#include "algorithm/fixture.h"
+#include "algorithm/fixture/fixture.h"
 #include "algorithm/method.h"
 #include "cli/command.h"
-#include "cli/explain_picture.h"
-#include "cli/explain_real_step.h"
-#include "cli/explain_text.h"
-#include "cli/explain_worked_example.h"
+#include "cli/explain/picture.h"
+#include "cli/explain/real_step.h"
+#include "cli/explain/text.h"
+#include "cli/explain/worked_example.h"
 #include "cli/record_tokens.h"
 #include "core/error.h"
 

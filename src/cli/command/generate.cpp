@@ -20,14 +20,14 @@ using core::Json;
 constexpr std::size_t kPromptsAtOnce = 2048;
 
 struct PromptRow {
-  data::Example example;
+  record::Example example;
   generation::Prompt prompt;
 };
 
 /// The record's prompt as the example that is written, without candidates.
-data::Example prompt_only(data::Example example) {
+record::Example prompt_only(record::Example example) {
   if (example.language_modelling && !example.candidates.empty()) {
-    const data::Candidate& whole = example.candidates.front();
+    const record::Candidate& whole = example.candidates.front();
     example.prompt = whole.completion;
     if (whole.completion_ids) example.prompt_ids = whole.completion_ids;
     if (example.prompt.is_array() && example.prompt.size() > 1 &&
@@ -39,9 +39,9 @@ data::Example prompt_only(data::Example example) {
   return example;
 }
 
-data::Candidate candidate_of(const generation::Sample& sample, const data::Example& example, bool has_text,
+record::Candidate candidate_of(const generation::Sample& sample, const record::Example& example, bool has_text,
                              bool logprobs) {
-  data::Candidate candidate;
+  record::Candidate candidate;
   if (has_text) {
     candidate.completion = sample.text;
     if (example.prompt.is_array()) {
@@ -113,7 +113,7 @@ class Generate : public Command {
     }
   }
 
-  generation::Prompt tokenized(const data::Example& example, std::uint64_t record,
+  generation::Prompt tokenized(const record::Example& example, std::uint64_t record,
                                std::string& problem) const {
     auto ids = data::tokenize_prompt(example, codec_);
     if (!ids.ok()) {
@@ -166,7 +166,7 @@ class Generate : public Command {
     }
     data::ExampleReader reader(data_options_);
     std::vector<PromptRow> rows;
-    for (data::Example example; reader.next(example);) {
+    for (record::Example example; reader.next(example);) {
       core::stop_if_interrupted();
       std::string problem;
       PromptRow row{prompt_only(data::as_read_by(example, codec_)),
@@ -196,11 +196,11 @@ class Generate : public Command {
     });
     progress.finish();
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      data::Example& example = rows[i].example;
+      record::Example& example = rows[i].example;
       for (const generation::Sample& sample : results[i]) {
         example.candidates.push_back(candidate_of(sample, example, codec_.tokenizer.has_value(), logprobs_));
       }
-      sink(core::to_line(data::to_json(example)) + "\n");
+      sink(core::to_line(record::to_json(example)) + "\n");
       ++written_;
     }
     rows.clear();

@@ -5,11 +5,11 @@
 #include "cli/recipes.h"
 #include "core/error.h"
 #include "data/format.h"
-#include "evaluation/metric_names.h"
+#include "report/metric_names.h"
 #include "feedback/rule.h"
 #include "model/family.h"
 #include "model/model.h"
-#include "training/schedule.h"
+#include "training/optimizer/schedule.h"
 
 namespace attune::cli {
 namespace {
@@ -103,11 +103,11 @@ Rows schedules() {
 
 Rows metrics() {
   Rows rows;
-  for (const auto& metric : evaluation::metric_names()) {
+  for (const auto& metric : report::metric_names()) {
     Json object = row(std::string(metric.name), "", std::string(metric.meaning));
     object["title"] = metric.title;
     object["unit"] = metric.unit;
-    object["better"] = evaluation::to_text(metric.better);
+    object["better"] = report::to_text(metric.better);
     rows.push_back(std::move(object));
   }
   return rows;

@@ -4,13 +4,13 @@
 
 #include "cli/assets.h"
 #include "cli/compute_options.h"
-#include "cli/quickstart_outcome.h"
-#include "cli/quickstart_stories.h"
+#include "cli/quickstart/outcome.h"
+#include "cli/quickstart/stories.h"
 #include "cli/train_output.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/progress.h"
 #include "core/system.h"
-#include "core/text_input.h"
+#include "core/files/text_input.h"
 
 namespace attune::cli {
 namespace {
@@ -165,7 +165,7 @@ class Quickstart : public Command {
     const auto results = outcome.to_json(seconds_);
     core::write_file_atomically(options_.output + "/results.json", results.dump(2) + "\n");
     append_samples(after);
-    evaluation::write_report(options_.output, extras(outcome));
+    report::write_report(options_.output, extras(outcome));
     if (out.json()) return out.line(results);
     show(outcome, after, out);
   }
@@ -199,8 +199,8 @@ class Quickstart : public Command {
     return step;
   }
 
-  evaluation::ReportExtras extras(const Outcome& outcome) const {
-    evaluation::ReportExtras extras;
+  report::ReportExtras extras(const Outcome& outcome) const {
+    report::ReportExtras extras;
     extras.title = "Kinder stories: quickstart";
     extras.headline = outcome.headline();
     return extras;

@@ -148,7 +148,7 @@ class Score : public Command {
 
  private:
   struct Row {
-    data::Example example;
+    record::Example example;
     std::vector<std::int32_t> prompt;
   };
 
@@ -186,7 +186,7 @@ class Score : public Command {
         "scoring", 0, "record",
         core::stderr_is_terminal() ? core::ProgressStyle::kBar : core::ProgressStyle::kQuiet);
     std::int64_t read = 0, tokens = 0;
-    for (data::Example example; reader.next(example); progress.update(++read)) {
+    for (record::Example example; reader.next(example); progress.update(++read)) {
       core::stop_if_interrupted();
       tokens += take(std::move(example), reader.index());
       if (tokens >= kTokensAtOnce) {
@@ -202,7 +202,7 @@ class Score : public Command {
   }
 
   /// Adds a record to the chunk. Returns its tokens.
-  std::int64_t take(data::Example example, std::int64_t record) {
+  std::int64_t take(record::Example example, std::int64_t record) {
     if (example.candidates.empty()) {
       ++left_out_["no candidates"];
       return 0;
@@ -272,7 +272,7 @@ class Score : public Command {
     std::vector<feedback::RuleInput> inputs;
     for (const ScoredText& text : texts_) {
       const Row& row = rows_[text.row];
-      const data::Candidate& candidate = row.example.candidates[text.candidate];
+      const record::Candidate& candidate = row.example.candidates[text.candidate];
       feedback::RuleInput input;
       input.id = row.example.id;
       input.prompt = row.example.prompt.is_null() ? Json(decoded(row.prompt)) : row.example.prompt;

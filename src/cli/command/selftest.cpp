@@ -4,10 +4,10 @@
 #include <algorithm>
 
 #include "cli/assets.h"
-#include "cli/quickstart_stories.h"
+#include "cli/quickstart/stories.h"
 #include "cli/selftest_check.h"
 #include "core/error.h"
-#include "core/files.h"
+#include "core/files/files.h"
 #include "core/interrupt.h"
 #include "core/system.h"
 

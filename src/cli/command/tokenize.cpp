@@ -75,7 +75,7 @@ class Tokenize : public Command {
     const bool colour = stdout_has_colour();
     write_result_lines("", out, [&](const core::Sink& sink) {
       data::ExampleReader reader(data_);
-      for (data::Example example; reader.next(example);) {
+      for (record::Example example; reader.next(example);) {
         core::stop_if_interrupted();
         const auto tokens = data::tokenize_example(example, codec_, data_, true);
         sink(out.json() ? json_line(example.id, tokens) : picture(example.id, tokens, colour));

@@ -4,7 +4,7 @@
 #include "cli/compute_options.h"
 #include "cli/train_output.h"
 #include "core/system.h"
-#include "evaluation/report_findings.h"
+#include "report/findings.h"
 
 namespace attune::cli {
 namespace {
@@ -38,7 +38,7 @@ class Train : public Command {
     const auto result = train_with_progress(recipe_, out);
     fmt::print(stderr, "done: {}\n  model   {}\n  report  {}/report.html\n",
                core::counted(result.updates, "update"), result.model_folder, result.folder);
-    for (const auto& warning : evaluation::warnings_of(evaluation::read_run_folder(result.folder)))
+    for (const auto& warning : report::warnings_of(report::read_run_folder(result.folder)))
       fmt::print(stderr, "worth a look: {}\n", warning);
     return 0;
   }

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <set>
 
-#include "algorithm/fixture.h"
+#include "algorithm/fixture/fixture.h"
 #include "cli/assets.h"
 #include "cli/selftest_check.h"
 #include "core/error.h"

@@ -5,8 +5,8 @@
 
 #include "cli/assets.h"
 #include "cli/selftest_check.h"
-#include "text/tokenizer.h"
-#include "training/engine.h"
+#include "text/tokenizer/tokenizer.h"
+#include "training/step/engine.h"
 
 namespace attune::cli {
 namespace {

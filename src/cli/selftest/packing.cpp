@@ -7,9 +7,9 @@
 #include <map>
 
 #include "cli/selftest_check.h"
-#include "training/data_stream.h"
-#include "training/engine.h"
-#include "training/terms.h"
+#include "training/run/data_stream.h"
+#include "training/step/engine.h"
+#include "training/run/terms.h"
 
 namespace attune::cli {
 namespace {

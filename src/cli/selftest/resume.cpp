@@ -2,8 +2,8 @@
 // not.
 #include "cli/selftest_check.h"
 #include "core/error.h"
-#include "core/files.h"
-#include "training/run.h"
+#include "core/files/files.h"
+#include "training/run/run.h"
 
 namespace attune::cli {
 namespace {

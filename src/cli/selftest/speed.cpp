@@ -9,7 +9,7 @@
 #include "cli/selftest_check.h"
 #include "core/system.h"
 #include "generation/generator.h"
-#include "training/engine.h"
+#include "training/step/engine.h"
 
 namespace attune::cli {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "cli/selftest_check.h"
 #include "generation/generator.h"
-#include "training/engine.h"
+#include "training/step/engine.h"
 
 namespace attune::cli {
 namespace {

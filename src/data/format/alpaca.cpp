@@ -1,7 +1,7 @@
 // Instructions with an optional input, and the output: Alpaca, Dolly, and LLaMA-Factory's preference variant.
 #include "data/format.h"
-#include "data/instruction.h"
-#include "data/pairs.h"
+#include "data/rows/instruction.h"
+#include "data/rows/pairs.h"
 
 namespace attune::data {
 namespace {
@@ -55,9 +55,9 @@ class Alpaca final : public Format {
             (has_column(row, "chosen") && has_column(row, "rejected")));
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     const Instruction instruction{columns.optional_text("system"), columns.text("instruction"),
                                   first_of(columns, {"input", "context"}), history_of(columns)};

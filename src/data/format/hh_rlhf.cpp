@@ -2,7 +2,7 @@
 // They are kept as they are, word by word: the prompt ends in the last "\n\nAssistant:" that both share, and
 // each completion is the rest of its dialogue with the space that follows the colon.
 #include "data/format.h"
-#include "data/pairs.h"
+#include "data/rows/pairs.h"
 
 namespace attune::data {
 namespace {
@@ -36,9 +36,9 @@ class HhRlhf final : public Format {
     return !has_column(row, "prompt") && is_transcript(row, "chosen") && is_transcript(row, "rejected");
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     const std::string chosen = columns.text("chosen"), rejected = columns.text("rejected");
     const std::size_t end = prompt_end(chosen, rejected);

@@ -1,6 +1,6 @@
 // A chosen and a rejected text or conversation whose common beginning is the prompt.
 #include "data/format.h"
-#include "data/pairs.h"
+#include "data/rows/pairs.h"
 
 namespace attune::data {
 namespace {
@@ -16,9 +16,9 @@ class ImplicitPreference final : public Format {
     return has_column(row, "chosen") && has_column(row, "rejected") && !has_column(row, "prompt");
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     const core::Json chosen = columns.conversation("chosen"), rejected = columns.conversation("rejected");
     if (columns.ok() && chosen.is_string() != rejected.is_string())

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "data/columns.h"
+#include "data/rows/columns.h"
 #include "data/format.h"
 
 namespace attune::data {
@@ -53,9 +53,9 @@ class LabelLog final : public Format {
            (has_column(row, "preference") || has_column(row, "winner"));
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     example.prompt = columns.conversation("prompt");
     example.candidates.push_back(make_candidate(columns.conversation("response_a")));

@@ -1,5 +1,5 @@
 // Whole texts or conversations, trained on from end to end.
-#include "data/columns.h"
+#include "data/rows/columns.h"
 #include "data/format.h"
 
 namespace attune::data {
@@ -17,12 +17,12 @@ class LanguageModelling final : public Format {
            (has_column(row, "messages") && row.at("messages").is_array()) || has_column(row, "input_ids");
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     example.language_modelling = true;
-    Candidate candidate;
+    record::Candidate candidate;
     if (columns.has("input_ids")) {
       candidate.completion_ids = columns.ids("input_ids");
       candidate.completion_mask = columns.mask("completion_mask");

@@ -1,11 +1,11 @@
 // Attune's own record, which every command that writes data writes (interface.md §2).
-#include "data/columns.h"
+#include "data/rows/columns.h"
 #include "data/format.h"
 
 namespace attune::data {
 namespace {
 
-void read_scores(Columns& columns, Candidate& candidate) {
+void read_scores(Columns& columns, record::Candidate& candidate) {
   const core::Json& scores = columns.take("scores");
   if (scores.is_null()) return;
   if (!scores.is_object())
@@ -17,7 +17,7 @@ void read_scores(Columns& columns, Candidate& candidate) {
   }
 }
 
-void read_steps(Columns& columns, Candidate& candidate) {
+void read_steps(Columns& columns, record::Candidate& candidate) {
   candidate.steps = columns.texts("steps");
   candidate.step_scores = columns.numbers("step_scores");
   if (candidate.steps.empty()) return;
@@ -44,7 +44,7 @@ std::vector<double> read_logps(Columns& columns, std::string_view name) {
   return out;
 }
 
-void check_lengths(Columns& columns, const Candidate& candidate) {
+void check_lengths(Columns& columns, const record::Candidate& candidate) {
   if (!candidate.completion_mask.empty() && !candidate.completion_ids)
     columns.problem("column missing", "\"completion_mask\" needs \"completion_ids\"");
   if (!candidate.completion_ids) return;
@@ -59,8 +59,8 @@ void check_lengths(Columns& columns, const Candidate& candidate) {
   check("sampling_logps", candidate.sampling_logps.size());
 }
 
-Candidate read_candidate(Columns& columns) {
-  Candidate candidate;
+record::Candidate read_candidate(Columns& columns) {
+  record::Candidate candidate;
   if (columns.has("completion")) candidate.completion = columns.conversation("completion");
   candidate.completion_ids = columns.ids("completion_ids");
   candidate.completion_mask = columns.mask("completion_mask");
@@ -102,9 +102,9 @@ class Native final : public Format {
            !has_column(row, "completion_ids") && !has_column(row, "chosen_ids");
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     if (columns.has("prompt")) example.prompt = columns.conversation("prompt");
     columns.take("prompt");

@@ -1,6 +1,6 @@
 // A prompt with a chosen and a rejected completion.
 #include "data/format.h"
-#include "data/pairs.h"
+#include "data/rows/pairs.h"
 
 namespace attune::data {
 namespace {
@@ -25,9 +25,9 @@ class Preference final : public Format {
             has_column(row, "rejected_ids"));
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     if (columns.has("chosen_ids")) {
       example.prompt_ids = columns.ids("prompt_ids");

@@ -1,5 +1,5 @@
 // A prompt and what should follow it; trained on the completion.
-#include "data/columns.h"
+#include "data/rows/columns.h"
 #include "data/format.h"
 
 namespace attune::data {
@@ -17,13 +17,13 @@ class PromptCompletion final : public Format {
            (has_column(row, "completion") || has_column(row, "completion_ids"));
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     example.prompt_ids = columns.ids("prompt_ids");
     if (!example.prompt_ids || columns.has("prompt")) example.prompt = columns.conversation("prompt");
-    Candidate candidate;
+    record::Candidate candidate;
     candidate.completion_ids = columns.ids("completion_ids");
     if (!candidate.completion_ids || columns.has("completion"))
       candidate.completion = columns.conversation("completion");

@@ -1,5 +1,5 @@
 // Prompts alone, for sampling and online methods.
-#include "data/columns.h"
+#include "data/rows/columns.h"
 #include "data/format.h"
 
 namespace attune::data {
@@ -14,9 +14,9 @@ class PromptOnly final : public Format {
 
   bool recognises(const core::Json& row) const override { return has_column(row, "prompt"); }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     example.prompt = columns.conversation("prompt");
     return columns.finish(std::move(example));

@@ -1,5 +1,5 @@
 // Several responses to one prompt, rated or ranked.
-#include "data/columns.h"
+#include "data/rows/columns.h"
 #include "data/format.h"
 
 namespace attune::data {
@@ -19,9 +19,9 @@ class Ranked final : public Format {
            (has_column(row, "scores") || has_column(row, "ranks"));
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     example.prompt = columns.conversation("prompt");
     const std::vector<double> scores = columns.numbers("scores"), ranks = columns.numbers("ranks");
@@ -29,7 +29,7 @@ class Ranked final : public Format {
     for (std::size_t i = 0; i < responses.size(); ++i) {
       const core::Json entry = {{"response", responses[i]}};
       Columns inner(entry, fmt::format("responses[{}] ", i));
-      Candidate candidate = make_candidate(inner.conversation("response"));
+      record::Candidate candidate = make_candidate(inner.conversation("response"));
       if (inner.error()) columns.problem(inner.error()->reason, inner.error()->detail);
       if (i < ranks.size()) candidate.rank = ranks[i];
       if (i < scores.size()) candidate.reward = scores[i];

@@ -1,6 +1,6 @@
 // Conversations as ShareGPT and LLaMA-Factory write them: {"from", "value"} turns.
 #include "data/format.h"
-#include "data/pairs.h"
+#include "data/rows/pairs.h"
 
 namespace attune::data {
 namespace {
@@ -20,9 +20,9 @@ class ShareGpt final : public Format {
     return has_column(row, "conversations") && is_messages(row.at("conversations"));
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     core::Json turns = columns.messages("conversations");
     const std::string system = columns.optional_text("system");

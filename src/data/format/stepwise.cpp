@@ -1,5 +1,5 @@
 // A completion in steps, each with its own label: process supervision.
-#include "data/columns.h"
+#include "data/rows/columns.h"
 #include "data/format.h"
 
 namespace attune::data {
@@ -18,12 +18,12 @@ class Stepwise final : public Format {
     return has_column(row, "prompt") && has_column(row, "completions") && has_column(row, "labels");
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
     example.prompt = columns.text("prompt");
-    Candidate candidate;
+    record::Candidate candidate;
     for (const char* name : {"completions", "labels"})
       if (!columns.has(name)) columns.problem("column missing", fmt::format("\"{}\"", name));
     std::string joined;

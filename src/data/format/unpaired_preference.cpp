@@ -1,5 +1,5 @@
 // One completion and whether it is good: thumbs up or down.
-#include "data/columns.h"
+#include "data/rows/columns.h"
 #include "data/format.h"
 
 namespace attune::data {
@@ -20,11 +20,11 @@ class UnpairedPreference final : public Format {
            (has_column(row, "messages") && is_messages(row.at("messages")));
   }
 
-  core::Result<Example> read(const core::Json& row) const override {
+  core::Result<record::Example> read(const core::Json& row) const override {
     Columns columns(row);
-    Example example;
+    record::Example example;
     columns.read_common(example);
-    Candidate candidate;
+    record::Candidate candidate;
     if (columns.has("messages") && !columns.has("prompt")) {
       // The last message is the one that was judged.
       example.prompt = columns.messages("messages");

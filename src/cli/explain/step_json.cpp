@@ -1,0 +1,170 @@
+#include "cli/explain/step_json.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "cli/record_tokens.h"
+
+namespace attune::cli {
+namespace {
+
+using algorithm::Feedback;
+using algorithm::Need;
+using algorithm::Positions;
+using algorithm::Role;
+using core::Json;
+
+std::string feedback_text(Feedback kind, const algorithm::Candidate& candidate) {
+  switch (kind) {
+    case Feedback::kDemonstrations:
+      return "a demonstration";
+    case Feedback::kPairs:
+      return candidate.role == Role::kChosen ? "chosen" : "rejected";
+    case Feedback::kLabels:
+      return candidate.label ? "good" : "bad";
+    case Feedback::kGroups:
+    case Feedback::kLists:
+      return fmt::format("reward {:.4g}", candidate.reward);
+  }
+  return "";
+}
+
+Json list_of(const at::Tensor& values) {
+  Json list = Json::array();
+  const at::Tensor plain = values.contiguous();
+  for (std::int64_t i = 0; i < plain.numel(); ++i)
+    list.push_back(plain.const_data_ptr<double>()[i] + 0.0);  // -0 reads as 0
+  return list;
+}
+
+/// One candidate of a step, with those derived from it behind it.
+class CandidateJson {
+ public:
+  CandidateJson(const ExplainedRecords& found, const training::ExplainedStep& explained,
+                const algorithm::Method& method, std::size_t index)
+      : step_(found.step), batch_(explained.batch), pushes_(explained.coefficients.by_signal), i_(index) {
+    const data::PackItem& item = step_.items[i_];
+    ids_.assign(item.ids.begin() + item.prompt_length, item.ids.end());
+    mask_ = item.mask;
+    // The first token of a sequence without prompt has no log-probability and is not trained on.
+    if (item.prompt_length == 0 && !mask_.empty()) mask_[0] = 0;
+    add_coefficients();
+    add_place(found);
+    add_feedback(method.feedback());
+    for (const Need& need : method.needs())
+      if (!need.optional && need.signal != "logps" && need.signal != "score") add_signal(need);
+    for (const char* key : {"logps", "ref_logps", "old_logps"}) add_logps(key);
+    if (batch_.has("score")) json_["scores"] = per_candidate(batch_.signals, "score");
+    if (i_ + 1 < step_.items.size() && step_.candidates[i_ + 1].role == Role::kDerived) add_derived(i_ + 1);
+  }
+
+  Json take(const data::TextCodec& codec) {
+    json_["ids"] = ids_;
+    json_["tokens"] = token_texts(ids_, codec);
+    json_["mask"] = mask_;
+    return std::move(json_);
+  }
+
+ private:
+  void add_coefficients() {
+    json_["coefficients"] = per_token(pushes_, "logps", 0.0);
+    json_["advantages"] = advantages();
+    json_["value_coefficients"] = per_token(pushes_, "value", 0.0);
+    json_["score_coefficients"] = per_candidate(pushes_, "score");
+    json_["prompt_coefficients"] = Json::array();
+  }
+
+  void add_place(const ExplainedRecords& found) {
+    for (const ExplainedRecord& record : found.records)
+      if (record.row.index == step_.rows[i_]) json_["id"] = record.example.id;
+    json_["candidate"] = step_.row_candidates[i_];
+    json_["row"] = step_.rows[i_];
+  }
+
+  void add_feedback(Feedback kind) {
+    const algorithm::Candidate& candidate = step_.candidates[i_];
+    json_["feedback"] = feedback_text(kind, candidate);
+    json_["group"] = candidate.group;
+    json_["rank"] = candidate.rank;
+    json_["label"] = candidate.label;
+    json_["reward"] = std::isnan(candidate.reward) ? Json() : Json(candidate.reward);
+    json_["weight"] = candidate.weight;
+    json_["margin"] = candidate.margin;
+  }
+
+  void add_logps(const std::string& key) {
+    json_[key] = per_token(batch_.signals, key, nullptr);
+    if (key == "old_logps" && json_[key].empty()) json_.erase(key);
+  }
+
+  void add_signal(const Need& need) {
+    if (need.at != Positions::kTokens) return;
+    json_["signals"][need.key()] = per_token(batch_.signals, need.key(), nullptr);
+    if (need.gradient) json_["signal_coefficients"][need.key()] = per_token(pushes_, need.key(), 0.0);
+  }
+
+  /// Fixtures write a mismatched completion's numbers beside those of the prompt's own.
+  void add_derived(std::size_t derived) {
+    for (const char* key : {"logps", "ref_logps"}) {
+      const auto found = batch_.signals.find(key);
+      if (found != batch_.signals.end())
+        json_[std::string("kl_") + key] = list_of(tokens_of(found->second, derived));
+    }
+  }
+
+  Json advantages() const {
+    if (batch_.prepared_tokens.contains("advantages"))
+      return per_token(batch_.prepared_tokens, "advantages", nullptr);
+    const auto found = batch_.prepared.find("advantages");
+    if (found == batch_.prepared.end()) return Json::array();
+    const double advantage = found->second[static_cast<std::int64_t>(i_)].item<double>();
+    Json list = Json::array();
+    for (const std::uint8_t trained : mask_) list.push_back(trained != 0 ? Json(advantage) : Json());
+    return list;
+  }
+
+  at::Tensor tokens_of(const at::Tensor& values, std::size_t i) const {
+    return values.slice(0, batch_.offsets[i], batch_.offsets[i + 1]);
+  }
+
+  /// One entry for each id; `masked` where the mask is 0. Empty without that key.
+  Json per_token(const std::map<std::string, at::Tensor>& values, const std::string& key,
+                 const Json& masked) const {
+    Json list = Json::array();
+    const auto found = values.find(key);
+    if (found == values.end()) return list;
+    const Json trained = list_of(tokens_of(found->second, i_));
+    std::size_t next = 0;
+    for (const std::uint8_t wanted : mask_) list.push_back(wanted != 0 ? trained[next++] : masked);
+    return list;
+  }
+
+  Json per_candidate(const std::map<std::string, at::Tensor>& values, const std::string& key) const {
+    const auto found = values.find(key);
+    const auto at = static_cast<std::int64_t>(i_);
+    return found == values.end() ? Json::array() : list_of(found->second.slice(0, at, at + 1));
+  }
+
+  const training::Step& step_;
+  const algorithm::Batch& batch_;
+  const std::map<std::string, at::Tensor>& pushes_;
+  std::size_t i_;
+  std::vector<std::int32_t> ids_;
+  std::vector<std::uint8_t> mask_;
+  Json json_;
+};
+
+}  // namespace
+
+Json step_json(const ExplainedRecords& found, const training::ExplainedStep& explained,
+               const algorithm::Method& method, const data::TextCodec& codec) {
+  Json json = {{"loss", explained.result.loss}, {"metrics", Json::object()}, {"candidates", Json::array()}};
+  for (const auto& [name, metric] : explained.result.metrics) json["metrics"][name] = metric.value();
+  for (std::size_t i = 0; i < found.step.items.size(); ++i)
+    if (found.step.candidates[i].role != Role::kDerived)
+      json["candidates"].push_back(CandidateJson(found, explained, method, i).take(codec));
+  return json;
+}
+
+}  // namespace attune::cli

@@ -1,0 +1,131 @@
+#include "cli/explain/worked_example.h"
+
+#include <fmt/format.h>
+
+#include "algorithm/fixture/fixture.h"
+#include "algorithm/fixture/worked_example.h"
+#include "cli/explain/text.h"
+
+namespace attune::cli {
+
+namespace {
+
+using algorithm::Method;
+using core::Json;
+
+/// The worked numbers of one candidate: a line of sums, then a line a token.
+std::string candidate_text(const algorithm::WorkedExample& example, const Json& result, std::size_t index) {
+  const Json& given = example.fixture["candidates"][index];
+  const Json& found = result["candidates"][index];
+  std::string text = fmt::format("\n  [{}]", example.feedback[index]);
+  double sum = 0, reference = 0;
+  for (const Json& value : given.value("logps", Json::array())) sum += value.get<double>();
+  for (const Json& value : given.value("ref_logps", Json::array())) reference += value.get<double>();
+  if (given.contains("logps") && found["score_coefficients"].empty()) {
+    text += fmt::format("   log π = {:.4g}, log π_ref = {:.4g}, log-ratio = {:+.4g}", sum, reference,
+                        sum - reference);
+  }
+  if (!found["score_coefficients"].empty()) {
+    return text + fmt::format("   score = {}, coefficient = {}\n", number(given["scores"][0]),
+                              number(found["score_coefficients"][0]));
+  }
+  text += "\n";
+  for (std::size_t t = 0; t < example.tokens[index].size(); ++t) {
+    text += fmt::format("    {}", padded("'" + example.tokens[index][t] + "'", 14));
+    if (given.contains("logps")) text += fmt::format("  log π {:>7}", number(given["logps"][t]));
+    if (!found["advantages"].empty())
+      text += fmt::format("  advantage {:>7}", number(found["advantages"][t]));
+    if (!found["coefficients"].empty())
+      text += fmt::format("  coefficient {:>9}", number(found["coefficients"][t]));
+    if (found.contains("logit_coefficients")) {
+      text += "  coefficients of the logits";
+      for (const Json& value : found["logit_coefficients"][t]) text += fmt::format(" {:>9}", number(value));
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string words_text(const algorithm::WorkedExample& example, const Json& result) {
+  std::string text = kInWords;
+  for (std::size_t i = 0; i < example.tokens.size(); ++i) {
+    const Json& found = result["candidates"][i];
+    const bool scores = !found["score_coefficients"].empty();
+    std::vector<double> pushes =
+        (scores ? found["score_coefficients"] : found["coefficients"]).get<std::vector<double>>();
+    if (found.contains("logit_coefficients")) {
+      const Json& ids = example.fixture["candidates"][i]["ids"];
+      for (std::size_t t = 0; t < ids.size(); ++t) {
+        pushes.push_back(found["logit_coefficients"][t][ids[t].get<std::size_t>()].get<double>());
+      }
+    }
+    text += scores
+                ? score_push_in_words(example.feedback[i], pushes[0])
+                : push_in_words(example.tokens[i][0] + "…", example.feedback[i], pushes, example.tokens[i]);
+  }
+  return text;
+}
+
+Json example_result(const Method& method, const algorithm::WorkedExample& example) {
+  return algorithm::explain_fixture(algorithm::parse_fixture(example.fixture, "example"), method, "example");
+}
+
+}  // namespace
+
+std::string worked_example_text(const Method& method) {
+  const algorithm::WorkedExample example = algorithm::worked_example(method);
+  const Json result = example_result(method, example);
+  std::string text = fmt::format("\nA worked example. Prompt: \"{}\"\n", example.prompt);
+  for (std::size_t i = 0; i < example.tokens.size(); ++i) text += candidate_text(example, result, i);
+  text += fmt::format("\n  loss = {:.6g}\n", result["loss"].get<double>());
+  for (const auto& [name, value] : result["metrics"].items())
+    text += fmt::format("  {} = {}\n", name, number(value));
+  return text + words_text(example, result);
+}
+
+std::string compare_text(const std::vector<std::unique_ptr<Method>>& methods) {
+  std::string text;
+  for (const auto& method : methods) text += card_text(*method) + "\n";
+  const algorithm::WorkedExample example = algorithm::worked_example(*methods.front());
+  std::vector<Json> results;
+  for (const auto& method : methods) {
+    if (algorithm::worked_example(*method).fixture != example.fixture) {
+      text += "These methods learn from different kinds of feedback or signals; each has its own example:\n";
+      for (const auto& each : methods) text += "\n" + each->info().name + ":" + worked_example_text(*each);
+      return text;
+    }
+    results.push_back(example_result(*method, example));
+  }
+  text +=
+      fmt::format("Coefficients on the same example. Prompt: \"{}\"\n\n{}", example.prompt, padded("", 30));
+  for (const auto& method : methods) text += padded(method->info().name, 14);
+  for (std::size_t i = 0; i < example.tokens.size(); ++i) {
+    for (std::size_t t = 0; t < example.tokens[i].size(); ++t) {
+      text += "\n" + padded(fmt::format("  {} '{}'", example.feedback[i], example.tokens[i][t]), 30);
+      for (const Json& result : results) {
+        const Json& row = result["candidates"][i];
+        const Json& of_tokens = row["coefficients"];
+        const Json& shown = of_tokens.empty() ? row["score_coefficients"] : of_tokens;
+        text += padded(t < shown.size() ? number(shown[t]) : "-", 14);
+      }
+    }
+  }
+  text += "\n\n" + padded("  loss", 30);
+  for (const Json& result : results) text += padded(number(result["loss"]), 14);
+  return text + "\n";
+}
+
+Json card_json(Method& method) {
+  const algorithm::MethodInfo info = method.info();
+  const algorithm::WorkedExample example = algorithm::worked_example(method);
+  return {{"method", info.name},
+          {"title", info.title},
+          {"paper", info.paper},
+          {"formula", info.formula},
+          {"summary", info.summary},
+          {"departures", info.departures},
+          {"options", core::options_json(method.fields())},
+          {"example", {{"fixture", example.fixture}, {"result", example_result(method, example)}}}};
+}
+
+}  // namespace attune::cli

@@ -1,0 +1,101 @@
+#include "cli/quickstart/stories.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/files/text_input.h"
+#include "training/step/engine.h"
+
+namespace attune::cli {
+namespace {
+
+constexpr std::int64_t kScoringTokens = 4096;
+
+core::Json candidate_record(const Story& story) {
+  return {{"completion", story.sample.text},
+          {"completion_ids", story.sample.ids},
+          {"reward", story.reward},
+          {"finish_reason", story.sample.finish_reason},
+          {"source", "policy"}};
+}
+
+}  // namespace
+
+std::vector<Opening> read_openings(const std::string& path, const std::string& use) {
+  std::vector<Opening> openings;
+  core::LineReader lines(path);
+  for (std::string line; lines.next(line);) {
+    const auto row = core::parse_json(line, fmt::format("{}:{}", path, lines.line_number()));
+    if (row.at("meta").at("use") != use) continue;
+    openings.push_back(
+        {row.at("id"), row.at("meta").at("text"), row.at("prompt_ids").get<std::vector<std::int32_t>>()});
+  }
+  if (openings.empty()) core::fail_request("{}: no openings for {}", path, use);
+  return openings;
+}
+
+Stories write_stories(const model::Model& model, const text::Tokenizer& tokenizer,
+                      const std::vector<Opening>& openings, const Writing& writing,
+                      const std::function<void(std::int64_t)>& on_progress) {
+  std::vector<generation::Prompt> prompts;
+  for (std::size_t i = 0; i < openings.size(); ++i) prompts.push_back({openings[i].ids, i});
+  auto sampling = generation::SamplingOptions::from_folder(model.folder());
+  sampling.n = writing.per_opening;
+  sampling.max_new_tokens = writing.max_new_tokens;
+  sampling.temperature = writing.temperature;
+  sampling.stop = {"<|end_story|>"};  // this model spells its end token out before it gives the token itself
+  const generation::Generator generator(model, &tokenizer);
+  auto samples = generator.generate(prompts, sampling, writing.seed, 0, {}, on_progress);
+  Stories stories(samples.size());
+  for (std::size_t p = 0; p < samples.size(); ++p)
+    for (auto& sample : samples[p]) stories[p].push_back({std::move(sample), 0});
+  return stories;
+}
+
+void judge_stories(const std::vector<Opening>& openings, Stories& stories, feedback::Rule& feedback) {
+  std::vector<feedback::RuleInput> inputs;
+  for (std::size_t p = 0; p < stories.size(); ++p)
+    for (const Story& story : stories[p])
+      inputs.push_back(
+          {openings[p].id, openings[p].text, story.sample.text, "", {}, story.sample.finish_reason});
+  const auto scores = feedback.score(inputs);
+  std::size_t next = 0;
+  for (auto& group : stories)
+    for (Story& story : group) story.reward = scores[next++].reward;
+}
+
+std::vector<core::Json> preference_records(const std::vector<Opening>& openings, const Stories& stories,
+                                           double least_gap) {
+  std::vector<core::Json> records;
+  for (std::size_t p = 0; p < stories.size(); ++p) {
+    const auto [worst, best] =
+        std::minmax_element(stories[p].begin(), stories[p].end(),
+                            [](const Story& a, const Story& b) { return a.reward < b.reward; });
+    if (best->reward - worst->reward < least_gap) continue;
+    core::Json candidates = core::Json::array();
+    for (const Story& story : stories[p]) candidates.push_back(candidate_record(story));
+    records.push_back({{"id", openings[p].id},
+                       {"prompt_ids", openings[p].ids},
+                       {"candidates", candidates},
+                       {"meta", {{"opening", openings[p].text}}}});
+  }
+  return records;
+}
+
+std::vector<Likelihood> story_likelihoods(model::Model& model, const std::vector<Opening>& openings,
+                                          const Stories& stories, double temperature) {
+  training::Step step;
+  for (std::size_t p = 0; p < stories.size(); ++p)
+    for (const Story& story : stories[p])
+      training::append_text(step, openings[p].ids, story.sample.ids, static_cast<std::int64_t>(p));
+  training::Engine engine(model, {}, {.micro_batch_tokens = kScoringTokens, .temperature = temperature});
+  std::vector<Likelihood> likelihoods;
+  for (const auto& logps : engine.read(step, "logps", algorithm::Source::kPolicy)) {
+    Likelihood one{0, static_cast<std::int64_t>(logps.size())};
+    for (const double logp : logps) one.logp += logp;
+    likelihoods.push_back(one);
+  }
+  return likelihoods;
+}
+
+}  // namespace attune::cli

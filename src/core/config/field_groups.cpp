@@ -1,0 +1,210 @@
+// Groups of fields: sections, assignment of whole maps, suggestions for unknown keys, references of options.
+#include <algorithm>
+#include <cctype>
+
+#include "core/error.h"
+#include "core/config/fields.h"
+
+namespace attune::core {
+namespace {
+
+constexpr std::size_t kLongestName = 64;  // longer names are no misspelt option
+
+std::string join(const std::string& prefix, std::string_view name) {
+  return prefix.empty() ? std::string(name) : fmt::format("{}.{}", prefix, name);
+}
+
+std::string normal_form(std::string_view name) {
+  std::string out(name.substr(0, kLongestName));
+  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
+    return c == '-' || c == ' ' ? '_' : static_cast<char>(std::tolower(c));
+  });
+  return out;
+}
+
+/// Optimal string alignment distance.
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> before, previous(b.size() + 1), row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a[i - 1] != b[j - 1])});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+    before = previous;
+    previous = row;
+  }
+  return previous[b.size()];
+}
+
+/// Every key that could have been meant, dotted, below `prefix`.
+void collect_keys(const Fields& fields, const std::string& prefix, std::vector<std::string>& out) {
+  for (const Field& field : fields.all()) {
+    out.push_back(join(prefix, field.name()));
+    for (const std::string& alias : field.aliases()) out.push_back(join(prefix, alias));
+  }
+  for (const Section& section : fields.sections()) {
+    out.push_back(join(prefix, section.name));
+    collect_keys(section.fields, join(prefix, section.name), out);
+  }
+}
+
+}  // namespace
+
+Fields::Fields() = default;
+Fields::~Fields() = default;
+Fields::Fields(Fields&&) noexcept = default;
+Fields& Fields::operator=(Fields&&) noexcept = default;
+Fields::Fields(const Fields&) = default;
+Fields& Fields::operator=(const Fields&) = default;
+
+Field& Fields::add(std::string name, Field::Target target, std::string help) {
+  return fields_.emplace_back(std::move(name), target, std::move(help));
+}
+
+void Fields::add_section(std::string name, Fields fields, std::string help, std::string first) {
+  sections_.push_back({std::move(name), std::move(help), std::move(first), std::move(fields)});
+}
+
+Field* Fields::find(std::string_view name) {
+  for (Field& field : fields_) {
+    const auto& aliases = field.aliases();
+    if (field.name() == name || std::find(aliases.begin(), aliases.end(), name) != aliases.end())
+      return &field;
+  }
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos) return nullptr;
+  for (Section& section : sections_) {
+    if (section.name == name.substr(0, dot)) return section.fields.find(name.substr(dot + 1));
+  }
+  return nullptr;
+}
+
+void Fields::assign_all(const Value& map, const std::string& prefix,
+                        const std::vector<std::string>& ignored) {
+  if (map.is_null()) return;
+  if (!map.is_map()) {
+    fail_request("{}: {} must be settings (key: value), found {}", map.place(),
+                 prefix.empty() ? "this" : prefix, map.described());
+  }
+  for (const auto& [key, value] : map.entries()) {
+    if (std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
+    const auto section =
+        std::find_if(sections_.begin(), sections_.end(), [&](const Section& s) { return s.name == key; });
+    if (section != sections_.end()) {
+      const bool is_short = !section->first.empty() && (value.is_scalar() || value.is_list());
+      section->fields.assign_all(is_short ? Value::map({{section->first, value}}, value.place()) : value,
+                                 join(prefix, key));
+      continue;
+    }
+    Field* field = key.find('.') == std::string::npos ? find(key) : nullptr;
+    if (field == nullptr) unknown(key, value, prefix);
+    field->assign(value, join(prefix, key));
+  }
+}
+
+void Fields::unknown(const std::string& key, const Value& value, const std::string& prefix) const {
+  // What is unknown is the innermost key that was written: training.foo=1 arrives here as training → foo.
+  std::vector<std::string> here, everywhere;
+  for (const Field& field : fields_) {
+    here.push_back(field.name());
+    here.insert(here.end(), field.aliases().begin(), field.aliases().end());
+  }
+  for (const Section& section : sections_) here.push_back(section.name);
+  std::string near = nearest(key, here);
+  if (near.empty()) {  // perhaps the section was forgotten: learning_rate for training.learning_rate
+    collect_keys(*this, "", everywhere);
+    for (const std::string& path : everywhere) {
+      if (near.empty() && path.substr(path.rfind('.') + 1) == key) near = path;
+    }
+    if (near.empty()) near = nearest(key, everywhere);
+  }
+  if (!near.empty()) {
+    fail_request("{}: unknown key '{}'; did you mean '{}'?", value.place(), join(prefix, key),
+                 join(prefix, near));
+  }
+  constexpr std::size_t kMostShown = 16;
+  const bool more = here.size() > kMostShown;
+  if (more) here.resize(kMostShown);
+  fail_request("{}: unknown key '{}'; known are: {}{}", value.place(), join(prefix, key),
+               fmt::join(here, ", "),
+               more           ? ", …"
+               : here.empty() ? "none"
+                              : "");
+}
+
+std::string Fields::first_field(std::string_view path) const {
+  const std::size_t dot = path.find('.');
+  for (const Section& section : sections_) {
+    if (section.name != path.substr(0, dot)) continue;
+    return dot == std::string_view::npos ? section.first : section.fields.first_field(path.substr(dot + 1));
+  }
+  for (const Field& field : fields_) {
+    if (field.name() == path) return field.first();
+  }
+  return "";
+}
+
+Json Fields::to_json() const {
+  Json out = Json::object();
+  for (const Field& field : fields_) out[field.name()] = field.value();
+  for (const Section& section : sections_) out[section.name] = section.fields.to_json();
+  return out;
+}
+
+std::vector<OptionRow> option_rows(const Fields& fields, const std::string& prefix) {
+  std::vector<OptionRow> rows;
+  for (const Field& field : fields.all()) {
+    rows.push_back({join(prefix, field.name()), field.type(), field.allowed(), field.help(),
+                    field.default_source().empty() ? field.value() : Json(), field.aliases(),
+                    field.default_source(), ""});
+    for (OptionRow row : field.long_form()) {
+      row.key = join(join(prefix, field.name()), row.key);
+      rows.push_back(std::move(row));
+    }
+  }
+  for (const Section& section : fields.sections()) {
+    const std::string name = join(prefix, section.name);
+    for (OptionRow& row : option_rows(section.fields, name)) {
+      if (!section.first.empty() && row.key == join(name, section.first)) row.short_form = name;
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+Json options_json(const Fields& fields) {
+  Json out = Json::array();
+  for (const OptionRow& row : option_rows(fields)) {
+    Json item = {{"name", row.key}, {"type", row.type}, {"default", row.value}, {"help", row.help}};
+    if (!row.allowed.empty()) item["allowed"] = row.allowed;
+    if (!row.aliases.empty()) item["aliases"] = row.aliases;
+    if (!row.default_from.empty()) item["default_from"] = row.default_from;
+    if (!row.short_form.empty()) item["short_form"] = row.short_form;
+    out.push_back(std::move(item));
+  }
+  return out;
+}
+
+std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
+  if (name.empty() || name.size() > kLongestName) return "";
+  const std::string wanted = normal_form(name);
+  std::string best;
+  std::size_t best_distance = SIZE_MAX;
+  for (const std::string& candidate : candidates) {
+    const std::string other = normal_form(candidate);
+    const std::size_t d = distance(wanted, other);
+    // Half of the longer name may differ; of very short names one letter.
+    const std::size_t allowed =
+        std::max<std::size_t>(1, std::max(wanted.size(), other.size()) / 2 - (wanted.size() > 5));
+    if (d <= allowed && d < best_distance && d < std::max(wanted.size(), other.size())) {
+      best = candidate;
+      best_distance = d;
+    }
+  }
+  return best;
+}
+
+}  // namespace attune::core

@@ -1,0 +1,65 @@
+// Rows as Examples: column names mapped, the format recognised, malformed rows reported. What ExampleReader
+// and Dataset share.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/format.h"
+#include "data/rows/reader.h"
+
+namespace attune::data {
+
+struct SourceRow {
+  std::int64_t index = 0;   ///< row number over all files, from 0
+  std::int64_t copies = 1;  ///< how often the row is seen in an epoch (weights of a mixture); may be 0
+  std::string where;
+  core::Result<record::Example> example = core::ItemError{};
+};
+
+class ExampleSource {
+ public:
+  explicit ExampleSource(const DataOptions& options);
+  bool next(SourceRow& out);  ///< false at the end, or when data.limit rows were given
+  const std::string& format_name() const { return format_name_; }
+
+ private:
+  struct Entry {
+    std::vector<SourceFile> files;
+    double weight = 1;
+  };
+  bool next_raw(RawRow& out);
+  void open_entry();
+  void map_columns(core::Json& row) const;
+
+  DataOptions options_;
+  std::vector<Entry> entries_;
+  std::size_t entry_ = 0, file_ = 0;
+  std::unique_ptr<RowReader> reader_;
+  std::deque<RawRow> ahead_;  ///< rows looked at to recognise the format
+  const Format* format_ = nullptr;
+  std::string format_name_;
+  std::int64_t index_ = 0, row_of_entry_ = 0;
+  bool entry_opened_ = false;
+};
+
+/// Malformed rows under data.on_error=fail: counted to the end, the first five kept.
+class MalformedRows {
+ public:
+  void add(const SourceRow& row);
+  std::int64_t count() const { return count_; }
+  /// @throws Error{kRequest} naming number, first five, remedy; does nothing when there are none.
+  void fail_if_any(const std::string& name, std::int64_t rows_read) const;
+
+ private:
+  std::int64_t count_ = 0;
+  std::vector<std::string> first_;
+};
+
+/// "wrong type: "label" must be …" → the countable part goes to a summary, both to a person.
+std::string problem_text(const core::ItemError& error);
+
+}  // namespace attune::data

@@ -1,0 +1,22 @@
+// A read row as it is cached: tokens with their feedback.
+#pragma once
+
+#include "data/cache/file.h"
+#include "data/rows/example_source.h"
+
+namespace attune::data {
+
+/// Goes up when tokenisation or the rules of what is used change, so that older caches are made anew.
+inline constexpr int kTokenRules = 5;
+
+/// The reason of rows that the template would not render.
+inline constexpr const char* kTemplateRefused = "the chat template refused the messages";
+
+/// Tokens, masks and feedback of a row, or why it is unusable.
+core::Result<CachedRow> tokenize_row(const SourceRow& row, const TextCodec& codec, const DataOptions& options,
+                                     RowNeeds needs);
+
+/// Adds a kept row to the counts.
+void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summary);
+
+}  // namespace attune::data

@@ -1,0 +1,121 @@
+#include <algorithm>
+
+#include "data/rows/columns.h"
+#include "data/tokens/row_tokens.h"
+#include "data/tokens/token_spans.h"
+#include "data/tokens/tokenize_text.h"
+
+namespace attune::data {
+namespace {
+
+text::ChatTemplate::Options template_options(const record::Example& example) {
+  text::ChatTemplate::Options options;
+  options.tools = example.tools;
+  options.extra = example.chat_template_kwargs;
+  return options;
+}
+
+const text::ChatTemplate& need_template(const TextCodec& codec) {
+  if (!codec.chat_template)
+    core::fail_request(
+        "the data holds messages, but the model folder has no chat template. Take a model that has one, put "
+        "a "
+        "chat_template.jinja beside config.json, or give texts: columns that hold strings are named with "
+        "data.columns={{prompt: …, completion: …}}");
+  return *codec.chat_template;
+}
+
+/// Runs the template; what it refuses is this row's problem.
+template <class Render>
+auto rendered(const Render& render) -> core::Result<decltype(render())> {
+  try {
+    return render();
+  } catch (const core::Error& error) {
+    if (error.code() != core::ErrorCode::kRequest) throw;
+    return core::ItemError{kTemplateRefused, error.what()};
+  }
+}
+
+core::Json as_messages(const core::Json& value, const char* role) {
+  if (value.is_array()) return value;
+  return core::Json::array({message(role, value.is_string() ? value.get<std::string>() : "")});
+}
+
+/// Prompt and completion as one conversation. A completion given as text goes on with a last message of the
+/// assistant.
+core::Json whole_conversation(const core::Json& prompt, const core::Json& completion) {
+  core::Json whole = prompt;
+  const bool continues = completion.is_string() && !prompt.empty() &&
+                         prompt.back().value("role", "") == "assistant" &&
+                         prompt.back().value("content", core::Json()).is_string();
+  if (continues) {
+    auto& content = whole.back()["content"].get_ref<std::string&>();
+    content += completion.get<std::string>();
+    return whole;
+  }
+  for (const auto& turn : as_messages(completion, "assistant")) whole.push_back(turn);
+  return whole;
+}
+
+/// 1 for tokens with a byte inside a span.
+std::vector<std::uint8_t> span_mask(const text::Tokenizer& tokenizer, std::span<const std::int32_t> ids,
+                                    const text::RenderedChat& chat) {
+  const auto ends = token_ends(tokenizer, ids, chat.text);
+  std::vector<std::uint8_t> mask(ids.size(), 0);
+  std::size_t span = 0;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const std::size_t begin = i == 0 ? 0 : ends[i - 1];
+    while (span < chat.assistant_spans.size() && chat.assistant_spans[span].second <= begin) ++span;
+    if (span == chat.assistant_spans.size()) break;
+    mask[i] = chat.assistant_spans[span].first < ends[i] ? 1 : 0;
+  }
+  return mask;
+}
+
+}  // namespace
+
+core::Result<std::string> render_prompt(const core::Json& messages, const record::Example& example,
+                                        const TextCodec& codec) {
+  auto options = template_options(example);
+  options.continue_final_message = !messages.empty() && messages.back().value("role", "") == "assistant";
+  options.add_generation_prompt = !options.continue_final_message;
+  const auto& chat_template = need_template(codec);
+  return rendered([&] { return chat_template.render(messages, options); });
+}
+
+core::Result<Encoded> encode_conversation(const record::Example& example, const record::Candidate& candidate,
+                                          const TextCodec& codec, bool assistant_only) {
+  const auto& chat_template = need_template(codec);
+  const auto& tokenizer = need_tokenizer(codec);
+  const bool has_prompt = !example.language_modelling && !is_blank(example.prompt);
+  const core::Json prompt = has_prompt ? as_messages(example.prompt, "user") : core::Json::array();
+  const core::Json messages = whole_conversation(prompt, candidate.completion);
+  const auto whole = rendered([&] {
+    if (assistant_only) return chat_template.render_with_masks(messages, template_options(example));
+    return text::RenderedChat{chat_template.render(messages, template_options(example)), {}, {}};
+  });
+  if (!whole.ok()) return whole.error();
+  if (whole.value().mask_problem) return *whole.value().mask_problem;
+  // Templates write their own special tokens: none are added.
+  const std::vector<std::int32_t> ids = tokenizer.encode(whole.value().text, false);
+  Encoded out;
+  std::size_t cut = 0;
+  if (has_prompt) {
+    const auto opened = render_prompt(prompt, example, codec);
+    if (!opened.ok()) return opened.error();
+    const std::vector<std::int32_t> alone = tokenizer.encode(opened.value(), false);
+    cut = common_prefix(alone, ids);
+    out.straddles = cut < alone.size();
+  }
+  const auto begin = static_cast<std::ptrdiff_t>(cut);
+  out.prompt.assign(ids.begin(), ids.begin() + begin);
+  out.completion.assign(ids.begin() + begin, ids.end());
+  if (assistant_only) {
+    const auto mask = span_mask(tokenizer, ids, whole.value());
+    out.mask.assign(mask.begin() + begin, mask.end());
+  }
+  out.rendered = whole.value().text;
+  return out;
+}
+
+}  // namespace attune::data

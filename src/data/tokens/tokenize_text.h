@@ -1,0 +1,37 @@
+// The three ways from a record to ids: given ids, plain text, conversations. Each gives the whole prompt's
+// ids and, for each completion, where it starts and what follows.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace attune::data {
+
+/// A prompt with one completion, before the completions of a record are brought onto one prompt.
+struct Encoded {
+  std::vector<std::int32_t> prompt, completion;
+  std::vector<std::uint8_t> mask;  ///< [completion]; empty = 1 everywhere
+  std::vector<std::int32_t> step_ends;
+  bool straddles = false;
+  std::string rendered;
+};
+
+/// One candidate of an example as ids, with the end-of-sequence token as the options say. Masks of
+/// conversations are made for `training` only.
+/// @throws Error{kRequest} when the model folder lacks the tokenizer or template that texts need.
+core::Result<Encoded> encode_candidate(const record::Example& example, const record::Candidate& candidate,
+                                       const TextCodec& codec, const DataOptions& options, bool training);
+
+/// A conversation: prompt and completion as messages, or one of them as text beside the other as messages.
+core::Result<Encoded> encode_conversation(const record::Example& example, const record::Candidate& candidate,
+                                          const TextCodec& codec, bool assistant_only);
+/// The prompt of a conversation as it is given to the model: opened for an answer, or to be continued where
+/// the last message is the assistant's.
+core::Result<std::string> render_prompt(const core::Json& messages, const record::Example& example,
+                                        const TextCodec& codec);
+
+std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b);
+
+}  // namespace attune::data

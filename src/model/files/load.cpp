@@ -1,0 +1,178 @@
+// Model::load and Model::random.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/files/files.h"
+#include "core/random.h"
+#include "core/threads.h"
+#include "net/hub.h"
+#include "model/model.h"
+#include "model/files/peft.h"
+#include "model/files/safetensors.h"
+#include "model/files/tensor_slots.h"
+#include "model/files/weight_loading.h"
+
+namespace attune::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+ModelConfig configure(const core::Json& json, const std::string& where) {
+  const Family& family = family_of(json, where);
+  ModelConfig config = family.configure(json, where);
+  const auto architectures = json.find("architectures");
+  if (architectures != json.end() && architectures->is_array())
+    for (const auto& name : *architectures)
+      if (name.is_string() && name.get<std::string>().ends_with("ForSequenceClassification"))
+        config.sequence_classification = true;
+  return config;
+}
+
+void fill_normal(const at::Tensor& tensor, double deviation, std::uint64_t seed, std::uint64_t record) {
+  at::Tensor values = at::empty(tensor.sizes(), at::kDouble);
+  double* data = values.mutable_data_ptr<double>();
+  core::parallel_for(values.numel(), at::get_num_threads(),
+                     [&](std::int64_t, std::int64_t from, std::int64_t to) {
+                       for (std::int64_t i = from; i < to; ++i)
+                         data[i] = deviation * core::normal({.seed = seed,
+                                                             .purpose = core::Purpose::kInit,
+                                                             .record = record,
+                                                             .token = static_cast<std::uint64_t>(i)});
+                     });
+  tensor.copy_(values);
+}
+
+}  // namespace
+
+void ModelOptions::declare(core::Fields& fields) {
+  fields.add("path", path, "Hugging Face folder, hub name (org/name[@revision]) or PEFT adapter folder.");
+  fields.add("dtype", dtype, "Type of arithmetic and of the weights in memory, whatever the file's.")
+      .one_of({"float32", "bfloat16", "float16", "float64"});
+  fields.add("adapter", adapter, "PEFT adapter folder to load onto the model.");
+  fields.add("base", base,
+             "Base model of an adapter folder, instead of the one that adapter_config.json names.");
+}
+
+/// The folders that a `model` setting means: the base, the adapter ("" for none), and the base's name as
+/// given.
+Model::Place Model::locate(const ModelOptions& options) {
+  Place place{net::resolve_model_folder(options.path), options.adapter, options.path};
+  if (!fs::exists(core::join_path(place.folder, "config.json")) &&
+      fs::exists(core::join_path(place.folder, "adapter_config.json"))) {
+    if (!place.adapter.empty())
+      core::fail_request("{}: is an adapter itself; model.adapter={} cannot be put on top of it",
+                         options.path, place.adapter);
+    place.adapter = place.folder;
+    place.name = options.base.empty() ? base_of_adapter(place.folder) : options.base;
+    place.folder = net::resolve_model_folder(place.name);
+  }
+  if (!fs::exists(core::join_path(place.folder, "config.json")))
+    core::fail_request("{}: no config.json here: this is no Hugging Face model folder", place.folder);
+  return place;
+}
+
+ModelConfig Model::peek_config(const ModelOptions& options) {
+  const std::string path = core::join_path(locate(options).folder, "config.json");
+  return configure(core::read_json_file(path), path);
+}
+
+std::optional<AdapterOptions> Model::peek_adapter(const ModelOptions& options) {
+  const Place place = locate(options);
+  if (place.adapter.empty()) return std::nullopt;
+  return adapter_options_of(net::resolve_model_folder(place.adapter));
+}
+
+Model Model::load(const ModelOptions& options) {
+  const auto dtype = scalar_type_from_setting(options.dtype);
+  const Place place = locate(options);
+  const std::string path = core::join_path(place.folder, "config.json");
+  Model model;
+  model.folder_ = place.folder;
+  model.name_ = place.name;
+  model.config_ = configure(core::read_json_file(path), path);
+  model.ties_in_config_ = model.config_.tie_embeddings;
+  model.read_weights(WeightFiles(place.folder, "model.safetensors"), dtype);
+  if (!place.adapter.empty()) model.read_adapter(net::resolve_model_folder(place.adapter));
+  return model;
+}
+
+void Model::read_weights(const WeightFiles& files, at::ScalarType dtype) {
+  const Family& family = family_with(config_);
+  const std::string prefix = family.info().body_prefix, config_path = core::join_path(folder_, "config.json");
+  weights_ = make_skeleton(config_, family);
+  const std::string embedding_name = weights_.embedding_path + ".weight",
+                    head_name = weights_.head.path + ".weight";
+  const StoredTensor* embedding = find_stored(files, embedding_name, prefix);
+  const StoredTensor* head = files.find(head_name);
+  // Tied weights are stored once, under either name. A file without a head ties; two different ones are not
+  // tied.
+  if (!config_.sequence_classification && !head) config_.tie_embeddings = true;
+  if (config_.tie_embeddings && !config_.sequence_classification && embedding && head) {
+    const bool same = embedding->shape == head->shape && embedding->dtype == head->dtype &&
+                      std::equal(embedding->bytes.begin(), embedding->bytes.end(), head->bytes.begin());
+    config_.tie_embeddings = same;
+  }
+  if (!embedding && config_.tie_embeddings) embedding = head;
+  std::vector<std::string> missing;
+  for (const TensorSlot& slot : tensor_slots(weights_, config_)) {
+    const StoredTensor* stored =
+        slot.name == embedding_name ? embedding : find_stored(files, slot.name, prefix);
+    if (!stored) {
+      missing.push_back(slot.name);
+      continue;
+    }
+    *slot.place = load_slot(*stored, slot, config_, config_path, dtype);
+    if (source_dtype_.empty()) source_dtype_ = setting_of(*scalar_type_of(stored->dtype));
+  }
+  if (!missing.empty()) fail_missing(files, missing, config_path);
+  if (config_.tie_embeddings && !config_.sequence_classification) weights_.head.weight = weights_.embedding;
+  read_score(files, dtype);
+}
+
+void Model::read_score(const WeightFiles& files, at::ScalarType dtype) {
+  const StoredTensor* stored = files.find(weights_.score.path + ".weight");
+  if (!stored) {
+    if (config_.sequence_classification)
+      fail_missing(files, {weights_.score.path + ".weight"}, folder_ + "/config.json");
+    return;
+  }
+  if (stored->shape.size() != 2 || stored->shape[1] != config_.hidden_size)
+    core::fail_request("{}: tensor '{}' has shape {}: a reward head is [labels, {} = {}]", stored->file,
+                       stored->name, shape_text(stored->shape), config_.keys.hidden, config_.hidden_size);
+  weights_.score.weight = stored->load(dtype);
+}
+
+Model Model::random(const core::Json& config, std::uint64_t seed, const std::string& dtype) {
+  Model model;
+  model.config_ = configure(config, "config");
+  model.ties_in_config_ = model.config_.tie_embeddings;
+  model.source_dtype_ = dtype;
+  model.weights_ = make_skeleton(model.config_, family_with(model.config_));
+  const auto options = at::TensorOptions().dtype(scalar_type_from_setting(dtype));
+  std::uint64_t record = 0;
+  for (const TensorSlot& slot : tensor_slots(model.weights_, model.config_)) {
+    *slot.place = at::zeros(slot.sizes(), options);
+    if (slot.kind == TensorSlot::Kind::kNorm && !model.config_.norm_plus_one) slot.place->fill_(1);
+    if (slot.kind == TensorSlot::Kind::kEmbedding || slot.kind == TensorSlot::Kind::kWeight)
+      fill_normal(*slot.place, 0.02, seed, record);
+    ++record;
+  }
+  auto& weights = model.weights_;
+  if (model.config_.tie_embeddings && !model.config_.sequence_classification)
+    weights.head.weight = weights.embedding;
+  if (model.config_.sequence_classification) model.add_score_head(seed);
+  return model;
+}
+
+void Model::add_score_head(std::uint64_t seed, std::int64_t pad_id) {
+  if (weights_.score.weight.defined()) return;
+  if (config_.pad_id < 0) config_.pad_id = pad_id;
+  weights_.score.weight =
+      at::empty({1, config_.hidden_size}, weights_.embedding.options().requires_grad(false));
+  fill_normal(weights_.score.weight, 0.02, seed, core::fingerprint("score"));
+}
+
+}  // namespace attune::model

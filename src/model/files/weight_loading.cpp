@@ -1,0 +1,67 @@
+#include "model/files/weight_loading.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "core/error.h"
+
+namespace attune::model {
+namespace {
+
+/// "num_key_value_heads (missing in config.json: the class default applies) * head_dim = 16".
+std::string keys_text(const std::string& keys, const ModelConfig& config) {
+  std::istringstream words(keys);
+  std::string out, word;
+  while (words >> word) {
+    out += (out.empty() ? "" : " ") + word;
+    if (word.find('_') == std::string::npos) continue;
+    const auto found = config.raw.find(word);
+    if (found == config.raw.end() || found->is_null())
+      out += " (missing in config.json, so the class default applies)";
+    else
+      out += " (" + core::to_line(*found).substr(0, 40) + ")";
+  }
+  return out;
+}
+
+}  // namespace
+
+const StoredTensor* find_stored(const WeightFiles& files, const std::string& name,
+                                const std::string& body_prefix) {
+  if (const auto* stored = files.find(name)) return stored;
+  return name.rfind(body_prefix, 0) == 0 ? files.find(name.substr(body_prefix.size())) : nullptr;
+}
+
+at::Tensor load_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelConfig& config,
+                     const std::string& config_path, at::ScalarType dtype) {
+  const auto expected = slot.stored_sizes();
+  if (stored.shape != expected) {
+    std::string causes;
+    for (std::size_t i = 0; i < slot.shape.size(); ++i) {
+      const std::size_t stored_at = slot.transposed ? slot.shape.size() - 1 - i : i;
+      if (stored.shape.size() == expected.size() && stored.shape[stored_at] == expected[stored_at]) continue;
+      causes += fmt::format("{}{} comes from {}", causes.empty() ? "" : "; ", slot.shape[i].size,
+                            keys_text(slot.shape[i].keys, config));
+    }
+    core::fail_request("{}: tensor '{}' has shape {}, but {} asks for {}: {}", stored.file, stored.name,
+                       shape_text(stored.shape), config_path, shape_text(expected), causes);
+  }
+  at::Tensor value = stored.load(dtype);
+  return slot.transposed ? value.t().contiguous() : value;
+}
+
+void fail_missing(const WeightFiles& files, const std::vector<std::string>& missing,
+                  const std::string& config_path) {
+  std::string first;
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, missing.size()); ++i)
+    first += (i ? ", " : "") + missing[i];
+  core::fail_request(
+      "{}: {} tensor{} that {} asks for {} missing: {}{}: is the configuration of another model, or is a "
+      "part of the weights not here?",
+      files.where(), missing.size(), missing.size() == 1 ? "" : "s", config_path,
+      missing.size() == 1 ? "is" : "are", first, missing.size() > 3 ? ", …" : "");
+}
+
+}  // namespace attune::model

@@ -1,0 +1,59 @@
+#include "record/example.h"
+
+namespace attune::record {
+namespace {
+
+template <class T>
+void put(core::Json& out, const char* name, const std::optional<T>& value) {
+  if (value) out[name] = *value;
+}
+
+void put_list(core::Json& out, const char* name, const auto& values) {
+  if (!values.empty()) out[name] = values;
+}
+
+core::Json candidate_json(const Candidate& candidate) {
+  core::Json out = core::Json::object();
+  if (!candidate.completion.is_null()) out["completion"] = candidate.completion;
+  put(out, "completion_ids", candidate.completion_ids);
+  put_list(out, "completion_mask", candidate.completion_mask);
+  if (candidate.rank) {
+    const double rank = *candidate.rank;  // whole ranks are printed as such: 0, not 0.0
+    const bool whole =
+        rank > -1e15 && rank < 1e15 && rank == static_cast<double>(static_cast<std::int64_t>(rank));
+    out["rank"] = whole ? core::Json(static_cast<std::int64_t>(rank)) : core::Json(rank);
+  }
+  put(out, "label", candidate.label);
+  put(out, "reward", candidate.reward);
+  put(out, "margin", candidate.margin);
+  put(out, "preference", candidate.preference);
+  if (candidate.weight != 1) out["weight"] = candidate.weight;
+  put_list(out, "steps", candidate.steps);
+  put_list(out, "step_scores", candidate.step_scores);
+  put_list(out, "scores", candidate.scores);
+  put_list(out, "source", candidate.source);
+  put_list(out, "annotator", candidate.annotator);
+  put_list(out, "finish_reason", candidate.finish_reason);
+  put_list(out, "logps", candidate.logps);
+  put_list(out, "sampling_logps", candidate.sampling_logps);
+  return out;
+}
+
+}  // namespace
+
+core::Json to_json(const Example& example) {
+  core::Json out = core::Json::object();
+  put_list(out, "id", example.id);
+  if (!example.prompt.is_null()) out["prompt"] = example.prompt;
+  put(out, "prompt_ids", example.prompt_ids);
+  out["candidates"] = core::Json::array();
+  for (const Candidate& candidate : example.candidates)
+    out["candidates"].push_back(candidate_json(candidate));
+  put_list(out, "reference_answer", example.reference_answer);
+  if (!example.tools.is_null()) out["tools"] = example.tools;
+  if (!example.chat_template_kwargs.is_null()) out["chat_template_kwargs"] = example.chat_template_kwargs;
+  if (!example.meta.empty()) out["meta"] = example.meta;
+  return out;
+}
+
+}  // namespace attune::record

@@ -1,0 +1,22 @@
+// Which curves a report draws, in which order, and the data its scripts draw them from.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/report.h"
+
+namespace attune::report {
+
+/// The curves: HTML with one <figure data-chart="i"> per chart, and the JSON list that
+/// assets/report/charts.js reads.
+struct Curves {
+  std::string html, data;
+};
+Curves render_curves(const SeriesTable& metrics);
+
+/// The JSON list that assets/report/samples.js reads: at most 24 prompts, each with at most 12 texts (the
+/// first and the last among them), ordered by step; long texts are cut.
+std::string sample_data(const std::vector<ReportSample>& samples);
+
+}  // namespace attune::report

@@ -1,0 +1,131 @@
+#include "report/gradients.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "report/findings.h"
+#include "report/html.h"
+
+namespace attune::report {
+namespace {
+
+constexpr std::size_t kCells = 3000;  // of the whole picture: more would make the page heavy
+constexpr double kNothing = -1;       // logged in a stretch; norms are not negative
+constexpr std::size_t kMinColumns = 12, kMostColumns = 72;
+
+struct Layer {
+  std::string name;
+  const Series* norms;
+};
+
+/// "layers.10" comes after "layers.2".
+std::pair<std::string, long> natural(const std::string& name) {
+  const std::size_t dot = name.find_last_not_of("0123456789") + 1;
+  const bool numbered = dot < name.size() && name.size() - dot < 9;
+  return {name.substr(0, dot), numbered ? std::stol(name.substr(dot)) : -1};
+}
+
+std::vector<Layer> layers_of(const SeriesTable& metrics) {
+  std::vector<Layer> layers;
+  for (const Series& series : metrics.all())
+    if (series.name.starts_with(kLayerNorm) && !series.values.empty())
+      layers.push_back({series.name.substr(kLayerNorm.size()), &series});
+  std::ranges::sort(layers, {}, [](const Layer& layer) { return natural(layer.name); });
+  return layers;
+}
+
+/// The largest value of each stretch of the run (a spike must not be averaged away); NaN where one was no
+/// number, -1 where nothing was logged.
+std::vector<double> cells_of(const Series& norms, double first, double last, std::size_t columns) {
+  std::vector<double> cells(columns, kNothing);
+  const double width = (last - first + 1) / static_cast<double>(columns);
+  for (std::size_t i = 0; i < norms.values.size(); ++i) {
+    const auto at = static_cast<std::size_t>(std::max(0.0, (norms.steps[i] - first) / width));
+    double& cell = cells[std::min(at, columns - 1)];
+    const double value = norms.values[i];
+    cell = std::isfinite(value) && !std::isnan(cell) ? std::max(cell, value) : std::nan("");
+  }
+  return cells;
+}
+
+/// How strongly a norm is inked, 0 to 1, on a logarithmic scale.
+struct Scale {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+
+  void include(double value) {
+    if (!(value > 0)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  double ink(double value) const {
+    if (!(value > 0)) return 0;
+    if (high <= low) return 0.5;
+    return 0.06 + 0.94 * std::log(value / low) / std::log(high / low);
+  }
+};
+
+std::string strip(const std::vector<double>& cells, const Scale& scale) {
+  std::string marks;
+  for (std::size_t x = 0; x < cells.size(); ++x) {
+    if (cells[x] == kNothing) continue;
+    marks += std::isnan(cells[x])
+                 ? fmt::format("<rect class=\"bad\" x=\"{}\" width=\"1\" height=\"1\"/>", x)
+                 : fmt::format("<rect x=\"{}\" width=\"1\" height=\"1\" opacity=\"{:.2f}\"/>", x,
+                               scale.ink(cells[x]));
+  }
+  return fmt::format("<svg viewBox=\"0 0 {} 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{}</svg>",
+                     cells.size(), marks);
+}
+
+}  // namespace
+
+std::string gradients_section(const SeriesTable& metrics) {
+  const auto layers = layers_of(metrics);
+  if (layers.empty()) return "";
+  double first = std::numeric_limits<double>::infinity(), last = 0;
+  std::size_t points = 0;
+  for (const auto& layer : layers) {
+    first = std::min(first, layer.norms->steps.front());
+    last = std::max(last, layer.norms->steps.back());
+    points = std::max(points, layer.norms->steps.size());
+  }
+  const std::size_t columns = std::min(points, std::clamp(kCells / layers.size(), kMinColumns, kMostColumns));
+  std::vector<std::vector<double>> rows;
+  Scale scale;
+  for (const auto& layer : layers) {
+    rows.push_back(cells_of(*layer.norms, first, last, columns));
+    for (const double value : rows.back()) scale.include(value);
+  }
+  std::string strips;
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    strips += fmt::format("<span class=\"layer\">{}</span>{}<span>{}</span>\n", escape(layers[i].name),
+                          strip(rows[i], scale), readable(layers[i].norms->values.back()));
+  return fmt::format(
+      "<section id=\"gradients\"><h2>Gradient by layer</h2><p class=\"lead\">Length of each layer's gradient "
+      "from step "
+      "{} to step {}, before clipping: the stronger the ink, the longer, on a logarithmic scale from {} to "
+      "{}. The "
+      "number is that of the last step. A layer without ink does not learn; one that dwarfs the rest decides "
+      "where "
+      "clipping sets in.</p><div class=\"strips\">\n{}</div></section>",
+      readable(first), readable(last), readable(scale.high > 0 ? scale.low : 0), readable(scale.high),
+      strips);
+}
+
+std::string loudest_layer(const SeriesTable& metrics, double step) {
+  std::string loudest;
+  double most = -1;
+  for (const auto& layer : layers_of(metrics)) {
+    const auto at = std::ranges::find(layer.norms->steps, step);
+    if (at == layer.norms->steps.end()) continue;
+    const double norm = layer.norms->values[static_cast<std::size_t>(at - layer.norms->steps.begin())];
+    if (norm > most) most = norm, loudest = layer.name;
+  }
+  return loudest;
+}
+
+}  // namespace attune::report

@@ -1,0 +1,113 @@
+#include "text/tokenizer/tokenizer_core.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "text/unicode.h"
+
+namespace attune::text {
+namespace {
+
+constexpr std::size_t kMaxText = std::size_t{256} << 20;
+
+}  // namespace
+
+class TokenizerCore::Lease {
+ public:
+  explicit Lease(const TokenizerCore& core) : core_(core) {
+    {
+      const std::lock_guard lock(core_.mutex_);
+      if (!core_.idle_.empty()) {
+        scratch_ = std::move(core_.idle_.back());
+        core_.idle_.pop_back();
+      }
+    }
+    if (!scratch_) scratch_ = std::make_unique<Scratch>();
+  }
+  ~Lease() {
+    const std::lock_guard lock(core_.mutex_);
+    core_.idle_.push_back(std::move(scratch_));
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  Scratch& operator*() { return *scratch_; }
+
+ private:
+  const TokenizerCore& core_;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+void TokenizerCore::encode_segment(std::string_view segment, bool at_start, Scratch& scratch,
+                                   std::vector<std::int32_t>& out) const {
+  std::string normalized(segment);
+  if (parts_.normalizer) parts_.normalizer->apply(normalized, scratch.regex);
+  for (const TextPart& part : parts_.added.split(normalized, true)) {
+    if (part.id) {
+      out.push_back(*part.id);
+      continue;
+    }
+    Pieces pieces(normalized.substr(part.begin, part.end - part.begin), at_start && part.begin == 0);
+    if (parts_.pre_tokenizer) parts_.pre_tokenizer->apply(pieces, scratch.regex);
+    for (std::size_t i = 0; i < pieces.size(); ++i) parts_.model->encode(pieces[i], scratch.model, out);
+  }
+}
+
+std::vector<std::int32_t> TokenizerCore::encode(std::string_view text, bool add_special_tokens) const {
+  if (text.size() > kMaxText) {
+    core::fail_request("a text of {} bytes is too long to be tokenised in one piece (limit {})", text.size(),
+                       kMaxText);
+  }
+  std::string repaired;
+  if (valid_utf8_prefix(text) != text.size()) {
+    repaired = repair_utf8(text);
+    text = repaired;
+  }
+  Lease lease(*this);
+  Scratch& scratch = *lease;
+  scratch.regex.begin_text(text.size());
+  const SpecialFrame& frame = parts_.frame;
+  std::vector<std::int32_t> out;
+  out.reserve(text.size() / 3 + 8);
+  if (add_special_tokens) out.insert(out.end(), frame.before.begin(), frame.before.end());
+  for (const TextPart& part : parts_.added.split(text, false)) {
+    if (part.id) {
+      out.push_back(*part.id);
+    } else {
+      encode_segment(text.substr(part.begin, part.end - part.begin), part.begin == 0, scratch, out);
+    }
+  }
+  if (add_special_tokens) out.insert(out.end(), frame.after.begin(), frame.after.end());
+  return out;
+}
+
+void TokenizerCore::push_token(DecodeRun& run, std::int32_t id, bool skip_special_tokens) const {
+  if (const AddedToken* added = parts_.added.token(id)) {
+    if (!skip_special_tokens || !parts_.added.is_special(added->content))
+      run.push(parts_.added.decoded_text(id));
+  } else if (const auto text = parts_.model->vocabulary().token(id)) {
+    if (!skip_special_tokens || !parts_.added.is_special(*text)) run.push(*text);
+  }
+}
+
+std::string TokenizerCore::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
+  DecodeRun run(parts_.decoder.get());
+  for (const std::int32_t id : ids) push_token(run, id, skip_special_tokens);
+  run.finish();
+  return run.take();
+}
+
+std::optional<std::string_view> TokenizerCore::token(std::int32_t id) const {
+  if (const AddedToken* added = parts_.added.token(id)) return added->content;
+  return parts_.model->vocabulary().token(id);
+}
+
+std::optional<std::int32_t> TokenizerCore::id_of(std::string_view token) const {
+  if (const auto id = parts_.added.find(token)) return id;
+  return parts_.model->vocabulary().find(token);
+}
+
+std::int32_t TokenizerCore::vocab_size() const {
+  return std::max(parts_.model->vocabulary().id_limit(), parts_.added.id_limit());
+}
+
+}  // namespace attune::text

@@ -1,0 +1,43 @@
+// Which frozen model a run compares with, and whether it is held in memory or only its numbers are.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "training/step/engine.h"
+#include "training/options.h"
+#include "training/trainer.h"
+
+namespace attune::training {
+
+/// Whether a run holds a second model beside its policy.
+/// @param adapter the policy is trained by an adapter, so it carries its own start
+/// @param compared some method compares with a reference
+bool holds_second_model(const TrainRecipe& recipe, bool adapter, bool compared);
+
+class ReferenceModel {
+ public:
+  /// Loads a second model where one is needed: methods compare with a reference, and the policy does not
+  /// carry it (a LoRA run does: adapter off, or the frozen copy of a continued one, unless the reference
+  /// moves), and a cache does not replace it.
+  /// @throws Error{kRequest} as Model::load does
+  ReferenceModel(const TrainRecipe& recipe, const model::Model& policy, const std::vector<MethodTerm>& terms);
+
+  Reference reference() const { return {model_ ? &*model_ : nullptr, head_}; }
+  /// With reference.sync: the copy that is refreshed, whole weights without an adapter. Null otherwise.
+  model::Model* moving() { return recipe_.reference.sync && model_ ? &*model_ : nullptr; }
+  /// With reference.cache: gives every term that reads the reference its cache, training and held-out data
+  /// alike. The policy must still be what it starts as.
+  /// @param say told once when there is something to compute
+  void fill_caches(model::Model& policy, std::vector<MethodTerm>& terms, const EngineOptions& engine,
+                   const std::function<void(const std::string&)>& say);
+
+ private:
+  const TrainRecipe& recipe_;
+  std::optional<model::Model> model_;
+  model::Head head_;  ///< a copy of the reference's output head, where whole distributions are cached
+};
+
+}  // namespace attune::training

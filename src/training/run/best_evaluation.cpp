@@ -1,0 +1,48 @@
+#include "training/run/best_evaluation.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "core/config/fields.h"
+
+namespace attune::training {
+
+void BestEvaluation::require(const core::Json& evaluation) const {
+  if (evaluation.contains("eval_" + metric_)) return;
+  std::vector<std::string> names;
+  for (const auto& [name, value] : evaluation.items()) names.push_back(name.substr(5));
+  const std::string near = core::nearest(metric_, names);
+  core::fail_request("eval.metric: the evaluation has no {}{}; there are: {}", metric_,
+                     near.empty() ? "" : ", did you mean " + near + "?", fmt::join(names, ", "));
+}
+
+double BestEvaluation::value_in(const core::Json& evaluation) const {
+  require(evaluation);
+  const core::Json& value = evaluation.at("eval_" + metric_);
+  return value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
+}
+
+bool BestEvaluation::consider(const core::Json& evaluation, std::int64_t update) {
+  const double value = (lower_is_better() ? -1 : 1) * value_in(evaluation);
+  if (!std::isfinite(value) || (best_update_ >= 0 && value <= best_)) {
+    ++misses_;
+    return false;
+  }
+  best_ = value;
+  best_update_ = update;
+  misses_ = 0;
+  return true;
+}
+
+core::Json BestEvaluation::state() const {
+  return {{"best", best_}, {"best_step", best_update_}, {"bad_evaluations", misses_}};
+}
+
+void BestEvaluation::restore(const core::Json& state) {
+  best_ = state.at("best");
+  best_update_ = state.at("best_step");
+  misses_ = state.at("bad_evaluations");
+}
+
+}  // namespace attune::training

@@ -1,0 +1,198 @@
+#include "training/run/folder.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/files/files.h"
+#include "core/config/value.h"
+#include "training/run/event_file.h"
+
+namespace attune::training {
+namespace {
+
+namespace fs = core::fs;
+
+/// The first key in which two recipes differ, dotted; "" when they say the same. What may differ between the
+/// parts of one run does not count.
+std::string difference(const core::Json& a, const core::Json& b, const std::string& prefix = "") {
+  static const std::vector<std::string> ignored = {"output", "resume", "overwrite", "threads"};
+  if (!a.is_object() || !b.is_object()) return a == b ? "" : prefix;
+  for (const auto& [key, value] : a.items()) {
+    if (prefix.empty() && std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
+    const std::string path = prefix.empty() ? key : prefix + "." + key;
+    if (!b.contains(key)) return path;
+    const std::string inner = difference(value, b[key], path);
+    if (!inner.empty()) return inner;
+  }
+  for (const auto& [key, value] : b.items())
+    if (!a.contains(key)) return prefix.empty() ? key : prefix + "." + key;
+  return "";
+}
+
+/// Files and folders that a process left which died while it wrote or removed them.
+bool is_left_over(const fs::path& path) {
+  return core::is_unfinished(path) || path.filename().string().starts_with(".removed-");
+}
+
+/// Whether a run may begin there: nothing but `data` (what was prepared for it), and what a run leaves that
+/// dies before its run.json is written.
+bool is_as_good_as_empty(const fs::path& folder) {
+  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(), [](const auto& entry) {
+    const std::string name = entry.path().filename().string();
+    return name == "data" || is_left_over(entry.path()) ||
+           (name == "checkpoints" && fs::is_empty(entry.path()));
+  });
+}
+
+void remove_left_overs(const fs::path& folder) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (is_left_over(entry.path())) found.push_back(entry.path());
+  for (const auto& path : found) fs::remove_all(path);
+}
+
+std::int64_t step_of(const std::string& line) {
+  core::Json row;
+  std::string why;
+  if (!core::try_parse_json(line, row, why) || !row.is_object()) return -1;
+  const auto step = row.find("step");
+  return step != row.end() && step->is_number_integer() ? step->get<std::int64_t>() : -1;
+}
+
+/// Lines of later steps, and a last line that a kill cut, go.
+void keep_lines_up_to(const std::string& path, std::int64_t step) {
+  if (!fs::exists(path)) return;
+  std::istringstream lines(core::read_file(path));
+  std::string kept, line;
+  while (std::getline(lines, line)) {
+    const std::int64_t at = step_of(line);
+    if (at >= 0 && at <= step) kept += line + "\n";
+  }
+  core::write_file_atomically(path, kept);
+}
+
+}  // namespace
+
+RunFolder::RunFolder(std::string path, core::Json recipe, bool may_resume, bool overwrite)
+    : path_(std::move(path)), recipe_(std::move(recipe)) {
+  const fs::path run_file = fs::path(path_) / "run.json", recipe_file = fs::path(path_) / "recipe.yaml";
+  if (fs::exists(path_) && !fs::is_directory(path_)) core::fail_request("output: {} is a file", path_);
+  if (!fs::exists(path_) || overwrite) return;
+  if (is_as_good_as_empty(path_)) return;
+  if (!fs::exists(run_file))
+    core::fail_request("output: {} holds something that is not a run of this program; choose another folder",
+                       path_);
+  const core::Json info = core::read_json_file(run_file.string());
+  if (info.value("state", "") == "finished")
+    core::fail_request("output: {} holds a finished run; choose another folder, or say overwrite=true",
+                       path_);
+  if (!fs::exists(recipe_file)) return;  // it died between writing the two
+  const core::Json old =
+      core::parse_yaml(core::read_file(recipe_file.string()), recipe_file.string()).to_json();
+  // Both sides through YAML, so that 1 and 1.0 do not count as a change.
+  const core::Json now = core::parse_yaml(core::to_yaml(recipe_), "recipe").to_json();
+  const std::string changed = difference(now, old);
+  if (!changed.empty())
+    core::fail_request(
+        "output: {} holds an unfinished run of another recipe ({} differs); choose another folder, or "
+        "say overwrite=true",
+        path_, changed);
+  if (!may_resume) return;
+  fresh_ = false;
+  info_ = info;
+  const auto all = checkpoints();
+  if (!all.empty()) checkpoint_ = all.back();
+}
+
+std::vector<std::string> RunFolder::checkpoints() const {
+  std::vector<std::string> found;
+  const fs::path folder = fs::path(path_) / "checkpoints";
+  if (!fs::exists(folder)) return found;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename().string().rfind("step-", 0) == 0) found.push_back(entry.path().string());
+  // By number: names of more than six digits do not sort.
+  std::sort(found.begin(), found.end(), [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  });
+  return found;
+}
+
+std::string RunFolder::checkpoint_path(std::int64_t step) const {
+  return (fs::path(path_) / "checkpoints" / fmt::format("step-{:06}", step)).string();
+}
+
+void RunFolder::begin(core::Json run_info) {
+  created_ = !fs::exists(path_);
+  core::ensure_folder(path_);
+  lock_.emplace(path_);
+  if (fresh_) {
+    for (const char* name : {"checkpoints", "model", "profile", "metrics.jsonl", "samples.jsonl",
+                             "bad_batch.jsonl", "report.html", "run.json"})
+      fs::remove_all(fs::path(path_) / name);
+    for (const auto& entry : fs::directory_iterator(path_))
+      if (entry.path().filename().string().find("tfevents") != std::string::npos) fs::remove(entry.path());
+  }
+  core::ensure_folder((fs::path(path_) / "checkpoints").string());
+  remove_left_overs(path_);
+  remove_left_overs(fs::path(path_) / "checkpoints");
+  if (!info_.is_object()) info_ = core::Json::object();
+  run_info["state"] = "running";
+  update(run_info);
+  core::write_file_atomically((fs::path(path_) / "recipe.yaml").string(), core::to_yaml(recipe_));
+}
+
+bool RunFolder::discard() {
+  const std::string metrics = core::join_path(path_, "metrics.jsonl");
+  if (!created_ || !checkpoints().empty() || (fs::exists(metrics) && fs::file_size(metrics) > 0))
+    return false;
+  fs::remove_all(path_);
+  return true;
+}
+
+void RunFolder::rewind(std::int64_t step) {
+  keep_lines_up_to((fs::path(path_) / "metrics.jsonl").string(), step);
+  keep_lines_up_to((fs::path(path_) / "samples.jsonl").string(), step - 1);
+}
+
+void RunFolder::append_line(const std::string& file, const core::Json& row) {
+  const std::string path = (fs::path(path_) / file).string(), line = core::to_line(row) + "\n";
+  std::FILE* out = std::fopen(path.c_str(), "ab");
+  const bool written = out != nullptr && std::fwrite(line.data(), 1, line.size(), out) == line.size();
+  if ((out != nullptr && std::fclose(out) != 0) || !written)
+    core::fail_run("{}: cannot write (disk full?)", path);
+}
+
+void RunFolder::append_metrics(const core::Json& row) { append_line("metrics.jsonl", row); }
+void RunFolder::append_sample(const core::Json& record) { append_line("samples.jsonl", record); }
+
+void RunFolder::prune_checkpoints(std::int64_t keep, const std::string& best) {
+  auto all = checkpoints();
+  // The best one counts; one more may stay, so that a run whose limit is 1 can still be continued.
+  const auto spared = std::find(all.begin(), all.end(), best);
+  if (spared != all.end() && all.end() - spared > keep) {
+    all.erase(spared);
+    keep = std::max<std::int64_t>(keep - 1, std::min<std::int64_t>(keep, 1));
+  }
+  for (std::size_t i = 0; keep > 0 && i + static_cast<std::size_t>(keep) < all.size(); ++i) {
+    // Renamed first: a kill in the middle of the removal must not leave half a checkpoint under its name.
+    const fs::path doomed =
+        fs::path(all[i]).parent_path() / (".removed-" + fs::path(all[i]).filename().string());
+    fs::rename(all[i], doomed);
+    fs::remove_all(doomed);
+  }
+}
+
+void RunFolder::update(const core::Json& changes) {
+  info_.update(changes);
+  core::write_file_atomically((fs::path(path_) / "run.json").string(), info_.dump(2) + "\n");
+}
+
+void RunFolder::close(const std::string& state, const std::string& reason) {
+  core::Json changes = {{"state", state}};
+  if (!reason.empty()) changes["reason"] = reason;
+  update(changes);
+}
+
+}  // namespace attune::training

@@ -1,0 +1,57 @@
+// The run folder: recipe.yaml, run.json, metrics.jsonl, samples.jsonl, checkpoints/, model/ (interface.md
+// §4).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/files/files.h"
+#include "core/json.h"
+
+namespace attune::training {
+
+class RunFolder {
+ public:
+  /// Decides what OUTPUT is: absent or empty (fresh), an unfinished run of the same recipe (continue), or
+  /// something that must not be touched. Creates nothing yet.
+  /// @throws Error{kRequest}: a finished run, or another recipe, without `overwrite`.
+  RunFolder(std::string path, core::Json recipe, bool may_resume, bool overwrite);
+
+  const std::string& path() const { return path_; }
+  /// The newest checkpoint to continue from, or none.
+  std::optional<std::string> checkpoint() const { return checkpoint_; }
+
+  /// Takes the folder for this run alone, creates it (or cleans what a run left that will not be continued),
+  /// writes recipe.yaml and run.json with state "running". @throws Error{kRequest} while another run writes
+  /// to it.
+  void begin(core::Json run_info);
+  /// Takes back what begin() made of a folder that did not exist, unless something was trained: a refused
+  /// request leaves nothing behind. False when the folder stays.
+  bool discard();
+  /// Keeps of metrics.jsonl what belongs to steps up to `step`, and of samples.jsonl what was sampled before
+  /// it: those of the result are taken again.
+  void rewind(std::int64_t step);
+  void append_metrics(const core::Json& row);
+  void append_sample(const core::Json& record);
+  std::string checkpoint_path(std::int64_t step) const;
+  /// Removes the oldest checkpoints beyond `keep` (0: keeps all), never `best` ("" for none).
+  void prune_checkpoints(std::int64_t keep, const std::string& best);
+  /// Merges into run.json and writes it.
+  void update(const core::Json& changes);
+  /// "running" → "finished" or "failed", with the reason.
+  void close(const std::string& state, const std::string& reason = "");
+
+ private:
+  void append_line(const std::string& file, const core::Json& row);
+  std::vector<std::string> checkpoints() const;
+
+  std::string path_;
+  core::Json recipe_, info_;
+  std::optional<std::string> checkpoint_;
+  std::optional<core::FolderLock> lock_;  ///< while the run writes
+  bool fresh_ = true, created_ = false;
+};
+
+}  // namespace attune::training

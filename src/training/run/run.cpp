@@ -1,0 +1,207 @@
+#include "training/run/run.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/files/files.h"
+#include "core/system.h"
+#include "training/method_needs.h"
+#include "training/reference/model.h"
+#include "training/hook/moving_reference.h"
+#include "training/run/resolve.h"
+#include "training/run/samples.h"
+#include "training/run/terms.h"
+#include "training/hook/weight_average.h"
+
+namespace attune::training {
+namespace {
+
+/// A run while it is put together.
+class Run {
+ public:
+  Run(TrainRecipe recipe, const RunObserver& observer) : recipe_(std::move(recipe)), observer_(observer) {}
+
+  RunResult execute() {
+    recipe_.settle();
+    settings_ = terms_of(recipe_);
+    resolve(recipe_, settings_);
+    RunFolder folder(recipe_.output, resolved_json(recipe_, settings_), recipe_.resume == "auto",
+                     recipe_.overwrite);
+    load_model();
+    open_data();
+    reference_.emplace(recipe_, *model_, terms_);
+    folder.begin(run_info());
+    try {
+      train(folder);
+      publish(folder);
+    } catch (const core::Error& error) {
+      if (error.code() == core::ErrorCode::kRequest && folder.discard()) throw;
+      if (error.code() != core::ErrorCode::kInterrupted) folder.close("failed", error.what());
+      throw;
+    }
+    return {recipe_.output, recipe_.output + "/model", updates_};
+  }
+
+ private:
+  void load_model() {
+    model_.emplace(model::Model::load(recipe_.model));
+    model_->add_adapter(recipe_.adapter, seed());
+    codec_ =
+        data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
+    const auto pad = codec_.tokenizer ? codec_.tokenizer->pad_id() : std::nullopt;
+    if (any_term(settings_, reads_score)) model_->add_score_head(seed(), pad.value_or(-1));
+  }
+
+  void open_data() {
+    const auto& training = recipe_.training;
+    for (auto& setting : settings_) {
+      const auto needs = row_needs(setting.method->feedback());
+      const bool shuffle = training.shuffle && setting.data.shuffle;
+      DataStream stream(open(setting.data, needs, setting.name),
+                        {training.batch_size, training.tokens_per_batch, shuffle, seed()});
+      std::optional<data::Dataset> eval;
+      if (!recipe_.eval.data.is_null()) eval = open(held_out_options(recipe_), needs, setting.name);
+      terms_.push_back({setting.name,
+                        std::move(setting.method),
+                        setting.weight,
+                        std::move(stream),
+                        std::move(eval),
+                        {},
+                        nullptr,
+                        nullptr});
+    }
+  }
+
+  data::Dataset open(const data::DataOptions& options, data::RowNeeds needs, const std::string& method) {
+    auto data = data::Dataset::open(options, codec_, needs);
+    const auto& summary = data.summary();
+    if (data.size() == 0)
+      core::fail_request(
+          "{}: no row of {} can be used by {}{}\n`attune check` with the same settings shows more",
+          options.key, summary.rows_read, method, left_out_text(summary));
+    say(fmt::format("{}: {} rows of {} ({}), {} tokens, {} trained on{}",
+                    options.key == "eval.data" ? "eval" : method, core::human_count(data.size()),
+                    options.name(), summary.format, core::human_count(summary.tokens),
+                    core::human_count(summary.trained_tokens),
+                    summary.dropped.empty() ? "" : "; left out:" + left_out_text(summary)));
+    return data;
+  }
+
+  EngineOptions engine_options() const {
+    return {recipe_.training.micro_batch_tokens, recipe_.training.share_prefixes, 1, seed(),
+            recipe_.adapter.dropout};
+  }
+
+  /// Settings whose moment does not come in a run as short as this one.
+  void say_what_stays_idle(const Trainer& trainer) const {
+    const auto& reference = recipe_.reference;
+    if (reference.sync && trainer.total_updates() < reference.sync_steps)
+      say(fmt::format(
+          "reference.sync: the run has {}, and the reference moves every {} (reference.sync_steps)",
+          core::counted(trainer.total_updates(), "update"), reference.sync_steps));
+    const auto& training = recipe_.training;
+    if (!schedule_info(training.schedule).follows_evaluation) return;
+    const std::int64_t evaluations = trainer.total_evaluations(), first = training.plateau_patience + 1;
+    if (evaluations <= first)
+      say(
+          fmt::format("training.schedule={}: the run has {}, and the rate may change after {}; see "
+                      "training.eval_steps and training.plateau_patience",
+                      training.schedule, core::counted(evaluations, "evaluation"), first));
+    if (training.early_stopping_patience > 0 && training.early_stopping_patience < first)
+      say(fmt::format(
+          "training.schedule={}: the run ends after {} without improvement, before the rate may "
+          "fall after {}; see training.early_stopping_patience and training.plateau_patience",
+          training.schedule, core::counted(training.early_stopping_patience, "evaluation"), first));
+  }
+
+  void train(RunFolder& folder) {
+    reference_->fill_caches(*model_, terms_, engine_options(), [&](const std::string& line) { say(line); });
+    const auto eval = terms_.front().eval;
+    SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().stream.data(), recipe_.samples,
+                         seed(), folder);
+    Observer observer{observer_.on_row, observer_.on_update, observer_.on_message, {}, observer_.interrupted};
+    if (!any_term(terms_, reads_score))
+      observer.on_samples = [&](std::int64_t update) { samples.write(update); };
+    TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
+                           recipe_.eval.metric};
+    Trainer trainer(*model_, reference_->reference(), std::move(terms_), hooks(), options, folder, observer);
+    say_what_stays_idle(trainer);
+    if (const auto checkpoint = folder.checkpoint()) {
+      trainer.restore(*checkpoint);
+      say("continuing from " + *checkpoint);
+    } else {
+      folder.rewind(-1);
+      EventFile::drop_after(folder.path(), -1);
+    }
+    trainer.run();
+    updates_ = trainer.updates();
+    const std::int64_t taken = trainer.take_result();
+    if (taken != updates_)
+      say(fmt::format("the result is that of update {}, the best by eval_{}", taken, recipe_.eval.metric));
+    folder.update({{"result_step", taken}});
+  }
+
+  Hooks hooks() {
+    Hooks hooks;
+    const auto& reference = recipe_.reference;
+    if (auto* moving = reference_->moving())
+      hooks.push_back(
+          std::make_unique<ReferenceSync>(*model_, *moving, reference.mixup_alpha, reference.sync_steps));
+    if (recipe_.training.ema_decay > 0)
+      hooks.push_back(std::make_unique<WeightAverage>(recipe_.training.ema_decay));
+    return hooks;
+  }
+
+  void publish(RunFolder& folder) {
+    core::StagedFolder stage(recipe_.output + "/model");
+    model_->save_result(stage.path());
+    stage.publish();
+    folder.update({{"finished", core::iso_time()}, {"seconds", clock_.seconds()}});
+    if (observer_.on_result) observer_.on_result(recipe_.output);
+    folder.close("finished");
+  }
+
+  core::Json run_info() const {
+    core::Json data = core::Json::array();
+    for (const auto& term : terms_) {
+      const auto& summary = term.stream.data().summary();
+      data.push_back(data::to_json(summary));
+      data.back()["fingerprint"] = fmt::format("{:016x}", summary.fingerprint);
+    }
+    core::Json versions = core::library_versions();
+    versions["torch"] = ATTUNE_TORCH_VERSION;
+    return {{"program", core::program_version()},
+            {"versions", versions},
+            {"machine", core::machine()},
+            {"threads", at::get_num_threads()},
+            {"seed", recipe_.seed},
+            {"model_fingerprint", fmt::format("{:016x}", model_->fingerprint())},
+            {"data", data},
+            {"started", core::iso_time()}};
+  }
+
+  void say(const std::string& line) const {
+    if (observer_.on_message) observer_.on_message(line);
+  }
+  std::uint64_t seed() const { return static_cast<std::uint64_t>(recipe_.seed); }
+
+  TrainRecipe recipe_;
+  const RunObserver& observer_;
+  core::Stopwatch clock_;
+  std::vector<TermSetting> settings_;
+  std::optional<model::Model> model_;
+  data::TextCodec codec_;
+  std::vector<MethodTerm> terms_;
+  std::optional<ReferenceModel> reference_;
+  std::int64_t updates_ = 0;
+};
+
+}  // namespace
+
+RunResult run_training(TrainRecipe recipe, const RunObserver& observer) {
+  return Run(std::move(recipe), observer).execute();
+}
+
+}  // namespace attune::training

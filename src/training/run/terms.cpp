@@ -1,0 +1,94 @@
+#include "training/run/terms.h"
+
+#include "core/error.h"
+
+namespace attune::training {
+namespace {
+
+data::DataOptions assigned(data::DataOptions options, const core::Value& setting, const std::string& key) {
+  options.key = key;
+  core::Fields outer;
+  outer.section(key, options, "", "path");
+  outer.assign_all(core::Value::map({{key, setting}}, setting.place()), "");
+  return options;
+}
+
+/// The main data's way of reading, without what names its rows.
+data::DataOptions beside(const TrainRecipe& recipe, const core::Value& setting, const std::string& key) {
+  data::DataOptions options = data_options(recipe.data, "data");
+  options.path = nullptr;
+  options.split.clear();
+  options.limit = 0;
+  return assigned(std::move(options), setting, key);
+}
+
+core::Json resolved_method(algorithm::Method& method) {
+  core::Json resolved = {{"name", method.info().name}};
+  resolved.update(method.fields().to_json());
+  return resolved;
+}
+
+TermSetting term_of(const TrainRecipe& recipe, const core::Value& setting, const std::string& key) {
+  TermSetting term;
+  core::Value options = setting;
+  const core::Value* own = options.is_map() ? options.find("data") : nullptr;
+  term.data = own != nullptr ? beside(recipe, *own, key + ".data") : data_options(recipe.data, "data");
+  const core::Json own_data = own != nullptr ? core::fields_of(term.data).to_json() : core::Json();
+  if (options.is_map()) {
+    if (const auto* weight = options.find("weight")) {
+      core::Fields fields;
+      fields.add("weight", term.weight, "Weight of this method in the sum.");
+      fields.find("weight")->assign(*weight, key + ".weight");
+    }
+    std::erase_if(options.entries(),
+                  [](const auto& entry) { return entry.first == "data" || entry.first == "weight"; });
+  }
+  term.method = algorithm::make_method(options, key);
+  term.name = term.method->info().name;
+  term.resolved = resolved_method(*term.method);
+  if (recipe.method.is_list()) term.resolved["weight"] = term.weight;
+  if (!own_data.is_null()) term.resolved["data"] = own_data;
+  return term;
+}
+
+}  // namespace
+
+std::vector<TermSetting> terms_of(const TrainRecipe& recipe) {
+  std::vector<TermSetting> terms;
+  if (!recipe.method.is_list()) {
+    terms.push_back(term_of(recipe, recipe.method, "method"));
+    return terms;
+  }
+  for (std::size_t i = 0; i < recipe.method.items().size(); ++i)
+    terms.push_back(term_of(recipe, recipe.method.items()[i], fmt::format("method[{}]", i)));
+  if (terms.empty()) core::fail_request("{}: method is an empty list", recipe.method.place());
+  return terms;
+}
+
+data::DataOptions data_options(const core::Value& setting, const std::string& key) {
+  return assigned({}, setting, key);
+}
+
+data::DataOptions held_out_options(const TrainRecipe& recipe) {
+  auto options = beside(recipe, recipe.eval.data, "eval.data");
+  if (!options.given())
+    core::fail_request("eval.data names no file; for example eval.data.path=held_out.jsonl");
+  return options;
+}
+
+data::RowNeeds row_needs(algorithm::Feedback feedback) {
+  switch (feedback) {
+    case algorithm::Feedback::kDemonstrations:
+      return data::RowNeeds::kDemonstrations;
+    case algorithm::Feedback::kPairs:
+      return data::RowNeeds::kPairs;
+    case algorithm::Feedback::kLabels:
+      return data::RowNeeds::kLabels;
+    case algorithm::Feedback::kGroups:
+    case algorithm::Feedback::kLists:
+      return data::RowNeeds::kRewards;
+  }
+  return data::RowNeeds::kAny;
+}
+
+}  // namespace attune::training

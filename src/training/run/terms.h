@@ -1,0 +1,36 @@
+// What a recipe's `method` says: one method, or a list of {name, weight, data, …} that makes a weighted sum.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "algorithm/method.h"
+#include "core/config/value.h"
+#include "data/dataset.h"
+#include "training/options.h"
+
+namespace attune::training {
+
+/// One entry of the recipe's method list, before its data is opened.
+struct TermSetting {
+  std::string name;
+  std::unique_ptr<algorithm::Method> method;
+  double weight = 1;
+  data::DataOptions data;
+  core::Json resolved;  ///< every option of the entry, as the saved recipe states it
+};
+
+/// @throws Error{kRequest}: an unknown method or option, an empty list
+std::vector<TermSetting> terms_of(const TrainRecipe& recipe);
+
+/// The recipe's data setting, read. Data that is named elsewhere in a recipe (held-out data, data of one
+/// method) is read in the same way as the main data (columns, format, lengths …) unless it says otherwise.
+/// @param key what the setting is called in messages, e.g. "eval.data"
+data::DataOptions data_options(const core::Value& setting, const std::string& key);
+data::DataOptions held_out_options(const TrainRecipe& recipe);
+
+/// What a row must offer to a method of this kind.
+data::RowNeeds row_needs(algorithm::Feedback feedback);
+
+}  // namespace attune::training
