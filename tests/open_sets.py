@@ -37,7 +37,7 @@ class Probe : public Method {
   }
   std::vector<Need> needs() const override { return {}; }
   Scope scope() const override { return Scope::kCandidate; }
-  Feedback feedback() const override { return Feedback::kDemonstrations; }
+  GroupShape shape() const override { return GroupShape::kDemonstrations; }
   Loss loss(const Batch&, const State&) const override { return {}; }
 
  private:

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,9 @@
 #include "core/config/fields.h"
 #include "core/forest.h"
 #include "core/json.h"
+#include "record/candidate.h"
+#include "record/group_shape.h"
+#include "record/positions.h"
 
 namespace attune::algorithm {
 
@@ -25,19 +29,20 @@ namespace attune::algorithm {
 /// first.
 enum class Scope { kCandidate, kGroup, kStep };
 
-/// Which model a signal is read from.
+using record::Candidate;
+using record::GroupShape;
+using record::Pair;
+using record::Positions;
+using record::Role;
+
+/// Which model a signal is read from. All but the policy are frozen.
 enum class Source {
   kPolicy,     ///< the model being trained
   kReference,  ///< the frozen start (adapter off, a frozen copy, or cached numbers)
-  kOld,  ///< the policy that sampled the candidates; equal to kPolicy (detached) when nothing older exists
-  kTeacher,  ///< another model, possibly with another prompt; aligned by completion index
-};
-
-/// Where a signal is read.
-enum class Positions {
-  kTokens,    ///< one number per trained completion token
-  kLast,      ///< one number per candidate, at its last token
-  kStepEnds,  ///< one number per step of the completion, at the step's last token
+  kOld,        ///< the policy that sampled the candidates: as it was before the first update of the step
+  kTeacher,    ///< another model, possibly with another prompt; aligned by completion index
+  kReward,     ///< a reward model
+  kValue,      ///< a value model of its own
 };
 
 /// One signal that a method reads. `key()` is its name in Batch::signals.
@@ -49,7 +54,13 @@ struct Need {
   /// true: only metrics want it (entropy, token accuracy). The engine delivers it where it costs little; the
   /// method works without.
   bool optional = false;
-  /// "logps", "ref_logps", "old_logps", "teacher_logps": the signal with the source's prefix.
+  /// Of signals that compare distributions (exact KL): the other model.
+  Source against = Source::kReference;
+  /// prepare() reads this signal of kOld, so it is computed before the first update. Otherwise it may be taken from the
+  /// policy's own pass of that update, which saves one.
+  bool for_prepare = false;
+  /// "logps", "ref_logps", "old_logps", "teacher_logps", "reward_score", "value_value": the signal with the source's
+  /// prefix; "reference_kl_to_teacher" where the other model is not the reference.
   std::string key() const;
 };
 
@@ -58,38 +69,10 @@ inline Need metric_need(std::string signal) {
   return {std::move(signal), Source::kPolicy, Positions::kTokens, false, true};
 }
 
-/// What a candidate is in its group.
-enum class Role { kSampled, kChosen, kRejected, kDerived };
-
-/// What kind of feedback a method learns from. The engine pairs, labels or groups records to fit
-/// (data/pairing.h).
-enum class Feedback {
-  kDemonstrations,  ///< every candidate is accepted (SFT)
-  kPairs,           ///< two candidates a group: the first is chosen, the second rejected
-  kLabels,          ///< candidates with a good / bad label
-  kGroups,          ///< candidates of one prompt with rewards
-  kLists,           ///< ranked candidates of one prompt
-};
-
 /// An extra candidate that a method asks for besides those of the data.
 enum class Derived {
   kNone,
   kMismatched,  ///< KTO: the prompt with the completion of the previous record of the step (Role::kDerived)
-};
-
-/// Feedback on one candidate, as the method sees it.
-struct Candidate {
-  std::int64_t group = 0;  ///< candidates of one prompt share it; contiguous in a batch
-  Role role = Role::kSampled;
-  double rank = 0;    ///< 0 is best
-  bool label = true;  ///< good / bad
-  double reward = 0;  ///< NaN: no reward
-  double weight =
-      1;  ///< importance given by the data: multiplies the candidate's loss term, enters no normaliser
-  double margin = 0;  ///< by how much it is preferred, where the data say so
-  std::vector<double> step_scores;
-  std::string source;      ///< "policy", "reference", "human" …
-  bool truncated = false;  ///< cut by the length limit (finish_reason "length")
 };
 
 /// Sums over the whole optimiser step, on all processes, known before the forward pass. Dividing by them
@@ -109,24 +92,39 @@ struct Totals {
 /// The totals of these candidates: what an engine calls once a step, before any forward pass.
 Totals totals_of(const core::Offsets& offsets, const std::vector<Candidate>& candidates);
 
-/// The numbers of some candidates: a micro-batch of whole groups, or the whole step for Scope::kStep.
+/// Numbers about the completions of a batch, and where they were read.
+struct Signal {
+  Positions at = Positions::kTokens;
+  at::Tensor numbers;  ///< float64 [rows of `at`], or [rows, K] of a head with K outputs
+};
+using Signals = std::map<std::string, Signal>;
+
+/// The numbers of some candidates: a micro-batch of whole groups, or the whole step for Scope::kStep. Rows of a signal:
+/// kTokens: offsets, kLast: one a candidate, kStepEnds: step_offsets.
 struct Batch {
-  core::Offsets offsets;  ///< [N+1] trained completion tokens of candidate i are [offsets[i], offsets[i+1])
-  std::vector<Candidate> candidates;  ///< [N]
-  /// float64, keyed by Need::key(): [offsets[N]] for kTokens, [N] for kLast. Signals with gradient require
-  /// grad.
-  std::map<std::string, at::Tensor> signals;
+  core::Offsets offsets;       ///< [N+1] trained completion tokens of candidate i are [offsets[i], offsets[i+1])
+  core::Offsets step_offsets;  ///< [N+1] its reasoning steps likewise; empty: there are none
+  std::vector<Candidate> candidates;  ///< [N] feedback and place; candidates of a group are neighbours
+  std::vector<Pair> pairs;            ///< GroupShape::kPairs: which candidates are compared, in group order
+  Signals signals;                    ///< by Need::key(). Those with a gradient require grad.
   Totals totals;
-  /// What prepare() fixed for this step, [N] per name (e.g. "advantages" of a group method).
-  std::map<std::string, at::Tensor> prepared;
-  /// The same per token, [offsets[N]] per name (e.g. "advantages" of a method with a value head).
-  std::map<std::string, at::Tensor> prepared_tokens;
+  Signals prepared;  ///< what prepare() fixed for this step, e.g. "advantages" per candidate or per token
 
   std::int64_t size() const { return static_cast<std::int64_t>(candidates.size()); }
-  /// The signal, or Error{kRequest} that names what is missing (reached from `explain` fixtures).
+  /// Numbers of a signal, or Error{kRequest} that names what is missing (reached from `explain` fixtures).
   const at::Tensor& signal(const std::string& key) const;
   bool has(const std::string& key) const { return signals.count(key) != 0; }
-  /// Candidates [first, last), which should be whole groups, with the totals of the whole step.
+  /// Keeps numbers for the updates of this step; prepare() calls it.
+  void fix(const std::string& name, Positions at, at::Tensor numbers);
+  /// What prepare() fixed under that name, which it must have.
+  const at::Tensor& fixed(const std::string& name) const;
+
+  /// Rows of the whole batch, and {first, count} of candidate i.
+  std::int64_t rows(Positions at) const;
+  std::pair<std::int64_t, std::int64_t> rows_of(std::int64_t candidate, Positions at) const;
+  /// The same candidates in that order, with the totals of the whole step. Pairs remain whose both sides are there.
+  Batch select(std::span<const std::int64_t> items) const;
+  /// select() of [first, last).
   Batch slice(std::int64_t first, std::int64_t last) const;
 };
 
@@ -182,11 +180,12 @@ class Method {
   virtual void check() const {}
   virtual std::vector<Need> needs() const = 0;
   virtual Scope scope() const = 0;
-  virtual Feedback feedback() const = 0;
+  /// What it learns from: rated records are paired, labelled or grouped to fit (record/pairing.h).
+  virtual GroupShape shape() const = 0;
   virtual Derived derived() const { return Derived::kNone; }
-  /// Fixes what stays the same over several updates on one batch. Called once per sampled or read step with
-  /// the whole step's candidates (signals of kOld and kReference are there when they are needed); fills
-  /// batch.prepared and may change the state.
+  /// Fixes what stays the same over several updates on one step. Called once per sampled or read step with the whole
+  /// step's candidates, when the signals of all frozen models are there, and those of kOld that are marked for_prepare;
+  /// fixes numbers in the batch and may change the state.
   virtual void prepare(Batch& /*step*/, State& /*state*/, Metrics& /*metrics*/) const {}
   /// The loss of these candidates. Must not depend on the order of groups.
   virtual Loss loss(const Batch& batch, const State& state) const = 0;

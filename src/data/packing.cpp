@@ -16,7 +16,9 @@ std::vector<core::TokenSequence> sequences_of(std::span<const PackItem> items) {
     const auto length = static_cast<std::int64_t>(item.ids.size());
     ATTUNE_ASSERT(length > 0 && item.prompt_length >= 0 && item.prompt_length <= length);
     ATTUNE_ASSERT(static_cast<std::int64_t>(item.mask.size()) == length - item.prompt_length);
-    sequences.push_back({item.ids, item.group, item.table});
+    const std::span<const std::int32_t> ids(item.ids);
+    ATTUNE_ASSERT(length > (item.last_is_target ? 1 : 0));
+    sequences.push_back({item.last_is_target ? ids.first(ids.size() - 1) : ids, item.group, item.table});
   }
   return sequences;
 }
@@ -98,30 +100,67 @@ Plan plan_batches(std::span<const core::TokenSequence> sequences, std::int64_t b
   return plan;
 }
 
+/// Writes down where an item is read.
+class PlaceMarker {
+ public:
+  PlaceMarker(const PackItem& item, std::vector<std::int32_t> stream) : item_(item), stream_(std::move(stream)) {}
+
+  /// The token at index k of the sequence: it is read off the logits at index k - 1, which may lie in a shared segment.
+  void mark(std::size_t k, Places& places) const {
+    places.predicting.push_back(k == 0 ? -1 : stream_[k - 1]);
+    places.standing.push_back(k < stream_.size() ? stream_[k] : -1);
+    places.tokens.push_back(item_.ids[k]);
+  }
+  void mark_tokens(Places& places) const {
+    const auto prompt = static_cast<std::size_t>(item_.prompt_length);
+    for (std::size_t k = std::max<std::size_t>(prompt, 1); k < item_.ids.size(); ++k)
+      if (item_.mask[k - prompt] != 0) mark(k, places);
+    places.offsets.push_back(places.size());
+  }
+  void mark_last(Places& places) const {
+    mark(item_.ids.size() - 1, places);
+    places.offsets.push_back(places.size());
+  }
+  void mark_step_ends(Places& places) const {
+    for (const std::int32_t end : item_.step_ends)
+      mark(static_cast<std::size_t>(item_.prompt_length) + static_cast<std::size_t>(end), places);
+    places.offsets.push_back(places.size());
+  }
+
+ private:
+  const PackItem& item_;
+  std::vector<std::int32_t> stream_;
+};
+
 PackedBatch build_batch(std::span<const PackItem> items, std::span<const core::TokenSequence> sequences,
                         Range range, bool share) {
   PackedBatch batch;
   const std::size_t count = range.second - range.first;
   batch.forest = core::build_forest(sequences.subspan(range.first, count), share);
-  batch.offsets.push_back(0);
   for (std::size_t i = 0; i < count; ++i) {
-    const PackItem& item = items[range.first + i];
-    const auto stream = batch.forest.stream_indices(i);
-    const auto prompt = static_cast<std::size_t>(item.prompt_length);
-    // The token at index k is read off the logits at index k - 1, which may lie in a shared segment.
-    for (std::size_t k = std::max<std::size_t>(prompt, 1); k < item.ids.size(); ++k) {
-      if (item.mask[k - prompt] == 0) continue;
-      batch.rows.push_back(stream[k - 1]);
-      batch.targets.push_back(item.ids[k]);
-    }
+    const PlaceMarker marker(items[range.first + i], batch.forest.stream_indices(i));
+    marker.mark_tokens(batch.tokens);
+    marker.mark_last(batch.last);
+    marker.mark_step_ends(batch.step_ends);
     batch.items.push_back(static_cast<std::int64_t>(range.first + i));
-    batch.offsets.push_back(static_cast<std::int64_t>(batch.rows.size()));
-    batch.last_rows.push_back(stream.back());
   }
   return batch;
 }
 
 }  // namespace
+
+const Places& PackedBatch::places(record::Positions at) const {
+  switch (at) {
+    case record::Positions::kTokens:
+      return tokens;
+    case record::Positions::kLast:
+      return last;
+    case record::Positions::kStepEnds:
+      return step_ends;
+  }
+  ATTUNE_ASSERT(false);
+  return tokens;
+}
 
 std::vector<PackedBatch> pack(std::span<const PackItem> items, std::int64_t token_budget, bool share) {
   ATTUNE_ASSERT(token_budget > 0);

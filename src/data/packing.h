@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/forest.h"
+#include "record/positions.h"
 
 namespace attune::data {
 
@@ -15,19 +16,33 @@ struct PackItem {
   std::vector<std::int32_t> ids;   ///< prompt + completion
   std::int32_t prompt_length = 0;  ///< tokens of the prompt; the completion follows
   std::vector<std::uint8_t> mask;  ///< [ids - prompt_length] 1 where a number is wanted
+  std::vector<std::int32_t> step_ends;  ///< completion index of the last token of each reasoning step
   std::int64_t group = 0;          ///< contiguous; candidates of one prompt
   std::int32_t table = 0;          ///< ModelConfig::table_of(length)
-  std::int64_t candidate = 0;      ///< index in the step, for putting results back
+  /// The last token is read as a target only and is not computed: the sequence may be one longer than the context.
+  bool last_is_target = false;
 };
 
-/// One micro-batch: the forest, and where each item's masked completion tokens are read.
+/// Places of a stream where numbers are read; those of item i are [offsets[i], offsets[i+1]).
+struct Places {
+  std::vector<std::int64_t> predicting;  ///< stream index whose logits give the token; -1: nothing comes before it
+  std::vector<std::int64_t> standing;    ///< stream index of the token itself; -1: it is not computed
+  std::vector<std::int64_t> tokens;      ///< its id
+  core::Offsets offsets = {0};
+
+  std::int64_t size() const { return static_cast<std::int64_t>(tokens.size()); }
+};
+
+/// One micro-batch: the forest, and where each of its items is read.
 struct PackedBatch {
   core::Forest forest;
-  std::vector<std::int64_t> items;          ///< indices into the step's items, in order
-  std::vector<std::int64_t> rows, targets;  ///< [M] stream index whose logits give the token, and the token
-  core::Offsets offsets;                    ///< [items+1] rows of item i
-  std::vector<std::int64_t> last_rows;      ///< [items] stream index of the last token (heads)
-  bool splits_group = false;                ///< some group is not whole in this micro-batch
+  std::vector<std::int64_t> items;  ///< indices into the step's items, in order
+  Places tokens;                    ///< masked completion tokens; never the first token of a sequence
+  Places last;                      ///< the last token of each item
+  Places step_ends;                 ///< the last token of each reasoning step
+  bool splits_group = false;        ///< some group is not whole in this micro-batch
+
+  const Places& places(record::Positions at) const;
 };
 
 /// Fills micro-batches in order, groups whole where they fit; a group over the budget is split and its prompt

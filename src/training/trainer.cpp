@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -51,31 +52,33 @@ ScheduleOptions schedule_of(const TrainingOptions& options, double peak, std::in
           .lower_is_better = lower_is_better};
 }
 
+/// What an update learned from, as native records of ids.
+void write_candidates(const StepProgress& progress, const core::Sink& sink) {
+  const Step& step = progress.prepared().step;
+  for (const std::int64_t part : progress.part()) {
+    const auto i = static_cast<std::size_t>(part);
+    const auto& item = step.items[i];
+    const auto middle = item.ids.begin() + item.prompt_length;
+    sink(core::to_line({{"id", fmt::format("row-{}", step.rows[i])},
+                        {"prompt_ids", std::vector<std::int32_t>(item.ids.begin(), middle)},
+                        {"candidates",
+                         {{{"completion_ids", std::vector<std::int32_t>(middle, item.ids.end())},
+                           {"completion_mask", item.mask},
+                           {"reward", record::reward_of(step.candidates[i])}}}}}) +
+         "\n");
+  }
+}
+
 }  // namespace
 
-std::int64_t updates_in(const TrainingOptions& options, double batches_per_epoch) {
-  if (options.max_steps > 0) return options.max_steps;
-  return std::max<std::int64_t>(1, std::llround(std::ceil(options.epochs * batches_per_epoch - 1e-9)));
-}
-
-std::int64_t total_updates(const std::vector<MethodTerm>& terms, const TrainingOptions& options) {
-  ATTUNE_ASSERT(!terms.empty());
-  if (options.max_steps > 0) return options.max_steps;  // counting the batches may mean walking the data
-  return updates_in(options, static_cast<double>(terms.front().stream.batches_per_epoch()));
-}
-
-DataStream evaluation_stream(const data::Dataset& data, const TrainingOptions& options) {
-  return DataStream(data, {options.batch_size, 0, false, 0});
-}
-
-Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms, Hooks hooks,
+Trainer::Trainer(model::Model& model, FrozenModels frozen, std::vector<MethodTerm> terms, Hooks hooks,
                  TrainerOptions options, RunFolder& folder, Observer observer)
     : model_(model),
       terms_(std::move(terms)),
       options_(std::move(options)),
       folder_(folder),
       observer_(std::move(observer)),
-      engine_(model, reference, options_.engine),
+      engine_(model, std::move(frozen), options_.engine),
       optimizer_(optimized(model, options_.training, options_.learning_rate),
                  {options_.training.adam_beta1, options_.training.adam_beta2, options_.training.adam_epsilon,
                   options_.training.max_grad_norm}),
@@ -90,35 +93,35 @@ Trainer::Trainer(model::Model& model, Reference reference, std::vector<MethodTer
 Trainer::Update Trainer::update_once() {
   Update update;
   const Phase phase(Profile::kUpdate);
-  std::vector<Step> steps;
+  bool learned = false;
+  algorithm::Metrics metrics;
   for (auto& term : terms_) {
-    Step step = next_step(term);
-    step.number = static_cast<std::uint64_t>(done_ + 1);
-    if (step.size() == 0) continue;  // a batch of ties has nothing to say
-    if (term.cache) term.cache->fill(step);
-    const StepResult result = engine_.run(step, *term.method, term.state, term.weight);
-    update.loss += term.weight * result.loss;
-    for (const auto& [name, metric] : result.metrics) window_.add(named(terms_, term, name), metric);
-    update.tokens += step.tokens();
-    computed_tokens_ += result.computed_tokens;
-    steps.push_back(std::move(step));
+    const auto part = learn_once(term, engine_, static_cast<std::uint64_t>(done_ + 1));
+    if (!part) continue;
+    learned = true;
+    update.loss += term.weight * part->result.loss;
+    for (const auto& [name, metric] : part->result.metrics) metrics[named(terms_, term, name)] = metric;
+    update.tokens += part->tokens;
+    computed_tokens_ += part->result.computed_tokens;
   }
+  for (const auto& [name, metric] : metrics) window_.add(name, metric);
   update.grad_norm = measure_gradients();
   update.learning_rate = options_.learning_rate * schedule_->factor(done_);
-  guard(update, steps);
-  if (!steps.empty()) {
+  guard(update);
+  if (learned) {
     const Phase phase("optimizer");
     optimizer_.step(update.learning_rate, update.grad_norm);
   }
+  for (auto& term : terms_)
+    if (!term.progress.between_steps()) term.progress.advance();
   ++done_;
   num_tokens_ += update.tokens;
-  for (const auto& hook : hooks_) hook->after_update(optimizer_, done_);
+  for (const auto& hook : hooks_) hook->after_update({optimizer_, done_, metrics});
   return update;
 }
 
-Step Trainer::next_step(MethodTerm& term) const {
-  const Phase phase("data");
-  return assemble_step(term.stream.next(), *term.method, model_.config(), options_.training.pairing);
+bool Trainer::between_steps() const {
+  return std::ranges::all_of(terms_, [](const MethodTerm& term) { return term.progress.between_steps(); });
 }
 
 double Trainer::measure_gradients() {
@@ -130,23 +133,13 @@ double Trainer::measure_gradients() {
   return norms.total;
 }
 
-void Trainer::guard(const Update& update, const std::vector<Step>& steps) {
+void Trainer::guard(const Update& update) {
   if (std::isfinite(update.loss) && std::isfinite(update.grad_norm)) return;
   say(profile_.finish());
   const std::string path = folder_.path() + "/bad_batch.jsonl";
   core::write_file_atomically(path, [&](const core::Sink& sink) {
-    for (const Step& step : steps)
-      for (std::size_t i = 0; i < step.items.size(); ++i) {
-        const auto& item = step.items[i];
-        const auto middle = item.ids.begin() + item.prompt_length;
-        sink(core::to_line({{"id", fmt::format("row-{}", step.rows[i])},
-                            {"prompt_ids", std::vector<std::int32_t>(item.ids.begin(), middle)},
-                            {"candidates",
-                             {{{"completion_ids", std::vector<std::int32_t>(middle, item.ids.end())},
-                               {"completion_mask", item.mask},
-                               {"reward", step.candidates[i].reward}}}}}) +
-             "\n");
-      }
+    for (const MethodTerm& term : terms_)
+      if (!term.progress.between_steps()) write_candidates(term.progress, sink);
   });
   core::fail_run(
       "update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
@@ -161,16 +154,16 @@ core::Json Trainer::evaluate() {
   double loss = 0;
   for (auto& term : terms_) {
     if (!term.eval) continue;
-    DataStream stream = evaluation_stream(*term.eval, options_.training);
+    const auto steps = evaluation_steps(term, options_.training, model_.config());
     algorithm::Metrics metrics;
     algorithm::State scratch = term.state;  // evaluation must not move running means
     double sum = 0, count = 0;
-    for (std::int64_t left = stream.batches_per_epoch(); left > 0; --left) {
-      Step step = assemble_step(stream.next(), *term.method, model_.config(), options_.training.pairing);
+    for (std::int64_t left = steps->steps_per_epoch(); left > 0; --left) {
+      Step step = steps->next(0);
       if (step.size() == 0) continue;
       if (term.eval_cache) term.eval_cache->fill(step);
-      const auto result = engine_.run(step, *term.method, scratch, 1, /*train=*/false);
       const double groups = step.totals().groups;
+      const auto result = engine_.run(std::move(step), *term.method, scratch, 1, /*train=*/false);
       sum += result.loss * groups;
       count += groups;
       for (const auto& [name, metric] : result.metrics)
@@ -202,7 +195,7 @@ void Trainer::write_row(const core::Json& row) {
 void Trainer::log(const core::Json& evaluation) {
   const core::Json measured = window_.row();
   core::Json row = {{"step", done_},
-                    {"epoch", terms_.front().stream.epoch()},
+                    {"epoch", terms_.front().steps->epoch()},
                     {"loss", measured.at("loss")},
                     {"grad_norm", measured.at("grad_norm")},
                     {"learning_rate", options_.learning_rate * schedule_->factor(done_ - 1)},
@@ -232,7 +225,7 @@ std::int64_t Trainer::total_evaluations() const {
   const auto& training = options_.training;
   const std::int64_t every = training.eval_steps > 0   ? training.eval_steps
                              : training.save_steps > 0 ? training.save_steps
-                                                       : terms_.front().stream.batches_per_epoch();
+                                                       : terms_.front().steps->steps_per_epoch() * terms_.front().steps->use().updates();
   return (total_ + every - 1) / std::max<std::int64_t>(1, every);
 }
 
@@ -242,13 +235,14 @@ bool Trainer::has_eval() const {
 
 void Trainer::conclude() {
   owes_conclusion_ = false;
-  const bool save = due(options_.training.save_steps, epoch_ended_);
-  const bool judge = has_eval() && due(options_.training.eval_steps, save);
+  const bool save_now = due(options_.training.save_steps, epoch_ended_), save = save_now || owes_checkpoint_;
+  const bool judge = has_eval() && due(options_.training.eval_steps, save_now);
   const core::Json evaluation = judge ? evaluate() : core::Json::object();
   const bool best = judge && judge_.consider(evaluation, done_), give_up = judge_.out_of_patience();
   if (due(options_.training.logging_steps, false) || judge) log(evaluation);
   if (judge) schedule_->observe(judge_.value_in(evaluation));  // the line above has the rate that was used
-  if (save || give_up || (best && options_.training.save_best)) save_checkpoint();
+  owes_checkpoint_ = save || give_up || (best && options_.training.save_best);
+  if (owes_checkpoint_ && (between_steps() || done_ == total_)) save_checkpoint();
   if (give_up && done_ < total_)
     say(fmt::format("stopped after {} of {} updates: eval_{} has not improved for {} evaluations", done_,
                     total_, judge_.metric(), judge_.misses()));
@@ -265,7 +259,7 @@ void Trainer::run() {
   if (done_ == 0) evaluate_start();
   if (owes_conclusion_) conclude();
   while (done_ < total_ && !judge_.out_of_patience()) {
-    const double before = terms_.front().stream.epoch();
+    const double before = terms_.front().steps->epoch();
     profile_.before_update();
     const auto start = Clock::now();
     const Update update = update_once();
@@ -274,12 +268,12 @@ void Trainer::run() {
     window_.add_update(update.loss, update.grad_norm, update.tokens, seconds);
     session_seconds_ += seconds;
     session_tokens_ += update.tokens;
-    epoch_ended_ = std::floor(terms_.front().stream.epoch()) > std::floor(before);
+    epoch_ended_ = std::floor(terms_.front().steps->epoch()) > std::floor(before);
     if (observer_.on_update) observer_.on_update(done_, total_, progress_text(update));
-    if (observer_.interrupted && observer_.interrupted()) interrupt();
+    if (observer_.interrupted && between_steps() && observer_.interrupted()) interrupt();
     conclude();
     const double minutes = options_.training.save_minutes;
-    if (minutes > 0 && done_ < total_ && seconds_since(saved_) > 60 * minutes) save_checkpoint();
+    if (minutes > 0 && done_ < total_ && between_steps() && seconds_since(saved_) > 60 * minutes) save_checkpoint();
   }
   say(profile_.finish());
   optimizer_.require_finite(done_);
@@ -310,12 +304,13 @@ void Trainer::save_checkpoint() {
   optimizer_.require_finite(done_);
   attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, hooks_, state());
   saved_ = Clock::now();
+  owes_checkpoint_ = false;
   prune();
 }
 
 core::Json Trainer::state() const {
   core::Json terms = core::Json::array();
-  for (const auto& term : terms_) terms.push_back({{"cursor", term.stream.cursor()}, {"state", term.state}});
+  for (const auto& term : terms_) terms.push_back({{"cursor", term.steps->cursor()}, {"state", term.state}});
   return {{"update", done_},
           {"total", total_},
           {"optimizer_steps", optimizer_.steps()},
@@ -358,7 +353,7 @@ void Trainer::restore_state(const core::Json& state, const std::string& where) {
   owes_conclusion_ = state.at("owes_conclusion");
   epoch_ended_ = state.at("epoch_ended");
   for (std::size_t i = 0; i < terms_.size(); ++i) {
-    terms_[i].stream.seek(state.at("terms")[i].at("cursor"), where);
+    terms_[i].steps->seek(state.at("terms")[i].at("cursor"), where);
     terms_[i].state = state.at("terms")[i].at("state").get<algorithm::State>();
   }
   window_.restore(state.at("window"));

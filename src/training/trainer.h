@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "training/run/data_stream.h"
 #include "training/step/engine.h"
+#include "training/term.h"
 #include "training/run/best_evaluation.h"
 #include "training/run/event_file.h"
 #include "training/hook.h"
@@ -18,29 +18,10 @@
 #include "training/optimizer/optimizer.h"
 #include "training/options.h"
 #include "training/run/profile.h"
-#include "training/reference/cache.h"
 #include "training/run/folder.h"
 #include "training/optimizer/schedule.h"
 
 namespace attune::training {
-
-/// One method of a recipe with the data it learns from. Several make a weighted sum.
-struct MethodTerm {
-  std::string name;
-  std::unique_ptr<algorithm::Method> method;
-  double weight = 1;
-  DataStream stream;
-  std::optional<data::Dataset> eval;
-  algorithm::State state;
-  std::shared_ptr<const ReferenceCache> cache, eval_cache;  ///< null: the reference is computed at every step
-};
-
-/// Updates of a run whose epoch has so many batches: max_steps, or what the epochs come to; at least one.
-std::int64_t updates_in(const TrainingOptions& options, double batches_per_epoch);
-/// Updates of a whole run: max_steps, or what the epochs of the first method's data come to.
-std::int64_t total_updates(const std::vector<MethodTerm>& terms, const TrainingOptions& options);
-/// How held-out data is read: in the order of the file, in batches as large as training's.
-DataStream evaluation_stream(const data::Dataset& data, const TrainingOptions& options);
 
 /// What the outside wants to see while a run goes on.
 struct Observer {
@@ -60,7 +41,7 @@ struct TrainerOptions {
 
 class Trainer {
  public:
-  Trainer(model::Model& model, Reference reference, std::vector<MethodTerm> terms, Hooks hooks,
+  Trainer(model::Model& model, FrozenModels frozen, std::vector<MethodTerm> terms, Hooks hooks,
           TrainerOptions options, RunFolder& folder, Observer observer);
 
   /// Trains to the end from wherever the run stands. @throws Error{kRun} on a loss that is not finite (the
@@ -86,12 +67,14 @@ class Trainer {
     std::int64_t tokens = 0;
   };
   Update update_once();
-  Step next_step(MethodTerm& term) const;
   /// Norm of all gradients; those of the layers go to the metrics.
   double measure_gradients();
-  void guard(const Update& update, const std::vector<Step>& steps);
+  /// Stops at a loss that is no number, and keeps what it came from.
+  void guard(const Update& update);
   /// What follows an update: evaluation, a line of metrics, a checkpoint.
   void conclude();
+  /// Checkpoints fall between steps: those that are due within one are made at its end.
+  bool between_steps() const;
   void evaluate_start();
   bool due(std::int64_t every, bool otherwise) const;
   bool has_eval() const;
@@ -128,6 +111,7 @@ class Trainer {
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();  ///< the last checkpoint
   /// An interrupt falls between an update and what follows it; that is made up for when the run goes on.
   bool owes_conclusion_ = false, epoch_ended_ = false;
+  bool owes_checkpoint_ = false;  ///< due since an update within a step
 };
 
 }  // namespace attune::training

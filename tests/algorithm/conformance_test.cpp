@@ -58,8 +58,8 @@ TEST_P(Conformance, CoefficientsAreFiniteDifferences) {
       if (per_token && is_derived(batch, i)) continue;
       const auto loss_at = [&](double by) {
         Batch moved = batch;
-        moved.signals[key] = batch.signals.at(key).clone();
-        moved.signals[key][i] += by;
+        moved.signals[key].numbers = batch.signal(key).clone();
+        moved.signals[key].numbers[i] += by;
         return loss_of(*method_, moved);
       };
       const double quotient = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
@@ -102,20 +102,7 @@ Batch reversed_groups(const Batch& batch, std::vector<std::int64_t>& rows) {
     for (std::int64_t i = first; i < last; ++i) rows.push_back(i);
     last = first;
   }
-  Batch result;
-  result.totals = batch.totals;
-  result.offsets = {0};
-  std::vector<std::int64_t> tokens;
-  for (const std::int64_t row : rows) {
-    result.candidates.push_back(batch.candidates[row]);
-    for (std::int64_t t = batch.offsets[row]; t < batch.offsets[row + 1]; ++t) tokens.push_back(t);
-    result.offsets.push_back(static_cast<std::int64_t>(tokens.size()));
-  }
-  for (const auto& [key, values] : batch.signals) {
-    const bool per_token = values.size(0) == batch.offsets.back();
-    result.signals[key] = values.index_select(0, at::tensor(per_token ? tokens : rows, at::kLong));
-  }
-  return result;
+  return batch.select(rows);
 }
 
 TEST_P(Conformance, OrderOfGroupsDoesNotMatter) {
@@ -127,9 +114,9 @@ TEST_P(Conformance, OrderOfGroupsDoesNotMatter) {
   EXPECT_NEAR(one.loss, other.loss, 1e-12);
   for (const auto& [key, values] : one.by_signal) {
     Batch carrier = forward;
-    carrier.signals = {{key, values}};
+    carrier.signals = {{key, {forward.signals.at(key).at, values}}};
     EXPECT_TRUE(
-        at::allclose(reversed_groups(carrier, rows).signals[key], other.by_signal.at(key), 1e-12, 1e-14))
+        at::allclose(reversed_groups(carrier, rows).signal(key), other.by_signal.at(key), 1e-12, 1e-14))
         << key;
   }
 }
@@ -150,7 +137,7 @@ TEST_P(Conformance, WhatIsNotNeededIsNotRead) {
   const Batch batch = step(5);
   Batch more = batch;
   for (const std::string key : {"ref_logps", "old_logps", "teacher_logps", "ref_score"}) {
-    if (!batch.has(key)) more.signals[key] = at::full({batch.offsets.back()}, 123.0, at::kDouble);
+    if (!batch.has(key)) more.signals[key] = per_token(at::full({batch.offsets.back()}, 123.0, at::kDouble));
   }
   Batch fewer = batch;
   for (const Need& need : method_->needs()) {
@@ -176,10 +163,11 @@ TEST_P(Conformance, WeightsScaleCoefficients) {
 TEST_P(Conformance, ExtremeNumbersStayFinite) {
   Batch batch = random_step(*method_, 7);
   if (batch.has("logps") && GetParam() != "discopop") {  // discopop has e^-u by design
-    batch.signals["logps"] = batch.signals["logps"] * 1.5 - 1e-3;
-    batch.signals["logps"][0] = -400.0;
-    if (batch.has("old_logps")) batch.signals["old_logps"][0] = -400.5;
-    if (batch.has("ref_logps")) batch.signals["ref_logps"][0] = -399.0;
+    at::Tensor& logps = batch.signals["logps"].numbers;
+    logps = logps * 1.5 - 1e-3;
+    logps[0] = -400.0;
+    if (batch.has("old_logps")) batch.signals["old_logps"].numbers[0] = -400.5;
+    if (batch.has("ref_logps")) batch.signals["ref_logps"].numbers[0] = -399.0;
   }
   const Coefficients found = coefficients_of(*method_, prepared(*method_, batch));
   EXPECT_TRUE(std::isfinite(found.loss));

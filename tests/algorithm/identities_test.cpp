@@ -45,14 +45,14 @@ TEST(Identities, DrGrpoIsGrpoWithoutItsDivisions) {
   batch.offsets.clear();
   for (std::int64_t i = 0; i <= candidates; ++i) batch.offsets.push_back(3 * i);
   batch.totals = totals_of(batch.offsets, batch.candidates);
-  for (auto& [key, values] : batch.signals) values = at::linspace(-2, -1, 3 * candidates, at::kDouble);
+  for (auto& [key, signal] : batch.signals) signal.numbers = at::linspace(-2, -1, 3 * candidates, at::kDouble);
   expect_same("{name: grpo, scale_rewards: none}", "{name: dr_grpo, max_completion_length: 3}", batch);
 }
 
 /// Where nothing has moved yet all of them push alike: their clips, gates and weights are 1 there.
 TEST(Identities, RelativesOfGrpoAgreeOnPolicy) {
   Batch batch = random_step(*method("grpo"), 8);
-  batch.signals["old_logps"] = batch.signals["logps"].clone();
+  batch.signals["old_logps"] = batch.signals["logps"];
   const auto push = [&](const std::string& name) {
     return coefficients_of(*method(name), prepared(*method(name), batch)).by_signal.at("logps");
   };
@@ -72,10 +72,10 @@ TEST(Identities, TwoAnswersGiveOppositeSigns) {
   batch.offsets = {0, 1, 2};
   batch.candidates.resize(2);
   batch.candidates[0].reward = 7;
-  batch.signals["logps"] = batch.signals["old_logps"] = at::tensor({-1.0, -1.0}, at::kDouble);
+  batch.signals["logps"] = batch.signals["old_logps"] = per_token(at::tensor({-1.0, -1.0}, at::kDouble));
   batch.totals = totals_of(batch.offsets, batch.candidates);
   const auto grpo = method("grpo");
-  const std::vector<double> advantages = list(prepared(*grpo, batch).prepared.at("advantages"));
+  const std::vector<double> advantages = list(prepared(*grpo, batch).fixed("advantages"));
   EXPECT_NEAR(advantages[0], std::sqrt(0.5), 1e-4);
   EXPECT_EQ(advantages[0], -advantages[1]);
 }
@@ -116,7 +116,7 @@ TEST(Signs, RlReduces) {
   for (std::int64_t i = 0; i < batch.size(); ++i) {
     const double length = static_cast<double>(batch.offsets[i + 1] - batch.offsets[i]);
     EXPECT_NEAR(c[batch.offsets[i]].item<double>() * length * batch.totals.candidates,
-                batch.prepared.at("advantages")[i].item<double>(), 1e-12);
+                batch.fixed("advantages")[i].item<double>(), 1e-12);
   }
 }
 

@@ -23,8 +23,8 @@ inline Batch random_step(const Method& method, unsigned seed, int groups = 3) {
   const auto uniform = [&](double low, double high) {
     return std::uniform_real_distribution(low, high)(random);
   };
-  const bool pairs = method.feedback() == Feedback::kPairs;
-  const int members = pairs ? 2 : (method.feedback() == Feedback::kGroups ? 4 : 1);
+  const bool pairs = method.shape() == GroupShape::kPairs;
+  const int members = pairs ? 2 : (method.shape() == GroupShape::kGroups ? 4 : 1);
   Batch step;
   step.offsets = {0};
   const auto add = [&](Candidate candidate) {
@@ -42,6 +42,7 @@ inline Batch random_step(const Method& method, unsigned seed, int groups = 3) {
       candidate.margin = uniform(0, 0.5);
       if (pairs) candidate.role = member == 0 ? Role::kChosen : Role::kRejected;
       add(candidate);
+      if (pairs && member == 1) step.pairs.push_back({step.candidates.size() - 2, step.candidates.size() - 1, 1});
       if (method.derived() == Derived::kNone) continue;
       candidate.role = Role::kDerived;
       add(candidate);
@@ -49,11 +50,11 @@ inline Batch random_step(const Method& method, unsigned seed, int groups = 3) {
   }
   step.totals = totals_of(step.offsets, step.candidates);
   for (const Need& need : method.needs()) {
-    const std::int64_t size = need.at == Positions::kLast ? step.size() : step.offsets.back();
+    const std::int64_t size = step.rows(need.at);
     std::vector<double> values;
     for (std::int64_t i = 0; i < size; ++i)
       values.push_back(need.signal == "logps" ? uniform(-3, -0.1) : uniform(0, 1));
-    step.signals[need.key()] = at::tensor(values, at::kDouble);
+    step.signals[need.key()] = {need.at, at::tensor(values, at::kDouble)};
   }
   return step;
 }
@@ -79,6 +80,8 @@ inline std::vector<double> list(const at::Tensor& tensor) {
   return {plain.const_data_ptr<double>(), plain.const_data_ptr<double>() + plain.numel()};
 }
 
+inline Signal per_token(at::Tensor numbers) { return {Positions::kTokens, std::move(numbers)}; }
+
 /// A batch of two sequences that form one pair, from plain numbers.
 inline Batch one_pair(const std::vector<double>& chosen, const std::vector<double>& chosen_ref,
                       const std::vector<double>& rejected, const std::vector<double>& rejected_ref) {
@@ -88,10 +91,11 @@ inline Batch one_pair(const std::vector<double>& chosen, const std::vector<doubl
   batch.candidates.resize(2);
   batch.candidates[0].role = Role::kChosen;
   batch.candidates[1].role = Role::kRejected;
+  batch.pairs = {{0, 1, 1}};
   batch.totals = totals_of(batch.offsets, batch.candidates);
-  batch.signals["logps"] = at::cat({at::tensor(chosen, at::kDouble), at::tensor(rejected, at::kDouble)});
+  batch.signals["logps"] = per_token(at::cat({at::tensor(chosen, at::kDouble), at::tensor(rejected, at::kDouble)}));
   batch.signals["ref_logps"] =
-      at::cat({at::tensor(chosen_ref, at::kDouble), at::tensor(rejected_ref, at::kDouble)});
+      per_token(at::cat({at::tensor(chosen_ref, at::kDouble), at::tensor(rejected_ref, at::kDouble)}));
   return batch;
 }
 

@@ -72,7 +72,7 @@ TEST(WorkedExamples, Sft) {
   batch.candidates.resize(2);
   batch.candidates[1].weight = 0.5;
   batch.totals = totals_of(batch.offsets, batch.candidates);
-  batch.signals["logps"] = at::tensor({-1.0, -0.2, -0.4, -0.6}, at::kDouble);
+  batch.signals["logps"] = per_token(at::tensor({-1.0, -0.2, -0.4, -0.6}, at::kDouble));
   // tokens: (1.0 + 0.5 · 1.2) / 4 = 0.4
   const Coefficients tokens = coefficients_of(*method("sft"), batch);
   EXPECT_NEAR(tokens.loss, 0.4, kClose);
@@ -89,7 +89,7 @@ TEST(WorkedExamples, DftPushesEachTokenByItsProbability) {
   batch.offsets = {0, 2};
   batch.candidates.resize(1);
   batch.totals = totals_of(batch.offsets, batch.candidates);
-  batch.signals["logps"] = at::tensor({std::log(0.5), std::log(0.25)}, at::kDouble);
+  batch.signals["logps"] = per_token(at::tensor({std::log(0.5), std::log(0.25)}, at::kDouble));
   // (0.5 ln 2 + 0.25 ln 4) / 2 = 0.5 ln 2;  c = p / 2
   const Coefficients found = coefficients_of(*method("dft"), batch);
   EXPECT_NEAR(found.loss, 0.5 * std::log(2.0), kClose);
@@ -103,9 +103,10 @@ Batch two_answers() {
   batch.offsets = {0, 1, 2};
   batch.candidates.resize(2);
   batch.candidates[0].reward = 1;
+  batch.candidates[1].reward = 0;
   batch.totals = totals_of(batch.offsets, batch.candidates);
-  batch.signals["logps"] = at::tensor({std::log(0.6), std::log(0.25)}, at::kDouble);
-  batch.signals["old_logps"] = at::tensor({std::log(0.5), std::log(0.5)}, at::kDouble);
+  batch.signals["logps"] = per_token(at::tensor({std::log(0.6), std::log(0.25)}, at::kDouble));
+  batch.signals["old_logps"] = per_token(at::tensor({std::log(0.5), std::log(0.5)}, at::kDouble));
   return batch;
 }
 const double kAdvantage = 0.5 / (std::sqrt(0.5) + 1e-4);
@@ -145,8 +146,8 @@ Batch kto_batch(const std::vector<double>& mismatched) {
   for (std::size_t i = 0; i < batch.candidates.size(); ++i)
     batch.candidates[i].group = static_cast<std::int64_t>(i);
   batch.totals = totals_of(batch.offsets, batch.candidates);
-  batch.signals["logps"] = at::tensor(logps, at::kDouble);
-  batch.signals["ref_logps"] = at::tensor(reference, at::kDouble);
+  batch.signals["logps"] = per_token(at::tensor(logps, at::kDouble));
+  batch.signals["ref_logps"] = per_token(at::tensor(reference, at::kDouble));
   return batch;
 }
 
@@ -181,10 +182,11 @@ Batch group_batch() {
   batch.offsets = {0, 2, 3};
   batch.candidates.resize(2);
   batch.candidates[0].reward = 1;
+  batch.candidates[1].reward = 0;
   batch.totals = totals_of(batch.offsets, batch.candidates);
-  batch.signals["old_logps"] = at::tensor({-1.0, -1.0, -1.0}, at::kDouble);
+  batch.signals["old_logps"] = per_token(at::tensor({-1.0, -1.0, -1.0}, at::kDouble));
   // ratios 1, 1.5 and 0.5
-  batch.signals["logps"] = at::tensor({-1.0, -1 + std::log(1.5), -1 + std::log(0.5)}, at::kDouble);
+  batch.signals["logps"] = per_token(at::tensor({-1.0, -1 + std::log(1.5), -1 + std::log(0.5)}, at::kDouble));
   return batch;
 }
 
@@ -215,8 +217,8 @@ TEST(WorkedExamples, RelativesOfGrpoDivideDifferently) {
 
 TEST(WorkedExamples, GrpoPenalty) {
   Batch batch = group_batch();
-  batch.signals["logps"] = batch.signals["old_logps"].clone();
-  batch.signals["ref_logps"] = batch.signals["logps"] + std::log(2.0);
+  batch.signals["logps"] = batch.signals["old_logps"];
+  batch.signals["ref_logps"] = per_token(batch.signal("logps") + std::log(2.0));
   for (Candidate& candidate : batch.candidates)
     candidate.reward = 1;  // no advantage: only the penalty is left
   const auto paper = method("{name: grpo, beta: 0.5, use_bias_correction_kl: false}");
@@ -233,7 +235,7 @@ TEST(WorkedExamples, GrpoPenalty) {
 
 TEST(WorkedExamples, Tdpo) {
   Batch batch = one_pair({-0.4, -0.6}, {-0.5, -1.0}, {-2.0}, {-1.7});  // Δ₊ − Δ₋ = 0.8
-  batch.signals["reference_kl"] = at::tensor({0.1, 0.3, 0.6}, at::kDouble);
+  batch.signals["reference_kl"] = per_token(at::tensor({0.1, 0.3, 0.6}, at::kDouble));
   // TDPO2: u = 0.1 (0.8 − 0.5 (0.6 − 0.4)) = 0.07; D₊ gets no gradient, D₋ pushes −α of a token
   const Coefficients two = coefficients_of(*method("tdpo"), batch);
   EXPECT_NEAR(two.loss, std::log1p(std::exp(-0.07)), kClose);
@@ -250,7 +252,7 @@ TEST(WorkedExamples, Tdpo) {
 TEST(WorkedExamples, BradleyTerry) {
   Batch batch = one_pair({}, {}, {}, {});
   batch.candidates[0].margin = 0.5;
-  batch.signals = {{"score", at::tensor({2.0, 1.0}, at::kDouble)}};
+  batch.signals = {{"score", {Positions::kLast, at::tensor({2.0, 1.0}, at::kDouble)}}};
   // −log σ(2 − 1 − 0.5) + 0.01 · 9;  c₊ = σ(−0.5) − 2 · 0.01 · 3
   const Coefficients found =
       coefficients_of(*method("{name: bradley_terry, center_rewards_coefficient: 0.01}"), batch);

@@ -28,10 +28,10 @@ TEST(Pack, ReadsTheFirstCompletionTokenAtTheSharedPrompt) {
   const auto batches = pack(items, 100);
   ASSERT_EQ(batches.size(), 1U);
   EXPECT_THAT(batches[0].forest.tokens, ElementsAre(1, 2, 3, 7, 8, 9));
-  EXPECT_THAT(batches[0].rows, ElementsAre(2, 3, 2));
-  EXPECT_THAT(batches[0].targets, ElementsAre(7, 8, 9));
-  EXPECT_THAT(batches[0].offsets, ElementsAre(0, 2, 3));
-  EXPECT_THAT(batches[0].last_rows, ElementsAre(4, 5));
+  EXPECT_THAT(batches[0].tokens.predicting, ElementsAre(2, 3, 2));
+  EXPECT_THAT(batches[0].tokens.tokens, ElementsAre(7, 8, 9));
+  EXPECT_THAT(batches[0].tokens.offsets, ElementsAre(0, 2, 3));
+  EXPECT_THAT(batches[0].last.standing, ElementsAre(4, 5));
   EXPECT_THAT(batches[0].items, ElementsAre(0, 1));
   EXPECT_FALSE(batches[0].splits_group);
 }
@@ -42,23 +42,23 @@ TEST(Pack, SharesACommonStartOfCompletionsToo) {
   const std::vector<PackItem> items = {item({1}, {5, 6, 7}, 0), item({1}, {5, 6, 8}, 0)};
   const auto batch = pack(items, 100)[0];
   EXPECT_THAT(batch.forest.tokens, ElementsAre(1, 5, 6, 7, 8));
-  EXPECT_THAT(batch.rows, ElementsAre(0, 1, 2, 0, 1, 2));
-  EXPECT_THAT(batch.targets, ElementsAre(5, 6, 7, 5, 6, 8));
+  EXPECT_THAT(batch.tokens.predicting, ElementsAre(0, 1, 2, 0, 1, 2));
+  EXPECT_THAT(batch.tokens.tokens, ElementsAre(5, 6, 7, 5, 6, 8));
 }
 
 TEST(Pack, LeavesOutMaskedTokensAndTheFirstTokenOfAPromptlessSequence) {
   // Without a prompt token 4 has no log-probability; token 6 is masked.
   const std::vector<PackItem> items = {item({}, {4, 5, 6, 7}, 0, {1, 1, 0, 1})};
   const auto batch = pack(items, 100)[0];
-  EXPECT_THAT(batch.rows, ElementsAre(0, 2));
-  EXPECT_THAT(batch.targets, ElementsAre(5, 7));
+  EXPECT_THAT(batch.tokens.predicting, ElementsAre(0, 2));
+  EXPECT_THAT(batch.tokens.tokens, ElementsAre(5, 7));
 }
 
 TEST(Pack, AnItemWithoutCompletionHasNoRowsButALastRow) {
   const auto batch = pack(std::vector<PackItem>{item({4, 5}, {}, 0)}, 100)[0];
-  EXPECT_TRUE(batch.rows.empty());
-  EXPECT_THAT(batch.offsets, ElementsAre(0, 0));
-  EXPECT_THAT(batch.last_rows, ElementsAre(1));
+  EXPECT_TRUE(batch.tokens.predicting.empty());
+  EXPECT_THAT(batch.tokens.offsets, ElementsAre(0, 0));
+  EXPECT_THAT(batch.last.standing, ElementsAre(1));
 }
 
 TEST(Pack, KeepsGroupsWholeWithinTheBudget) {
@@ -112,7 +112,7 @@ TEST(Pack, WithoutSharingEverySequenceIsItsOwnRoot) {
   const std::vector<PackItem> items = {item({1, 2}, {3}, 0), item({1, 2}, {4}, 0)};
   const auto batch = pack(items, 100, false)[0];
   EXPECT_THAT(batch.forest.tokens, ElementsAre(1, 2, 3, 1, 2, 4));
-  EXPECT_THAT(batch.rows, ElementsAre(1, 4));
+  EXPECT_THAT(batch.tokens.predicting, ElementsAre(1, 4));
   EXPECT_EQ(pack(items, 5, false).size(), 2U);
 }
 
@@ -126,8 +126,8 @@ TEST(Pack, EqualSequencesKeepTheirOwnRows) {
   const std::vector<PackItem> items = {item({1}, {2, 3}, 0), item({1}, {2, 3}, 0)};
   const auto batch = pack(items, 100)[0];
   EXPECT_EQ(batch.forest.size(), 3);
-  EXPECT_THAT(batch.rows, ElementsAre(0, 1, 0, 1));
-  EXPECT_THAT(batch.offsets, ElementsAre(0, 2, 4));
+  EXPECT_THAT(batch.tokens.predicting, ElementsAre(0, 1, 0, 1));
+  EXPECT_THAT(batch.tokens.offsets, ElementsAre(0, 2, 4));
 }
 
 TEST(Pack, NothingGivesNothing) { EXPECT_TRUE(pack({}, 10).empty()); }
@@ -147,11 +147,11 @@ TEST(Pack, EveryItemOnceInOrderAtAnyBudget) {
         EXPECT_EQ(batch.items[i], next);
         const PackItem& source = items[static_cast<std::size_t>(next++)];
         auto k = static_cast<std::size_t>(std::max(source.prompt_length, 1));
-        for (auto row = batch.offsets[i]; row < batch.offsets[i + 1]; ++row, ++k) {
+        for (auto row = batch.tokens.offsets[i]; row < batch.tokens.offsets[i + 1]; ++row, ++k) {
           const auto at = static_cast<std::size_t>(row);
-          EXPECT_EQ(batch.targets[at], source.ids[k]);
-          EXPECT_EQ(batch.forest.tokens[static_cast<std::size_t>(batch.rows[at])], source.ids[k - 1]);
-          EXPECT_EQ(batch.forest.positions[static_cast<std::size_t>(batch.rows[at])],
+          EXPECT_EQ(batch.tokens.tokens[at], source.ids[k]);
+          EXPECT_EQ(batch.forest.tokens[static_cast<std::size_t>(batch.tokens.predicting[at])], source.ids[k - 1]);
+          EXPECT_EQ(batch.forest.positions[static_cast<std::size_t>(batch.tokens.predicting[at])],
                     static_cast<std::int32_t>(k - 1));
         }
         EXPECT_EQ(k, source.ids.size());

@@ -166,7 +166,7 @@ class RunningBaseline : public algorithm::Method {
     return {{"logps", algorithm::Source::kPolicy, algorithm::Positions::kTokens, true}};
   }
   algorithm::Scope scope() const override { return algorithm::Scope::kCandidate; }
-  algorithm::Feedback feedback() const override { return algorithm::Feedback::kGroups; }
+  record::GroupShape shape() const override { return record::GroupShape::kGroups; }
   void prepare(algorithm::Batch& step, algorithm::State& state, algorithm::Metrics&) const override {
     double sum = 0;
     std::vector<double> advantages;
@@ -183,7 +183,7 @@ class RunningBaseline : public algorithm::Method {
       const auto k = static_cast<std::size_t>(i);
       const auto sum =
           batch.signal("logps").narrow(0, batch.offsets[k], batch.offsets[k + 1] - batch.offsets[k]).sum();
-      loss = loss - batch.prepared.at("advantages")[i] * sum / batch.totals.candidates;
+      loss = loss - batch.fixed("advantages")[i] * sum / batch.totals.candidates;
     }
     return {loss, {}};
   }

@@ -81,11 +81,11 @@ inline std::vector<data::TokenizedRow> views(const std::vector<OwnedRow>& rows) 
 
 /// How many candidates a row of the method's kind has.
 inline std::size_t candidates_for(const algorithm::Method& method) {
-  switch (method.feedback()) {
-    case algorithm::Feedback::kDemonstrations:
-    case algorithm::Feedback::kLabels:
+  switch (method.shape()) {
+    case record::GroupShape::kDemonstrations:
+    case record::GroupShape::kLabels:
       return 1;
-    case algorithm::Feedback::kPairs:
+    case record::GroupShape::kPairs:
       return 2;
     default:
       return 4;

@@ -63,24 +63,23 @@ void GroupPolicyMethod::prepare(Batch& step, State& /*state*/, Metrics& metrics)
                             : scale_rewards_ == "batch" ? RewardScale::kBatch
                                                         : RewardScale::kNone;
   const GroupAdvantages groups = group_advantages(step.candidates, scale);
-  step.prepared["advantages"] = vector_of(groups.advantages);
+  step.fix("advantages", Positions::kLast, vector_of(groups.advantages));
   double kept = 0;
   for (std::int64_t i = 0; i < step.size(); ++i) {
     if (!dropped(step.candidates[i])) kept += static_cast<double>(step.offsets[i + 1] - step.offsets[i]);
   }
-  step.prepared["kept_tokens"] = at::full({step.size()}, std::max(1.0, kept), at::kDouble);
+  step.fix("kept_tokens", Positions::kLast, at::full({step.size()}, std::max(1.0, kept), at::kDouble));
   add_reward_metrics(step.candidates, groups.no_spread, metrics);
   add_length_metrics(step, metrics);
 }
 
 PolicyRatios GroupPolicyMethod::ratios_of(const Batch& batch) const {
-  const auto advantages = batch.prepared.find("advantages");
-  ATTUNE_ASSERT(advantages != batch.prepared.end());
+  const at::Tensor& advantages = batch.fixed("advantages");
   const at::Tensor log_ratio = batch.signal("logps") - batch.signal("old_logps").detach();
   if (importance_sampling_level_ == "token") {
-    return {log_ratio, log_ratio.exp(), spread(advantages->second, batch.offsets), true};
+    return {log_ratio, log_ratio.exp(), spread(advantages, batch.offsets), true};
   }
-  return {log_ratio, segment_mean(log_ratio, batch.offsets).exp(), advantages->second, false};
+  return {log_ratio, segment_mean(log_ratio, batch.offsets).exp(), advantages, false};
 }
 
 at::Tensor GroupPolicyMethod::counted(const PolicyRatios& ratios, const Batch& batch,
@@ -89,7 +88,7 @@ at::Tensor GroupPolicyMethod::counted(const PolicyRatios& ratios, const Batch& b
   if (!std::isnan(off_policy_mask_threshold_)) {
     const at::Tensor moved = segment_mean(-ratios.log_ratio.detach(), batch.offsets);
     const at::Tensor fine =
-        at::logical_or(batch.prepared.at("advantages") >= 0, moved <= off_policy_mask_threshold_);
+        at::logical_or(batch.fixed("advantages") >= 0, moved <= off_policy_mask_threshold_);
     mask = mask * spread(fine.to(at::kDouble), batch.offsets);
   }
   if (top_entropy_quantile_ < 1) {
@@ -124,7 +123,7 @@ Loss GroupPolicyMethod::loss(const Batch& batch, const State& /*state*/) const {
     // ranked.
     const bool ranked = top_entropy_quantile_ < 1;
     const at::Tensor tokens =
-        ranked ? mask.sum().clamp_min(1) : batch.prepared.at("kept_tokens").select(0, 0);
+        ranked ? mask.sum().clamp_min(1) : batch.fixed("kept_tokens").select(0, 0);
     const at::Tensor bonus = (batch.signal("entropy") * (ranked ? mask : in_loss)).sum() / tokens;
     result.value = result.value - entropy_coef_ * bonus;
   }

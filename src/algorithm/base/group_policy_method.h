@@ -28,7 +28,7 @@ class GroupPolicyMethod : public Method {
   core::Fields fields() final;
   std::vector<Need> needs() const final;
   Scope scope() const final { return top_entropy_quantile_ < 1 ? Scope::kStep : Scope::kCandidate; }
-  Feedback feedback() const final { return Feedback::kGroups; }
+  GroupShape shape() const final { return GroupShape::kGroups; }
   /// Fixes "advantages" [N] and "kept_tokens" [N] (tokens of the step that enter the loss, the same in every
   /// entry).
   void prepare(Batch& step, State& state, Metrics& metrics) const final;
@@ -56,7 +56,7 @@ class GroupPolicyMethod : public Method {
   PolicyRatios ratios_of(const Batch& batch) const;
   /// [tokens] 1 where a token's policy loss counts, of those that are `in_loss` [tokens].
   at::Tensor counted(const PolicyRatios& ratios, const Batch& batch, const at::Tensor& in_loss) const;
-  bool dropped(const Candidate& candidate) const { return mask_truncated_ && candidate.truncated; }
+  bool dropped(const Candidate& candidate) const { return mask_truncated_ && record::was_cut(candidate); }
 
   double beta_ = 0, top_entropy_quantile_ = 1, entropy_coef_ = 0;
   double off_policy_mask_threshold_ = std::numeric_limits<double>::quiet_NaN();

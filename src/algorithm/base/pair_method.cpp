@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "algorithm/part/divergence.h"
@@ -58,73 +57,47 @@ std::vector<Need> PairMethod::needs() const {
   return needs;
 }
 
-namespace {
-
-/// [offsets[N]]: 1 for the tokens within the length of the pair's shorter side, `alpha` for the rest.
-at::Tensor length_weights(const PairIndex& index, const core::Offsets& offsets, double alpha) {
-  at::Tensor weights = at::ones({offsets.back()}, at::kDouble);
-  for (std::int64_t pair = 0; pair < index.chosen.size(0); ++pair) {
-    const auto chosen = index.chosen[pair].item<std::int64_t>(),
-               rejected = index.rejected[pair].item<std::int64_t>();
-    const std::int64_t shared =
-        std::min(offsets[chosen + 1] - offsets[chosen], offsets[rejected + 1] - offsets[rejected]);
-    for (const std::int64_t i : {chosen, rejected})
-      weights.slice(0, offsets[i] + shared, offsets[i + 1]).fill_(alpha);
-  }
-  return weights;
-}
-
-}  // namespace
-
-PairTerms::Side PairMethod::side(const at::Tensor& index, const Batch& batch, const at::Tensor& logps,
-                                 const at::Tensor& ref_logps) const {
+PairTerms::Side PairMethod::side(const at::Tensor& index, const at::Tensor& other, const Batch& batch) const {
+  const double beyond = std::isnan(ld_alpha_) ? 1 : ld_alpha_;
+  const auto sums = [&](const at::Tensor& per_token) {
+    return pair_sums(per_token, index, other, batch.offsets, beyond);
+  };
   PairTerms::Side side;
-  side.logps = logps.index_select(0, index);
-  side.ref_logps = ref_logps.index_select(0, index);
+  side.logps = sums(batch.signal("logps"));
+  side.ref_logps = reference_free_ ? at::zeros_like(side.logps) : sums(batch.signal("ref_logps").detach());
   side.ratio = side.logps - side.ref_logps;
   side.score = divergence_score(divergence_, divergence_alpha_, side.ratio);
   side.tokens = lengths(batch.offsets).index_select(0, index);
   return side;
 }
 
-PairTerms PairMethod::terms(const Batch& batch) const {
+PairTerms PairMethod::terms(const Batch& batch, const PairIndex& index) const {
   PairTerms pairs;
-  pairs.index = pairs_of(batch);
-  at::Tensor weights = at::ones({batch.offsets.back()}, at::kDouble);
-  if (!std::isnan(ld_alpha_)) weights = length_weights(pairs.index, batch.offsets, ld_alpha_);
-  const at::Tensor logps = segment_sum(batch.signal("logps") * weights, batch.offsets);
-  const at::Tensor ref_logps = reference_free_
-                                   ? at::zeros({batch.size()}, at::kDouble)
-                                   : segment_sum(batch.signal("ref_logps").detach() * weights, batch.offsets);
-  pairs.chosen = side(pairs.index.chosen, batch, logps, ref_logps);
-  pairs.rejected = side(pairs.index.rejected, batch, logps, ref_logps);
-  std::vector<double> margins;
-  for (const Candidate& candidate : batch.candidates) margins.push_back(candidate.margin);
-  pairs.margin = vector_of(margins).index_select(0, pairs.index.chosen);
+  pairs.index = index;
+  pairs.chosen = side(index.chosen, index.rejected, batch);
+  pairs.rejected = side(index.rejected, index.chosen, batch);
   return pairs;
 }
 
 at::Tensor PairMethod::pair_weights(const PairTerms& pairs, const Batch& batch) const {
-  std::vector<double> given;
-  for (const Candidate& candidate : batch.candidates) given.push_back(candidate.weight);
-  const at::Tensor weights = vector_of(given);
-  const auto of = [&](const at::Tensor& values, const at::Tensor& index) {
-    return values.index_select(0, index);
-  };
-  at::Tensor result = (of(weights, pairs.index.chosen) + of(weights, pairs.index.rejected)) / 2;
-  if (use_weighting_) {
-    const at::Tensor likely = segment_mean(batch.signal("wpo_weight").detach(), batch.offsets).exp();
-    result = result * of(likely, pairs.index.chosen) * of(likely, pairs.index.rejected);
-  }
-  return result;
+  const at::Tensor weights = pairs.index.weights(batch);
+  if (!use_weighting_) return weights;
+  const at::Tensor likely = segment_mean(batch.signal("wpo_weight").detach(), batch.offsets).exp();
+  return weights * likely.index_select(0, pairs.index.chosen) * likely.index_select(0, pairs.index.rejected);
 }
 
 Loss PairMethod::loss(const Batch& batch, const State& /*state*/) const {
-  const PairTerms pairs = terms(batch);
-  at::Tensor per_pair = pair_loss(pairs, batch);
+  const PairIndex index = pairs_of(batch);
+  if (index.soft && !weighted())
+    core::fail_request("{} sorts over all pairs of a step and cannot use 'preference' (soft labels) of single pairs",
+                       info().name);
+  const PairTerms pairs = terms(batch, index);
+  at::Tensor per_pair = soft_pair_loss(index, [&](const PairIndex& ordered) {
+    return pair_loss(ordered.chosen.is_same(index.chosen) ? pairs : terms(batch, ordered), batch);
+  });
   if (weighted()) per_pair = per_pair * pair_weights(pairs, batch);
   Loss result;
-  result.value = per_pair.sum() / batch.totals.groups;
+  result.value = (per_pair * index.share).sum() / batch.totals.groups;
   add_pair_metrics(pairs, batch, result.metrics);
   const auto is_chosen = [](const Candidate& c) { return c.role == Role::kChosen; };
   add_token_metrics(batch, result.metrics, {}, is_chosen);

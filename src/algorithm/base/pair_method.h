@@ -2,19 +2,38 @@
 // mean over pairs, and TRL's metrics. A pair method then is its formula for one pair.
 #pragma once
 
+#include <functional>
 #include <limits>
 
 #include "algorithm/method.h"
 
 namespace attune::algorithm {
 
-/// Indices of the candidates of each pair, [P] each, in group order.
+/// The P pairs of a batch.
 struct PairIndex {
-  at::Tensor chosen, rejected;  ///< int64 [P]
+  at::Tensor chosen, rejected;  ///< int64 [P] candidates
+  at::Tensor share;             ///< float64 [P] its part of its group's loss: 1 / pairs of the group
+  at::Tensor preference;        ///< float64 [P] probability that the chosen one is preferred: 1 unless the data say so
+  at::Tensor margin;            ///< float64 [P] by how much the chosen one is preferred, where the data say so; else 0
+  bool soft = false;            ///< some preference is not 1
+
+  /// The same pairs with their sides exchanged.
+  PairIndex swapped() const;
+  /// The mean of both sides' weights, [P].
+  at::Tensor weights(const Batch& batch) const;
 };
 
-/// @throws Error{kRequest} when a group is not exactly one chosen and one rejected candidate.
+/// @throws Error{kRequest} when the batch has no pairs.
 PairIndex pairs_of(const Batch& batch);
+
+/// Σ_t over the tokens of each pair's `side`, of which those beyond the length of the other side count `beyond` times
+/// (LD-DPO, arXiv:2409.06411): [P].
+at::Tensor pair_sums(const at::Tensor& per_token, const at::Tensor& side, const at::Tensor& other,
+                     const core::Offsets& offsets, double beyond);
+
+/// With soft labels p · loss(pairs) + (1 − p) · loss(pairs with sides exchanged), which are rows of a loss for a pair
+/// (Zhao et al. 2023; IPO's and cDPO's reading of a preference probability); loss(pairs) without.
+at::Tensor soft_pair_loss(const PairIndex& pairs, const std::function<at::Tensor(const PairIndex&)>& loss);
 
 /// The numbers of P pairs, float64 [P] each. `ratio` is Σ_t (log π − log π_ref), or Σ_t log π without a
 /// reference; `score` is the ratio after the f-divergence (the ratio itself for reverse KL).
@@ -23,7 +42,6 @@ struct PairTerms {
     at::Tensor logps, ref_logps, ratio, score;
     at::Tensor tokens;  ///< completion tokens
   } chosen, rejected;
-  at::Tensor margin;  ///< by how much the chosen one is preferred, where the data say so; else 0
   PairIndex index;
   at::Tensor delta() const;  ///< chosen.score − rejected.score
 };
@@ -31,15 +49,17 @@ struct PairTerms {
 /// −(1−ε) log σ(u) − ε log σ(−u): the logistic loss with a fraction ε of flipped labels.
 at::Tensor smoothed_logistic(const at::Tensor& u, double label_smoothing);
 
-/// Base of the pair methods. The loss is Σ_pairs weight · pair_loss / (pairs of the step). A pair's weight is
-/// the mean of its candidates' weights, times WPO's weights with `use_weighting`.
+/// Base of the pair methods. The loss is the mean over prompts of the mean over a prompt's pairs of weight · pair_loss,
+/// as InstructGPT does for rankings; where a prompt has one pair, the mean over pairs. A pair's weight is the mean of its
+/// candidates' weights, times WPO's weights with `use_weighting`. Soft labels mix the losses of both orders
+/// (soft_pair_loss).
 class PairMethod : public Method {
  public:
   core::Fields fields() final;
   void check() const override;
   std::vector<Need> needs() const override;
   Scope scope() const override { return Scope::kGroup; }
-  Feedback feedback() const final { return Feedback::kPairs; }
+  GroupShape shape() const final { return GroupShape::kPairs; }
   Loss loss(const Batch& batch, const State& state) const final;
 
  protected:
@@ -65,9 +85,8 @@ class PairMethod : public Method {
   double beta_ = 0.1;
 
  private:
-  PairTerms terms(const Batch& batch) const;
-  PairTerms::Side side(const at::Tensor& index, const Batch& batch, const at::Tensor& logps,
-                       const at::Tensor& ref_logps) const;
+  PairTerms terms(const Batch& batch, const PairIndex& index) const;
+  PairTerms::Side side(const at::Tensor& index, const at::Tensor& other, const Batch& batch) const;
   at::Tensor pair_weights(const PairTerms& pairs, const Batch& batch) const;
   void add_pair_metrics(const PairTerms& pairs, const Batch& batch, Metrics& metrics) const;
 

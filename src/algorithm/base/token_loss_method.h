@@ -12,7 +12,7 @@ class TokenLossMethod : public Method {
   core::Fields fields() final;
   std::vector<Need> needs() const final;
   Scope scope() const final { return Scope::kCandidate; }
-  Feedback feedback() const final { return Feedback::kDemonstrations; }
+  GroupShape shape() const final { return GroupShape::kDemonstrations; }
   Loss loss(const Batch& batch, const State& state) const final;
 
  protected:

@@ -54,7 +54,7 @@ Loss UnpairedMethod::loss(const Batch& batch, const State& /*state*/) const {
   Rows good, bad, mismatched;
   for (std::int64_t i = 0; i < batch.size(); ++i) {
     const Candidate& candidate = batch.candidates[i];
-    Rows& rows = candidate.role == Role::kDerived ? mismatched : (candidate.label ? good : bad);
+    Rows& rows = candidate.role == Role::kDerived ? mismatched : (record::is_good(candidate) ? good : bad);
     rows.index.push_back(i);
     rows.weight.push_back(candidate.weight);
   }
@@ -70,7 +70,7 @@ Loss UnpairedMethod::loss(const Batch& batch, const State& /*state*/) const {
   result.metrics["kl"] = Metric::mean(kl, 1);
   add_class_metrics(good, bad, beta_ * ratio.detach(), logps.detach(), result.metrics);
   add_token_metrics(batch, result.metrics);
-  add_logit_metrics(batch, result.metrics, [](const Candidate& c) { return c.label; });
+  add_logit_metrics(batch, result.metrics, record::is_good);
   return result;
 }
 

@@ -12,7 +12,7 @@ class UnpairedMethod : public Method {
   core::Fields fields() final;
   std::vector<Need> needs() const final;
   Scope scope() const final { return Scope::kStep; }
-  Feedback feedback() const final { return Feedback::kLabels; }
+  GroupShape shape() const final { return GroupShape::kLabels; }
   Loss loss(const Batch& batch, const State& state) const final;
 
  protected:

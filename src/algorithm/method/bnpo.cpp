@@ -32,7 +32,7 @@ class Bnpo final : public ClippedPolicyMethod {
   }
 
  protected:
-  at::Tensor normaliser(const Batch& batch) const override { return batch.prepared.at("kept_tokens"); }
+  at::Tensor normaliser(const Batch& batch) const override { return batch.fixed("kept_tokens"); }
 };
 
 }  // namespace

@@ -40,22 +40,19 @@ class BradleyTerry final : public Method {
   }
   std::vector<Need> needs() const override { return {{"score", Source::kPolicy, Positions::kLast, true}}; }
   Scope scope() const override { return Scope::kGroup; }
-  Feedback feedback() const override { return Feedback::kPairs; }
+  GroupShape shape() const override { return GroupShape::kPairs; }
 
   Loss loss(const Batch& batch, const State& /*state*/) const override {
     const PairIndex pairs = pairs_of(batch);
     const at::Tensor& scores = batch.signal("score");
     const at::Tensor chosen = scores.index_select(0, pairs.chosen),
                      rejected = scores.index_select(0, pairs.rejected);
-    std::vector<double> margins, weights;
-    for (const Candidate& candidate : batch.candidates) {
-      margins.push_back(candidate.margin);
-      weights.push_back(candidate.weight);
-    }
-    const at::Tensor margin = vector_of(margins).index_select(0, pairs.chosen), weight = vector_of(weights);
-    at::Tensor per_pair = -at::log_sigmoid(chosen - rejected - margin);
+    at::Tensor per_pair = soft_pair_loss(pairs, [&](const PairIndex& ordered) {
+      return -at::log_sigmoid(scores.index_select(0, ordered.chosen) - scores.index_select(0, ordered.rejected) -
+                              ordered.margin);
+    });
     if (center_ > 0) per_pair = per_pair + center_ * (chosen + rejected).square();
-    per_pair = per_pair * (weight.index_select(0, pairs.chosen) + weight.index_select(0, pairs.rejected)) / 2;
+    per_pair = per_pair * pairs.weights(batch) * pairs.share;
     Loss result;
     result.value = per_pair.sum() / batch.totals.groups;
     result.metrics["min_reward"] = Metric::min(scores.min().item<double>());

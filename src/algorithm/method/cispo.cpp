@@ -47,7 +47,7 @@ class Cispo final : public GroupPolicyMethod {
     return -ratios.to_tokens(ratio.clamp_max(epsilon_high_) * ratios.advantages, batch) *
            batch.signal("logps");
   }
-  at::Tensor normaliser(const Batch& batch) const override { return batch.prepared.at("kept_tokens"); }
+  at::Tensor normaliser(const Batch& batch) const override { return batch.fixed("kept_tokens"); }
 
  private:
   double epsilon_high_ = 5;

@@ -31,7 +31,7 @@ class Dapo final : public ClippedPolicyMethod {
   }
 
  protected:
-  at::Tensor normaliser(const Batch& batch) const override { return batch.prepared.at("kept_tokens"); }
+  at::Tensor normaliser(const Batch& batch) const override { return batch.fixed("kept_tokens"); }
 };
 
 }  // namespace

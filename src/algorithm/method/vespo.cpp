@@ -48,7 +48,7 @@ class Vespo final : public GroupPolicyMethod {
   }
   at::Tensor token_loss(const PolicyRatios& ratios, const Batch& batch, const at::Tensor& kept,
                         Metrics& metrics) const override {
-    const at::Tensor& advantages = batch.prepared.at("advantages");
+    const at::Tensor& advantages = batch.fixed("advantages");
     const at::Tensor log_w = segment_sum(ratios.log_ratio.detach().clamp(-kLargest, kLargest), batch.offsets)
                                  .clamp(std::log(kSmallest), kLargest);
     const at::Tensor good = (advantages >= 0).to(at::kDouble);
@@ -60,7 +60,7 @@ class Vespo final : public GroupPolicyMethod {
         Metric::mean((phi * kept).sum().item<double>(), kept.sum().item<double>());
     return -spread(phi * advantages, batch.offsets) * batch.signal("logps");
   }
-  at::Tensor normaliser(const Batch& batch) const override { return batch.prepared.at("kept_tokens"); }
+  at::Tensor normaliser(const Batch& batch) const override { return batch.fixed("kept_tokens"); }
 
  private:
   double k_positive_ = 2, lambda_positive_ = 3, k_negative_ = 3, lambda_negative_ = 2;

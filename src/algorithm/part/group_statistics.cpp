@@ -34,7 +34,7 @@ MeanDeviation mean_deviation(std::span<const double> values) {
 
 GroupAdvantages group_advantages(const std::vector<Candidate>& candidates, RewardScale scale) {
   std::vector<double> rewards;
-  for (const Candidate& candidate : candidates) rewards.push_back(candidate.reward);
+  for (const Candidate& candidate : candidates) rewards.push_back(record::reward_of(candidate));
   const double step_deviation = deviation_of(rewards);
   GroupAdvantages result;
   for (std::size_t begin = 0, end = 0; begin < rewards.size(); begin = end) {

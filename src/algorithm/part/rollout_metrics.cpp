@@ -23,7 +23,7 @@ void add_lengths(const std::string& suffix, std::vector<double> lengths, Metrics
 void add_reward_metrics(const std::vector<Candidate>& candidates, const std::vector<bool>& no_spread,
                         Metrics& metrics) {
   std::vector<double> rewards;
-  for (const Candidate& candidate : candidates) rewards.push_back(candidate.reward);
+  for (const Candidate& candidate : candidates) rewards.push_back(record::reward_of(candidate));
   const MeanDeviation step = mean_deviation(rewards);
   metrics["reward"] = Metric::mean(step.mean, 1);
   metrics["reward_std"] = Metric::mean(step.deviation, 1);
@@ -36,7 +36,7 @@ void add_length_metrics(const Batch& step, Metrics& metrics) {
   std::vector<double> all, terminated;
   for (std::int64_t i = 0; i < step.size(); ++i) {
     all.push_back(static_cast<double>(step.offsets[i + 1] - step.offsets[i]));
-    if (!step.candidates[i].truncated) terminated.push_back(all.back());
+    if (!record::was_cut(step.candidates[i])) terminated.push_back(all.back());
   }
   const double clipped = static_cast<double>(all.size() - terminated.size());
   metrics["completions/clipped_ratio"] = Metric::mean(clipped, static_cast<double>(all.size()));

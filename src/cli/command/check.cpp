@@ -83,7 +83,7 @@ class Check : public Command {
     };
     if (terms.empty()) add("data", training::data_options(recipe_.data, "data"), data::RowNeeds::kAny);
     for (const auto& term : terms) {
-      const auto needs = training::row_needs(term.method->feedback());
+      const auto needs = training::row_needs(term.method->shape());
       add(term.name, term.data, needs);
       if (!recipe_.eval.data.is_null()) add("eval", training::held_out_options(recipe_), needs);
     }

@@ -9,7 +9,7 @@
 namespace attune::cli {
 namespace {
 
-using algorithm::Feedback;
+using record::GroupShape;
 
 /// The row as a step is assembled from it. Points into `row`.
 data::TokenizedRow view_of(const data::CachedRow& row) {
@@ -59,7 +59,7 @@ class RecordFinder {
  private:
   core::Result<data::CachedRow> usable(const record::Example& example) const {
     const data::SourceRow source{reader_.index(), 1, "", example};
-    auto row = data::tokenize_row(source, codec_, options_, training::row_needs(method_.feedback()));
+    auto row = data::tokenize_row(source, codec_, options_, training::row_needs(method_.shape()));
     if (!row.ok()) return row;
     if (step_of({{example, row.value()}}).size() == 0)
       return core::ItemError{fmt::format("no completion that {} learns from", method_.info().name), ""};

@@ -9,7 +9,7 @@
 namespace attune::cli {
 namespace {
 
-using algorithm::Feedback;
+using record::GroupShape;
 using algorithm::Need;
 using algorithm::Positions;
 using algorithm::Role;
@@ -17,14 +17,14 @@ using core::Json;
 
 std::string feedback_text(Feedback kind, const algorithm::Candidate& candidate) {
   switch (kind) {
-    case Feedback::kDemonstrations:
+    case GroupShape::kDemonstrations:
       return "a demonstration";
-    case Feedback::kPairs:
+    case GroupShape::kPairs:
       return candidate.role == Role::kChosen ? "chosen" : "rejected";
-    case Feedback::kLabels:
+    case GroupShape::kLabels:
       return candidate.label ? "good" : "bad";
-    case Feedback::kGroups:
-    case Feedback::kLists:
+    case GroupShape::kGroups:
+    case GroupShape::kLists:
       return fmt::format("reward {:.4g}", candidate.reward);
   }
   return "";
@@ -51,7 +51,7 @@ class CandidateJson {
     if (item.prompt_length == 0 && !mask_.empty()) mask_[0] = 0;
     add_coefficients();
     add_place(found);
-    add_feedback(method.feedback());
+    add_feedback(method.shape());
     for (const Need& need : method.needs())
       if (!need.optional && need.signal != "logps" && need.signal != "score") add_signal(need);
     for (const char* key : {"logps", "ref_logps", "old_logps"}) add_logps(key);

@@ -57,7 +57,7 @@ class Run {
   void open_data() {
     const auto& training = recipe_.training;
     for (auto& setting : settings_) {
-      const auto needs = row_needs(setting.method->feedback());
+      const auto needs = row_needs(setting.method->shape());
       const bool shuffle = training.shuffle && setting.data.shuffle;
       DataStream stream(open(setting.data, needs, setting.name),
                         {training.batch_size, training.tokens_per_batch, shuffle, seed()});

@@ -76,16 +76,16 @@ data::DataOptions held_out_options(const TrainRecipe& recipe) {
   return options;
 }
 
-data::RowNeeds row_needs(algorithm::Feedback feedback) {
+data::RowNeeds row_needs(record::GroupShape feedback) {
   switch (feedback) {
-    case algorithm::Feedback::kDemonstrations:
+    case record::GroupShape::kDemonstrations:
       return data::RowNeeds::kDemonstrations;
-    case algorithm::Feedback::kPairs:
+    case record::GroupShape::kPairs:
       return data::RowNeeds::kPairs;
-    case algorithm::Feedback::kLabels:
+    case record::GroupShape::kLabels:
       return data::RowNeeds::kLabels;
-    case algorithm::Feedback::kGroups:
-    case algorithm::Feedback::kLists:
+    case record::GroupShape::kGroups:
+    case record::GroupShape::kLists:
       return data::RowNeeds::kRewards;
   }
   return data::RowNeeds::kAny;

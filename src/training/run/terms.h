@@ -31,6 +31,6 @@ data::DataOptions data_options(const core::Value& setting, const std::string& ke
 data::DataOptions held_out_options(const TrainRecipe& recipe);
 
 /// What a row must offer to a method of this kind.
-data::RowNeeds row_needs(algorithm::Feedback feedback);
+data::RowNeeds row_needs(record::GroupShape feedback);
 
 }  // namespace attune::training

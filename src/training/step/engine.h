@@ -1,31 +1,23 @@
-// The engine: one optimiser step of any method on any model. It reads the signals that the method asks for
-// over packed micro-batches, gets the coefficients, and pushes them through the model. How a step is split
-// into micro-batches changes the result by rounding only.
+// The engine: one step of any method on any model. It reads the signals that the method asks for over packed
+// micro-batches, gets the coefficients, and pushes them through the model. How a step is split into micro-batches
+// changes the result by rounding only.
+//
+//   prepare(step)      once: signals of frozen models and of the policy that sampled, and what the method fixes
+//   accumulate(part)   for each update: the policy's signals, loss, coefficients, gradients
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "algorithm/method.h"
 #include "model/model.h"
-#include "model/signal.h"
+#include "training/step/frozen_models.h"
 #include "training/step/step.h"
 
 namespace attune::training {
-
-/// Where the reference's numbers come from.
-struct Reference {
-  /// A second model, or null: the policy's own frozen weights (adapter off, or the frozen copy of a continued
-  /// one).
-  const model::Model* model = nullptr;
-  /// What reads cached hidden states (Step::reference_hidden): the reference's output head.
-  model::Head head = {};
-};
 
 struct EngineOptions {
   std::int64_t micro_batch_tokens = 2048;  ///< stream tokens computed at a time
@@ -41,33 +33,49 @@ struct StepResult {
   std::int64_t computed_tokens = 0;  ///< stream tokens of the policy's forward passes that were trained on
 };
 
+/// A step whose frozen signals are read and whose prepared numbers are fixed; whole or in parts it can be learned from
+/// several times.
+struct PreparedStep {
+  Step step;
+  algorithm::Batch batch;      ///< the whole step: feedback, signals that do not move, what prepare() fixed
+  algorithm::Metrics metrics;  ///< what prepare() reports
+  std::uint64_t passes = 0;    ///< updates that have learned from it so far: keys dropout
+
+  std::vector<std::int64_t> all() const;  ///< every item
+};
+
 class Engine {
  public:
-  Engine(model::Model& policy, Reference reference, EngineOptions options);
+  Engine(model::Model& policy, FrozenModels frozen, EngineOptions options);
 
-  /// Loss and metrics of the step; adds weight × gradients to the .grad of the policy's trained parameters.
-  /// Gradients are left out with `train` false (evaluation).
-  StepResult run(const Step& step, const algorithm::Method& method, algorithm::State& state,
-                 double weight = 1, bool train = true);
+  /// @param updates how many updates will learn from the step. Of several all but the first need the old policy's
+  /// signals, which are then read here; one update may take them from its own pass.
+  PreparedStep prepare(Step step, const algorithm::Method& method, algorithm::State& state,
+                       std::int64_t updates = 1) const;
 
-  /// Reads one vocabulary signal for every trained token of the step: per candidate (scoring, reference
-  /// caches).
-  std::vector<std::vector<double>> read(const Step& step, const std::string& signal,
-                                        algorithm::Source source);
+  /// Loss and metrics of some items (whole groups) with the policy as it is; adds weight × gradients to the .grad of its
+  /// trained parameters. Gradients are left out with `train` false (evaluation).
+  /// @param totals of what one update learns from: these items, on all processes
+  StepResult accumulate(const PreparedStep& prepared, const algorithm::Method& method, const algorithm::State& state,
+                        std::span<const std::int64_t> items, const algorithm::Totals& totals, double weight = 1,
+                        bool train = true) const;
 
-  /// Hidden states at every trained token of the step: per candidate [tokens, D] (reference caches).
-  std::vector<at::Tensor> read_hidden(const Step& step, algorithm::Source source);
+  /// prepare() and accumulate() of the whole step.
+  StepResult run(Step step, const algorithm::Method& method, algorithm::State& state, double weight = 1,
+                 bool train = true) const;
+
+  /// Reads a model of the run as the engine does.
+  generation::Scorer scorer(algorithm::Source source) const;
 
  private:
-  /// Numbers at the rows of a readout: [M] or [M, D].
-  using TokenReader = std::function<at::Tensor(const model::SignalModel&, const model::Readout&)>;
-  /// What it reads at every trained token of the step, per candidate.
-  std::vector<at::Tensor> read_tokens(const Step& step, algorithm::Source source, const TokenReader& read);
+  class Pass;  ///< one accumulate() while it is computed
 
-  class Pass;  ///< one step while it is computed
+  /// Reads signals of one model (and the one it is compared with) over the whole step.
+  void read_frozen(const Step& step, const std::vector<algorithm::Need>& needs, algorithm::Signals& signals) const;
+  generation::ScorerOptions reading() const;
 
   model::Model& policy_;
-  Reference reference_;
+  FrozenModels frozen_;
   EngineOptions options_;
 };
 

@@ -29,7 +29,7 @@ class Recorder final : public algorithm::Method {
   std::vector<Need> needs() const override { return needs_; }
   /// The whole step in one call: every number is seen together, whatever the method couples.
   algorithm::Scope scope() const override { return algorithm::Scope::kStep; }
-  algorithm::Feedback feedback() const override { return method_.feedback(); }
+  record::GroupShape shape() const override { return method_.shape(); }
   algorithm::Derived derived() const override { return method_.derived(); }
   void prepare(Batch& step, algorithm::State& state, algorithm::Metrics& metrics) const override {
     Batch seen = without_hidden(step);

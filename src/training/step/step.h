@@ -1,4 +1,4 @@
-// One optimiser step's worth of candidates, ready to be computed.
+// What one update, or several, learn from: candidates with their tokens and what is said of them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,9 +10,7 @@
 #include <vector>
 
 #include "algorithm/method.h"
-#include "data/dataset.h"
 #include "data/packing.h"
-#include "model/config.h"
 
 namespace attune::training {
 
@@ -21,6 +19,9 @@ struct Step {
   std::uint64_t number = 0;  ///< 1, 2, … keys random numbers
   std::vector<data::PackItem> items;
   std::vector<algorithm::Candidate> candidates;
+  std::vector<algorithm::Pair> pairs;  ///< GroupShape::kPairs: which candidates are compared
+  /// The items as a teacher sees them, behind its own prompt; empty: as they are.
+  std::vector<data::PackItem> teacher_items;
   /// Signals known beforehand, per candidate one number per trained token: "old_logps" of sampled candidates,
   /// "ref_logps" from a cache. A key is present for all candidates or absent.
   std::map<std::string, std::vector<std::vector<double>>> known;
@@ -36,24 +37,14 @@ struct Step {
   std::int64_t tokens() const;
   /// Offsets of trained tokens per candidate; the first token of a sequence without prompt is not trained.
   core::Offsets offsets() const;
-  algorithm::Totals totals() const;
+  /// Offsets of reasoning steps per candidate.
+  core::Offsets step_offsets() const;
+  algorithm::Totals totals() const { return algorithm::totals_of(offsets(), candidates); }
+  /// The step as its method sees it, before any signal is read. @throws Error{kRequest}: known numbers that do not fit
+  algorithm::Batch batch() const;
 };
 
-/// Appends a completion of which every token is read: for scoring texts with Engine::read, outside of
-/// training.
-/// @param group texts of one group stand together and may share their prompt
-void append_text(Step& step, std::span<const std::int32_t> prompt, std::span<const std::int32_t> completion,
-                 std::int64_t group);
-
-/// How rated rows become what a method asks for.
-struct PairingOptions {
-  std::string pairs = "best_worst";  ///< best_worst, all, adjacent
-  void declare(core::Fields& fields);
-};
-
-/// Builds a step from dataset rows: chosen and rejected, labels, groups or lists, as the method wants, with
-/// the extra candidates it asks for. Deterministic: derived candidates depend on the order of rows only.
-Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Method& method,
-                   const model::ModelConfig& config, const PairingOptions& pairing);
+/// The groups of candidates, cut into `parts` runs of about as many groups each (fewer where there are fewer groups).
+std::vector<std::vector<std::int64_t>> group_parts(const Step& step, std::int64_t parts);
 
 }  // namespace attune::training

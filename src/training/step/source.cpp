@@ -1,0 +1,11 @@
+#include "training/step/source.h"
+
+namespace attune::training {
+
+Step DatasetSteps::next(std::uint64_t update) {
+  Step step = assemble_step(stream_.next(), method_, config_, pairing_);
+  step.number = update;
+  return step;
+}
+
+}  // namespace attune::training
