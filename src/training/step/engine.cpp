@@ -53,6 +53,13 @@ model::SignalModel detached(const model::SignalModel& forwarded) {
   return values;
 }
 
+/// A reference that computed the same stream, as signals compare with it.
+std::optional<model::Other> beside(const std::optional<model::SignalModel>& reference,
+                                   const model::Readout& readout) {
+  if (!reference) return std::nullopt;
+  return model::Other{*reference, readout.rows};
+}
+
 std::vector<std::string> names_at(const std::vector<Need>& needs, Positions at) {
   std::vector<std::string> names;
   for (const auto& need : needs)
@@ -98,8 +105,8 @@ class Engine::Pass {
     model::SignalModel forwarded;
     const Phase phase(source == Source::kPolicy ? "forward, policy" : "forward, reference");
     forwarded.hidden = which.hidden(batches_[batch].forest, weights, dropout);
-    forwarded.head = which.head();
-    forwarded.score = which.score_head();
+    forwarded.head = which.head(weights);
+    forwarded.heads = which.named_heads();
     forwarded.temperature = engine_.options_.temperature;
     return forwarded;
   }
@@ -114,7 +121,8 @@ class Engine::Pass {
       const auto names = names_at(needs, at);
       if (names.empty()) continue;
       const auto readout = readout_of(batches_[batch], at, model.hidden.device());
-      const auto numbers = model::read_signals(model, readout, names, reference ? &*reference : nullptr);
+      const auto other = beside(reference, readout);
+      const auto numbers = model::read_signals(model, readout, names, other ? &*other : nullptr);
       for (const auto& need : needs)
         if (need.at == at) put(need.key(), at, batches_[batch], numbers.at(need.signal));
     }
@@ -188,9 +196,10 @@ class Engine::Pass {
     for (const Positions at : {Positions::kTokens, Positions::kLast}) {
       const auto upstream = upstream_of(batch, needs, at, weight, policy.hidden.device());
       if (upstream.empty()) continue;
+      const auto readout = readout_of(batches_[batch], at, policy.hidden.device());
+      const auto other = beside(reference, readout);
       const auto part =
-          model::backward_signals(detached(policy), readout_of(batches_[batch], at, policy.hidden.device()),
-                                  upstream, reference ? &*reference : nullptr);
+          model::backward_signals(detached(policy), readout, upstream, other ? &*other : nullptr);
       gradient = gradient.defined() ? gradient + part : part;
     }
     if (!gradient.defined() || !policy.hidden.requires_grad()) return;
