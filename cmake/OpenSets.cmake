@@ -15,9 +15,11 @@ function(attune_open_set library folder set type header)
   set_property(GLOBAL PROPERTY ATTUNE_SET_${folder}/${set} "${folder}|${set}|${type}|${header}")
 endfunction()
 
-# attune_add_entries(<target> <root>…): the target's open sets also have the files <root>/<folder>/<set>/*.cpp. Its own
-# lists take the place of those in the libraries, which are compiled once for all programs.
+# attune_add_entries(<target> <root>… [ONLY <folder>…]): the target's open sets (of these folders) also have the files
+# <root>/<folder>/<set>/*.cpp. Its own lists take the place of those in the libraries, which are compiled once for all
+# programs.
 function(attune_add_entries target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ONLY")
   get_property(sets GLOBAL PROPERTY ATTUNE_OPEN_SETS)
   foreach(known ${sets})
     get_property(row GLOBAL PROPERTY ATTUNE_SET_${known})
@@ -26,8 +28,11 @@ function(attune_add_entries target)
     list(GET row 1 set)
     list(GET row 2 type)
     list(GET row 3 header)
+    if(arg_ONLY AND NOT folder IN_LIST arg_ONLY)
+      continue()
+    endif()
     set(added "")
-    foreach(root ${ARGN})
+    foreach(root ${arg_UNPARSED_ARGUMENTS})
       file(GLOB more CONFIGURE_DEPENDS ${root}/${folder}/${set}/*.cpp)
       list(APPEND added ${more})
     endforeach()

@@ -38,7 +38,7 @@ RewardModel::RewardModel(const model::ModelOptions& options, const data::TextCod
     : model_(model::Model::load(options)),
       codec_(
           data::TextCodec::load(model_.folder(), model_.config().max_positions, model_.config().vocab_size)) {
-  need_one_output(model_.score_head().weight, options.path);
+  need_one_output(model_.named_head("score").weight, options.path);
   ids_are_foreign_ = source.tokenizer && codec_.tokenizer &&
                      source.tokenizer->fingerprint() != codec_.tokenizer->fingerprint();
 }
@@ -73,7 +73,7 @@ std::vector<double> RewardModel::score(std::span<const RewardText> texts, std::i
   for (const data::PackedBatch& batch : data::pack(items, token_budget)) {
     core::stop_if_interrupted();
     const at::Tensor rows = at::tensor(batch.last_rows, at::kLong);
-    const model::SignalModel read{model_.hidden(batch.forest), {}, 1, model_.score_head()};
+    const model::SignalModel read{.hidden = model_.hidden(batch.forest), .heads = model_.named_heads()};
     const at::Tensor scores = model::read_signals(read, {rows, at::zeros_like(rows)}, {"score"})
                                   .at("score")
                                   .to(at::kDouble)

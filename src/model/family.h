@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,8 @@ struct FamilyInfo {
   std::string summary, paper;
   std::string body_prefix;                        ///< "model." or "transformer."; may be missing in files
   std::vector<std::string> default_lora_targets;  ///< {"q_proj", "v_proj"}
+  /// How transformers' classes of a model_type begin: {"qwen2", "Qwen2"} of Qwen2ForCausalLM.
+  std::map<std::string, std::string> class_names{};
 };
 
 /// Names of one layer's modules, without prefix "body_prefix + layer path": the tensor name of a linear layer
@@ -32,9 +35,8 @@ struct TensorNames {
   std::string output;                 ///< attention output projection
   std::vector<std::string> up;        ///< {gate, up} or {up}
   std::string down;
-  std::string q_norm, k_norm;   ///< "" when absent
-  std::string score = "score";  ///< reward / classification head
-  bool conv1d = false;          ///< linear weights are stored [in, out] (GPT-2)
+  std::string q_norm, k_norm;  ///< "" when absent
+  bool conv1d = false;         ///< linear weights are stored [in, out] (GPT-2)
 };
 
 class Family {

@@ -5,19 +5,22 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <memory>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/config/fields.h"
+#include "model/adapter.h"
 #include "model/family.h"
 #include "model/transformer.h"
 
 namespace attune::model {
 
 class WeightFiles;
+struct StoredTensor;
 
 /// model=…: a path or the long form of interface.md §1.
 struct ModelOptions {
@@ -25,18 +28,6 @@ struct ModelOptions {
   std::string dtype =
       "float32";  ///< arithmetic and storage in memory: float32, bfloat16, float16; float64 for tests
   std::string adapter{}, base{};
-  void declare(core::Fields& fields);
-};
-
-/// adapter=…
-struct AdapterOptions {
-  std::string type = "none";  ///< none, lora
-  std::int64_t rank = 16;
-  double alpha = 32, dropout = 0;
-  std::vector<std::string>
-      target_modules;  ///< suffixes, one regex, or "all-linear"; empty: the family's default
-  bool rslora = false;
-  std::string init = "default";
   void declare(core::Fields& fields);
 };
 
@@ -69,10 +60,10 @@ class Model {
   static std::optional<AdapterOptions> peek_adapter(const ModelOptions& options);
   /// @throws Error{kRequest} when target_modules match no linear layer of such a model (lists what there is).
   static void require_targets(const ModelConfig& config, const AdapterOptions& options);
-  /// The names of what trainable() would give for such a model. @param score with a reward head
+  /// The names of what trainable() would give for such a model. @param heads its named heads
   static std::vector<std::string> trainable_names(const ModelConfig& config, const AdapterOptions& adapter,
-                                                  bool score);
-  /// Numbers in the weights of such a model, without a reward head.
+                                                  const std::set<std::string>& heads);
+  /// Numbers in the weights of such a model, without named heads.
   static std::int64_t count_weights(const ModelConfig& config);
   /// A model with random weights (tests, benches): normal(0, 0.02), norms one.
   static Model random(const core::Json& config, std::uint64_t seed, const std::string& dtype = "float32");
@@ -87,17 +78,22 @@ class Model {
   bool has_adapter() const;
   at::ScalarType dtype() const { return weights_.embedding.scalar_type(); }
 
-  /// Adds a fresh LoRA adapter (A Kaiming-uniform, B zero), freezes everything else. With an adapter already
+  /// Adds a fresh adapter, which changes nothing yet, and freezes everything else. With an adapter already
   /// loaded the run continues it and its present state is frozen as the reference.
   /// @throws Error{kRequest} when target_modules match no linear layer (lists what there is).
   void add_adapter(const AdapterOptions& options, std::uint64_t seed);
-  /// Gives the model a reward head `score` [1, D] if it has none (normal(0, 0.02)), trained along.
-  /// @param pad_id the tokenizer's padding, saved where config.json names none: transformers reads the head
-  /// at the last token that is not padding. -1: unknown.
-  void add_score_head(std::uint64_t seed, std::int64_t pad_id = -1);
-  /// Marks what is trained: adapter (and score head) or everything. Returns the trained parameters in file
+  /// Gives the model a named head (known_heads()) if it has none, trained along: weight normal(0, 0.02), bias
+  /// zero. A model with a `score` head is a reward model: it is saved as a sequence classifier, without its
+  /// output head. A `value` head lies beside the language model's tensors in the same file.
+  /// @param outputs numbers per row. @param pad_id the tokenizer's padding, saved where config.json names
+  /// none: transformers reads a score at the last token that is not padding. -1: unknown.
+  void add_head(const std::string& name, std::uint64_t seed, std::int64_t outputs = 1,
+                std::int64_t pad_id = -1);
+  /// Marks what is trained: adapter (and named heads) or everything. Returns the trained parameters in file
   /// order.
   std::vector<Parameter> trainable();
+  /// Puts the adapter's effect into the weights, and takes it out again; between the two the adapted layers'
+  /// plain weights are kept beside.
   void merge_adapter();
   void unmerge_adapter();
   /// Merges the adapter for good: what remains is a model of whole weights.
@@ -116,14 +112,15 @@ class Model {
   /// The output head (weight undefined in a reward model). kReference differs only where a continued adapter
   /// trains the head in full.
   Head head(Weights which = Weights::kPolicy) const;
-  Head score_head() const;  ///< weight undefined without a reward head
+  Head named_head(const std::string& name) const;   ///< weight undefined when the model has none of that name
+  std::map<std::string, Head> named_heads() const;  ///< those that there are
 
   /// Writes a Hugging Face folder that transformers loads with the same logits (config with unknown keys
   /// kept, tokenizer, template and generation_config byte for byte).
   void save(const std::string& folder, const SavedAs& options = {}) const;
   /// Writes a PEFT adapter folder (adapter_config.json, adapter_model.safetensors).
   void save_adapter(const std::string& folder) const;
-  /// save_adapter for LoRA runs, save otherwise: what OUTPUT/model and checkpoints hold. Checkpoints pass
+  /// save_adapter with an adapter, save otherwise: what OUTPUT/model and checkpoints hold. Checkpoints pass
   /// {.dtype = kMemoryDtype}, so that a resumed run continues with the same bits.
   void save_result(const std::string& folder, const SavedAs& options = {}) const;
   /// Copies weights back from what save_result wrote (resume). @throws Error{kRequest} when they do not fit.
@@ -138,9 +135,14 @@ class Model {
   static Place locate(const ModelOptions& options);
   Model() = default;
   void read_weights(const WeightFiles& files, at::ScalarType dtype);
-  void read_score(const WeightFiles& files, at::ScalarType dtype);
+  void read_heads(const WeightFiles& files, at::ScalarType dtype);
   void read_adapter(const std::string& folder);
+  void read_saved_module(const StoredTensor& stored, const std::string& name);
+  void continue_adapter(double dropout);
+  bool is_reward_model() const { return named_head("score").weight.defined(); }
   std::string config_text(const SavedAs& options) const;
+  std::vector<std::pair<std::string, at::Tensor>> adapter_tensors() const;
+  core::Json adapter_json() const;
 
   ModelConfig config_;
   TransformerWeights weights_;

@@ -6,8 +6,8 @@
 #include <map>
 
 #include "core/error.h"
-#include "model/model.h"
 #include "model/files/tensor_slots.h"
+#include "model/model.h"
 
 namespace attune::model {
 namespace {
@@ -36,10 +36,7 @@ std::vector<std::pair<std::string, at::Tensor>> Model::named_weights() {
 void Model::move_towards(const Model& other, double share) {
   const c10::NoGradGuard no_grad;
   TransformerWeights theirs = other.weights_;  // the tensors are shared
-  std::map<const at::Tensor*, const Linear*> adapted;
-  for_each_linear(theirs, [&](const Linear& linear) {
-    if (linear.adapter) adapted[&linear.weight] = &linear;
-  });
+  const auto effects = adapter_effects(theirs);
   auto mine = places_of(weights_, config_);
   const auto from = places_of(theirs, other.config_);
   const auto fits = [](const auto& a, const auto& b) {
@@ -49,20 +46,10 @@ void Model::move_towards(const Model& other, double share) {
     core::fail_request("{}: its weights have not the names and shapes of {}, so they cannot be mixed",
                        folder_, other.folder_);
   for (std::size_t i = 0; i < mine.size(); ++i) {
-    const auto linear = adapted.find(from[i].second);
-    const at::Tensor target =
-        linear == adapted.end() ? *from[i].second : linear->second->merged(Weights::kPolicy);
+    const auto effect = effects.find(from[i].second);
+    const at::Tensor target = effect == effects.end() ? *from[i].second : effect->second();
     mine[i].second->mul_(1 - share).add_(target.to(mine[i].second->scalar_type()), share);
   }
-}
-
-void Model::drop_adapter_after_merge() {
-  merge_adapter();
-  for_each_linear(weights_, [](Linear& linear) {
-    linear.adapter.reset();
-    linear.reference_adapter.reset();
-    linear.adapter_merged = false;
-  });
 }
 
 }  // namespace attune::model

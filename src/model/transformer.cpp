@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "core/error.h"
-#include "model/adapter/dropout.h"
 #include "model/block/attention.h"
+#include "model/block/dropout.h"
 #include "model/block/fused.h"
 
 namespace attune::model {

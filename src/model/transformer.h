@@ -4,11 +4,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/forest.h"
+#include "model/adapter.h"
 #include "model/config.h"
 
 namespace attune::model {
@@ -16,14 +18,6 @@ namespace attune::model {
 /// Which weights a pass uses. kReference is the frozen start: the same weights with a fresh adapter off, or
 /// with the frozen copy of a continued adapter, or (full fine-tuning with a second copy) other weights.
 enum class Weights { kPolicy, kReference };
-
-/// Low-rank update of a linear layer: y += scale * (x Aᵀ) Bᵀ (Hu et al. 2021, arXiv:2106.09685).
-struct Lora {
-  at::Tensor a;  ///< [rank, in]
-  at::Tensor b;  ///< [out, rank]
-  double scale = 1;
-  double dropout = 0;
-};
 
 /// Dropout of adapters: which numbers are dropped depends on the seed, the text of the sequence, the position
 /// and the layer, never on how sequences were batched.
@@ -38,13 +32,17 @@ struct Linear {
   at::Tensor weight;    ///< [out, in]
   at::Tensor bias;      ///< [out] or undefined
   bool conv1d = false;  ///< stored transposed in files
-  std::optional<Lora> adapter;            ///< trained or loaded
-  std::optional<Lora> reference_adapter;  ///< frozen copy for a continued run; none: reference = adapter off
-  bool adapter_merged = false;            ///< `weight` contains the adapter's update already
+  std::optional<LayerAdapter> adapter;  ///< trained or loaded
+  std::optional<LayerAdapter>
+      reference_adapter;  ///< frozen copy for a continued run; none: reference = adapter off
+  std::optional<Affine>
+      unmerged;  ///< weight and bias as they were, while theirs contain the adapter's effect
   /// @param x [T, in]. @param dropout masks for the adapter's input, or null.
   at::Tensor forward(const at::Tensor& x, Weights weights, const AdapterDropout* dropout = nullptr) const;
-  /// W plus the adapter's update, for decoding; W itself when there is none. [out, in]
+  /// Weight [out, in] and bias of a plain layer that computes the same (decoding, saving): the layer's own
+  /// where no adapter acts.
   at::Tensor merged(Weights weights) const;
+  at::Tensor merged_bias(Weights weights) const;
 };
 
 struct Norm {
@@ -62,9 +60,9 @@ struct Layer {
   Linear down;
 };
 
-/// The output head: logits = softcap(h Wᵀ + bias).
+/// A head: softcap(h Wᵀ + bias). The output head gives logits; a named head has one row per output.
 struct Head {
-  at::Tensor weight;  ///< [V, D]; the embedding itself when tied
+  at::Tensor weight;  ///< [V, D]; of the output head the embedding itself when tied
   at::Tensor bias;    ///< [V] or undefined
   double softcap = 0;
 };
@@ -78,7 +76,8 @@ struct TransformerWeights {
   Linear head;  ///< weight aliases `embedding` when tied; weight undefined in a reward model
   at::Tensor
       reference_head;  ///< frozen start of a head that a continued adapter trains in full; else undefined
-  Linear score;        ///< [labels, D] reward head, weight undefined when absent
+  std::map<std::string, Linear>
+      named_heads;  ///< beside the output head, by name (known_heads()): [outputs, D], undefined when absent
 };
 
 /// Hidden states after the final norm for every token of the stream: [T, D], on the autograd tape if grad

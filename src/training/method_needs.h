@@ -1,8 +1,10 @@
 // Questions about what a method reads, which decide what a run has to have: a reference, its distributions, a
-// score head.
+// named heads.
 #pragma once
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "algorithm/method.h"
 #include "model/signal.h"
@@ -16,7 +18,7 @@ inline bool compares_distributions(const algorithm::Need& need) {
 inline bool reads_reference(const algorithm::Need& need) {
   return need.source == algorithm::Source::kReference || compares_distributions(need);
 }
-inline bool reads_score(const algorithm::Need& need) {
+inline bool reads_head(const algorithm::Need& need) {
   return model::signal_named(need.signal).kind() == model::SignalKind::kHead;
 }
 
@@ -30,6 +32,21 @@ bool any_need(const algorithm::Method& method, auto asks) {
 bool any_term(const auto& terms, auto asks) {
   return std::any_of(terms.begin(), terms.end(),
                      [&](const auto& term) { return any_need(*term.method, asks); });
+}
+
+/// The named heads that a method reads: "score", "value".
+inline std::set<std::string> heads_of(const algorithm::Method& method) {
+  std::set<std::string> heads;
+  for (const auto& need : method.needs())
+    if (reads_head(need)) heads.insert(model::signal_named(need.signal).head().name);
+  return heads;
+}
+
+/// Those of all entries of such a list.
+std::set<std::string> heads_of_terms(const auto& terms) {
+  std::set<std::string> heads;
+  for (const auto& term : terms) heads.merge(heads_of(*term.method));
+  return heads;
 }
 
 }  // namespace attune::training

@@ -1,6 +1,7 @@
 // config.json through the model families. Input: config.json, a NUL byte, adapter_config.json (may be
 // absent).
 #include "core/json.h"
+#include "model/adapter_targets.h"
 #include "model/family.h"
 #include "model/files/peft.h"
 #include "tests/fuzz/input.h"

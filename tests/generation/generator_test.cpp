@@ -212,7 +212,7 @@ TEST(Generator, AdapterIsMergedForThePolicyAndOffForTheReference) {
   adapter.rank = 4;
   adapter.target_modules = {"all-linear"};
   model.add_adapter(adapter, 1);
-  for (model::Layer& layer : model.weights().layers) layer.down.adapter->b.data().normal_(0, 0.3);
+  for (model::Layer& layer : model.weights().layers) layer.down.adapter->tensors[1].data().normal_(0, 0.3);
   SamplingOptions options;
   options.max_new_tokens = 8;
   const std::vector<Prompt> prompts = {{numbers(5, 3), 0}};

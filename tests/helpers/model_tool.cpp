@@ -9,10 +9,10 @@
 #include "core/forest.h"
 #include "core/json.h"
 #include "core/random.h"
-#include "model/model.h"
 #include "model/files/safetensors.h"
-#include "model/signal.h"
 #include "model/files/tensor_slots.h"
+#include "model/model.h"
+#include "model/signal.h"
 
 namespace {
 
@@ -58,7 +58,7 @@ model::Weights side(const Json& request) {
 Json logits(model::Model& model, const Json& request) {
   const Packed packed(request, model.config());
   const at::Tensor hidden = model.hidden(packed.forest, side(request));
-  const auto head = request.value("score", false) ? model.score_head() : model.head(side(request));
+  const auto head = request.value("score", false) ? model.named_head("score") : model.head(side(request));
   const at::Tensor all = at::linear(hidden, head.weight, head.bias);
   Json out = Json::array();
   for (std::size_t i = 0; i < packed.ids.size(); ++i) {
@@ -73,8 +73,7 @@ Json signals(model::Model& model, const Json& request) {
   const Packed packed(request, model.config());
   const model::SignalModel fused{.hidden = model.hidden(packed.forest, side(request)),
                                  .head = model.head(side(request)),
-                                 .temperature = request.value("temperature", 1.0),
-                                 .score = {}};
+                                 .temperature = request.value("temperature", 1.0)};
   const auto read =
       model::read_signals(fused, packed.readout(), request.at("names").get<std::vector<std::string>>());
   Json out = Json::object();
@@ -90,7 +89,7 @@ Json gradients(model::Model& model, const Json& request) {
   const at::Tensor hidden = model.hidden(packed.forest);
   const model::Readout readout = packed.readout();
   const at::Tensor upstream = at::arange(readout.rows.size(0), hidden.options().requires_grad(false)).cos();
-  const model::SignalModel fused{.hidden = hidden, .head = model.head(), .temperature = 1, .score = {}};
+  const model::SignalModel fused{.hidden = hidden, .head = model.head()};
   const auto logps = model::read_signals(fused, readout, {"logps"}).at("logps");
   hidden.backward(model::backward_signals(fused, readout, {{"logps", upstream}}));
   std::vector<model::TensorToWrite> out;
@@ -113,11 +112,12 @@ void randomize(model::Model& model, std::uint64_t seed) {
   std::uint64_t record = 0;
   model::for_each_linear(model.weights(), [&](model::Linear& linear) {
     if (!linear.adapter) return;
-    const at::Tensor values = at::empty(linear.adapter->b.sizes(), at::kDouble);
+    const at::Tensor& b = linear.adapter->tensors.back();
+    const at::Tensor values = at::empty(b.sizes(), at::kDouble);
     for (std::int64_t i = 0; i < values.numel(); ++i)
       values.mutable_data_ptr<double>()[i] =
           0.1 * core::normal({.seed = seed, .record = record, .token = static_cast<std::uint64_t>(i)});
-    linear.adapter->b.copy_(values);
+    b.copy_(values);
     ++record;
   });
 }
@@ -139,7 +139,7 @@ Json answer(const Json& request) {
     model.add_adapter(adapter, 7);
     randomize(model, 11);
   }
-  if (request.value("add_score", false)) model.add_score_head(5);
+  if (request.value("add_score", false)) model.add_head("score", 5);
   if (request.value("merge", false)) model.merge_adapter();
   if (request.value("unmerge", false)) model.unmerge_adapter();
   const std::string op = request.at("op");

@@ -7,10 +7,10 @@
 
 #include "core/error.h"
 #include "core/files/files.h"
-#include "net/hub.h"
-#include "model/model.h"
-#include "model/files/peft.h"
+#include "model/adapter_targets.h"
 #include "model/files/tensor_slots.h"
+#include "model/model.h"
+#include "net/hub.h"
 #include "support.h"
 
 namespace attune::model {
@@ -118,8 +118,7 @@ TEST(ModelFiles, PatternsOfTargetModulesMatchWholePathsAndEnd) {
       return error.what();
     }
   };
-  EXPECT_THAT(refused("(q_proj"),
-              testing::HasSubstr("is malformed at byte 8: missing closing parenthesis"));
+  EXPECT_THAT(refused("(q_proj"), testing::HasSubstr("is malformed at byte 8: missing closing parenthesis"));
   EXPECT_THAT(refused("(?:.|.)+(?=A|B)"), testing::HasSubstr("cannot be matched: match limit exceeded"));
 }
 
@@ -129,12 +128,12 @@ TEST(ModelFiles, AdaptersAreRestored) {
   AdapterOptions options;
   options.type = "lora";
   model.add_adapter(options, 3);
-  model.add_score_head(4);
+  model.add_head("score", 4);
   for (auto& parameter : model.trainable()) at::Tensor(parameter.tensor.detach()).add_(0.125);
   model.save_result(folder / "adapter");
   Model again = Model::random(test::tiny_llama(), 1);
   again.add_adapter(options, 5);
-  again.add_score_head(6);
+  again.add_head("score", 6);
   EXPECT_NE(again.fingerprint(), model.fingerprint());
   again.restore(folder / "adapter");
   EXPECT_EQ(again.fingerprint(), model.fingerprint());

@@ -1,17 +1,20 @@
 #include "model/signal.h"
 
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "core/error.h"
 #include "support.h"
 
 namespace attune::model {
 namespace {
 
 struct Scene {
-  SignalModel policy, reference;
+  SignalModel policy;
+  Other other;  ///< another stream: more tokens, other rows
   Readout readout;
 };
 
@@ -21,56 +24,66 @@ Scene scene(std::int64_t vocabulary, double temperature, double softcap) {
     SignalModel out;
     out.hidden = at::randn({tokens, 6}, at::kDouble);
     out.head = {at::randn({vocabulary, 6}, at::kDouble), at::randn({vocabulary}, at::kDouble), softcap};
-    out.score = {at::randn({1, 6}, at::kDouble), {}, 0};
+    out.heads["score"] = {at::randn({3, 6}, at::kDouble), {}, 0};
+    out.heads["value"] = {at::randn({1, 6}, at::kDouble), at::randn({1}, at::kDouble), 0};
     out.temperature = temperature;
     return out;
   };
   // rows repeat: siblings share their prompt's last position
   return {make(7),
-          make(7),
+          {make(11), at::tensor({10, 4, 4, 0, 7, 2}, at::kLong)},
           {at::tensor({0, 3, 3, 3, 6, 1}, at::kLong), at::tensor({1, 0, 4, 4, 2, 3}, at::kLong)}};
 }
 
 /// From the definitions, with log_softmax.
 std::map<std::string, at::Tensor> definitions(const Scene& s) {
-  const auto logits = [&](const SignalModel& model) {
+  const auto logits = [](const SignalModel& model, const at::Tensor& rows) {
     at::Tensor z = at::linear(model.hidden, model.head.weight, model.head.bias);
     if (model.head.softcap > 0) z = at::tanh(z / model.head.softcap) * model.head.softcap;
-    return (z / model.temperature).index_select(0, s.readout.rows);
+    return (z / model.temperature).index_select(0, rows);
   };
-  const at::Tensor policy = at::log_softmax(logits(s.policy), 1);
-  const at::Tensor reference = at::log_softmax(logits(s.reference), 1);
+  const at::Tensor z = logits(s.policy, s.readout.rows), policy = at::log_softmax(z, 1);
+  const at::Tensor reference = at::log_softmax(logits(s.other.model, s.other.rows), 1);
+  const at::Tensor rows = s.policy.hidden.index_select(0, s.readout.rows);
   const at::Tensor chosen = policy.gather(1, s.readout.targets.unsqueeze(1)).squeeze(1);
   return {{"logps", chosen},
           {"entropy", -(policy.exp() * policy).sum(1)},
-          {"mean_logit", logits(s.policy).mean(1)},
+          {"mean_logit", z.mean(1)},
           {"argmax_hit", policy.argmax(1).eq(s.readout.targets).to(at::kDouble)},
           {"reference_kl", (reference.exp() * (reference - policy)).sum(1)},
           {"wpo_weight", chosen - (policy * 2).exp().sum(1).log()},
-          {"score",
-           at::linear(s.policy.hidden, s.policy.score.weight).squeeze(1).index_select(0, s.readout.rows)}};
+          {"score", at::linear(rows, s.policy.heads.at("score").weight)},
+          {"value", at::mv(rows, s.policy.heads.at("value").weight[0]) + s.policy.heads.at("value").bias}};
 }
 
 const std::vector<std::string> kAll = {"logps",        "entropy",    "argmax_hit", "mean_logit",
-                                       "reference_kl", "wpo_weight", "score"};
+                                       "reference_kl", "wpo_weight", "score",      "value"};
 
 class SignalTest : public ::testing::TestWithParam<std::tuple<double, double>> {};
 
 TEST_P(SignalTest, EqualTheirDefinitions) {
   const Scene s = scene(5, std::get<0>(GetParam()), std::get<1>(GetParam()));
-  const auto read = read_signals(s.policy, s.readout, kAll, &s.reference);
-  for (const auto& [name, expected] : definitions(s))
+  const auto read = read_signals(s.policy, s.readout, kAll, &s.other);
+  ASSERT_EQ(read.size(), signal_entries().size());
+  for (const auto& [name, expected] : definitions(s)) {
+    ASSERT_EQ(read.at(name).sizes(), expected.sizes()) << name;
     EXPECT_LT((read.at(name) - expected).abs().max().item<double>(), 1e-12) << name;
+  }
 }
 
 TEST_P(SignalTest, GradientsEqualFiniteDifferences) {
   Scene s = scene(5, std::get<0>(GetParam()), std::get<1>(GetParam()));
   std::map<std::string, at::Tensor> upstream;
-  for (const auto* name : {"logps", "entropy", "reference_kl", "score"})
+  for (const auto* name : {"logps", "entropy", "reference_kl", "value"})
     upstream[name] = at::randn({6}, at::kDouble);
-  for (auto* tensor : {&s.policy.head.weight, &s.policy.head.bias, &s.policy.score.weight})
+  upstream["score"] = at::randn({6, 3}, at::kDouble);
+  const Head &score = s.policy.heads["score"], &value = s.policy.heads["value"];
+  for (const auto* tensor :
+       {&s.policy.head.weight, &s.policy.head.bias, &score.weight, &value.weight, &value.bias})
     tensor->set_requires_grad(true);
-  const at::Tensor d_hidden = backward_signals(s.policy, s.readout, upstream, &s.reference);
+  s.other.model.head.weight.set_requires_grad(true);
+  const at::Tensor d_hidden = backward_signals(s.policy, s.readout, upstream, &s.other);
+  EXPECT_FALSE(s.other.model.head.weight.grad().defined());
   const auto loss = [&] {
     double sum = 0;
     for (const auto& [name, values] : definitions(s))
@@ -92,7 +105,7 @@ TEST_P(SignalTest, GradientsEqualFiniteDifferences) {
   check(s.policy.hidden, d_hidden);
   check(s.policy.head.weight, s.policy.head.weight.grad());
   check(s.policy.head.bias, s.policy.head.bias.grad());
-  check(s.policy.score.weight, s.policy.score.weight.grad());
+  for (const auto* tensor : {&score.weight, &value.weight, &value.bias}) check(*tensor, tensor->grad());
 }
 
 INSTANTIATE_TEST_SUITE_P(TemperatureAndSoftcap, SignalTest,
@@ -146,6 +159,26 @@ TEST(Signals, PeakMemoryDoesNotGrowWithVocabularyTimesTokens) {
   const std::size_t few = peak(128), many = peak(8192);
   EXPECT_LT(many, few + (std::size_t{1} << 20));
   EXPECT_LT(many, std::size_t{200} << 20);
+}
+
+TEST(Signals, NameAHeadThatIsNotThere) {
+  const auto message = [](const SignalModel& model, const std::string& signal,
+                          const Other* other) -> std::string {
+    try {
+      read_signals(model, {at::tensor({0}, at::kLong), at::tensor({0}, at::kLong)}, {signal}, other);
+      return "";
+    } catch (const core::Error& error) {
+      return error.what();
+    }
+  };
+  SignalModel model{.hidden = at::ones({1, 2})};
+  EXPECT_THAT(message(model, "value", nullptr), ::testing::HasSubstr("v_head.summary.weight"));
+  EXPECT_THAT(message(model, "logps", nullptr), ::testing::HasSubstr("no language-model head"));
+  model.head.weight = at::ones({4, 2});
+  Other other{model, at::tensor({0}, at::kLong)};
+  other.model.head.weight = at::ones({5, 2});
+  EXPECT_THAT(message(model, "reference_kl", &other),
+              ::testing::HasSubstr("vocabulary of 5 tokens and this one 4"));
 }
 
 TEST(Signals, KnowTheirNames) {

@@ -11,10 +11,10 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "model/adapter/dropout.h"
+#include "model/block/dropout.h"
+#include "model/files/tensor_slots.h"
 #include "model/model.h"
 #include "model/signal.h"
-#include "model/files/tensor_slots.h"
 #include "support.h"
 
 namespace attune::model {
@@ -54,8 +54,7 @@ double weighted_logps(Model& model, const Case& one, bool share) {
   const auto forest = one.forest(share);
   const Readout readout = readout_of(one, forest);
   const auto logps =
-      read_signals({.hidden = model.hidden(forest), .head = model.head(), .score = {}}, readout, {"logps"})
-          .at("logps");
+      read_signals({.hidden = model.hidden(forest), .head = model.head()}, readout, {"logps"}).at("logps");
   return (logps * at::arange(logps.size(0), at::kDouble).cos()).sum().item<double>();
 }
 
@@ -64,8 +63,7 @@ void backward(Model& model, const Case& one, bool share) {
   const Readout readout = readout_of(one, forest);
   const at::Tensor hidden = model.hidden(forest);
   const at::Tensor upstream = at::arange(readout.rows.size(0), at::kDouble).cos();
-  hidden.backward(backward_signals({.hidden = hidden, .head = model.head(), .score = {}}, readout,
-                                   {{"logps", upstream}}));
+  hidden.backward(backward_signals({.hidden = hidden, .head = model.head()}, readout, {{"logps", upstream}}));
 }
 
 /// d/dh of weighted_logps along `directions`, by the five-point rule, on the unshared path.
@@ -194,7 +192,7 @@ AdapterOptions lora(std::vector<std::string> targets, double dropout = 0) {
 
 void fill_b(Model& model) {
   for_each_linear(model.weights(), [](Linear& linear) {
-    if (linear.adapter) at::Tensor(linear.adapter->b.detach()).normal_(0, 0.3);
+    if (linear.adapter) at::Tensor(linear.adapter->tensors[1].detach()).normal_(0, 0.3);
   });
 }
 

@@ -58,7 +58,7 @@ class EveryMethod : public ::testing::TestWithParam<std::string> {
     const auto rows = fixture::random_rows(5, fixture::candidates_for(*method_), 7);
     const auto views = fixture::views(rows);
     model_.emplace(fixture::tiny_model());
-    if (scored()) model_->add_score_head(3);
+    if (scored()) model_->add_head("score", 3);
     start_.emplace(fixture::tiny_model());
     step_ = assemble_step(views, *method_, model_->config(), {});
   }

@@ -5,10 +5,11 @@
 #include "cli/recipes.h"
 #include "core/error.h"
 #include "data/format.h"
-#include "report/metric_names.h"
 #include "feedback/rule.h"
+#include "model/adapter.h"
 #include "model/family.h"
 #include "model/model.h"
+#include "report/metric_names.h"
 #include "training/optimizer/schedule.h"
 
 namespace attune::cli {
@@ -88,11 +89,17 @@ Rows commands() {
 }
 
 Rows adapters() {
+  Rows rows = {row("none", "", "Every weight is trained.")};
   model::AdapterOptions options;
-  return {row("none", "", "Every weight is trained."),
-          row("lora", "Hu et al. 2021, arXiv:2106.09685",
-              "Low-rank updates beside frozen linear layers, written as PEFT writes them.",
-              core::options_json(core::fields_of(options)))};
+  const Json all = core::options_json(core::fields_of(options));
+  for (const auto& [name, make] : model::adapter_entries()) {
+    const auto info = make()->info();
+    Json heeded = Json::array();
+    for (const Json& option : all)
+      if (info.heeds(option["name"].get<std::string>())) heeded.push_back(option);
+    rows.push_back(row(info.name, info.paper, info.summary, std::move(heeded)));
+  }
+  return rows;
 }
 
 Rows schedules() {

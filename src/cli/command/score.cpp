@@ -75,7 +75,7 @@ std::vector<std::vector<double>> token_logps(const model::Model& model, const st
       places.resize(rows.size(), static_cast<std::int64_t>(owner));
     }
     const model::Readout readout{at::tensor(rows, at::kLong), at::tensor(targets, at::kLong)};
-    const model::SignalModel read{model.hidden(batch.forest), model.head(), 1, {}};
+    const model::SignalModel read{.hidden = model.hidden(batch.forest), .head = model.head()};
     const at::Tensor values =
         model::read_signals(read, readout, {"logps"}).at("logps").to(at::kDouble).contiguous();
     for (std::size_t i = 0; i < places.size(); ++i) {

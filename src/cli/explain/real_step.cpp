@@ -5,8 +5,8 @@
 #include "cli/explain/records.h"
 #include "cli/explain/step_json.h"
 #include "core/error.h"
-#include "training/step/explained_step.h"
 #include "training/method_needs.h"
+#include "training/step/explained_step.h"
 
 namespace attune::cli {
 namespace {
@@ -36,9 +36,10 @@ class RecordExplainer {
  private:
   void load() {
     model_.emplace(model::Model::load(options_.model));
-    had_score_head_ = model_->score_head().weight.defined();
-    if (any_need(method_, training::reads_score))
-      model_->add_score_head(static_cast<std::uint64_t>(options_.compute.seed));
+    for (const std::string& head : training::heads_of(method_)) {
+      heads_[head + "_head"] = model_->named_head(head).weight.defined() ? "model" : "fresh";
+      model_->add_head(head, static_cast<std::uint64_t>(options_.compute.seed));
+    }
     need_head(*model_, options_.model.path);
     codec_ =
         data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
@@ -55,7 +56,7 @@ class RecordExplainer {
   void need_head(const model::Model& model, const std::string& path) const {
     if (model.head().weight.defined()) return;
     for (const Need& need : method_.needs())
-      if (!training::reads_score(need))
+      if (!training::reads_head(need))
         core::fail_request("{}: has no language-model head (a reward model?), and {} reads '{}'", path,
                            method_.info().name, need.key());
   }
@@ -81,7 +82,7 @@ class RecordExplainer {
     result["reference"] = !shows_reference() ? Json()
                           : reference_       ? Json(options_.reference.path)
                                              : Json("policy");
-    if (any_need(method_, training::reads_score)) result["score_head"] = had_score_head_ ? "model" : "fresh";
+    result.update(heads_);
     result["data"] = options_.data.name();
     result["format"] = found.format;
     result["record"] = options_.record;
@@ -96,7 +97,7 @@ class RecordExplainer {
   algorithm::Method& method_;
   RealStepOptions& options_;
   std::optional<model::Model> model_, reference_;
-  bool had_score_head_ = false;
+  Json heads_ = Json::object();  ///< "score_head": whether the model brought it or it is fresh
   data::TextCodec codec_;
 };
 

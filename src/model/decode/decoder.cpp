@@ -116,7 +116,7 @@ Decoder::Decoder(const TransformerWeights& weights, const ModelConfig& config, W
   const c10::InferenceMode no_gradients;
   const auto taken = [this, which](const Linear& linear) {
     work_per_row_ += linear.weight.numel();
-    return DecodeLinear{linear.merged(which), linear.bias};
+    return DecodeLinear{linear.merged(which), linear.merged_bias(which)};
   };
   const auto all_taken = [&taken](const std::vector<Linear>& linears) {
     std::vector<DecodeLinear> result;

@@ -17,7 +17,8 @@ class Gpt2 final : public Family {
                 "https://cdn.openai.com/better-language-models/"
                 "language_models_are_unsupervised_multitask_learners.pdf",
             .body_prefix = "transformer.",
-            .default_lora_targets = {"c_attn"}};
+            .default_lora_targets = {"c_attn"},
+            .class_names = {{"gpt2", "GPT2"}}};
   }
 
   ModelConfig configure(const core::Json& json, const std::string& where) const override {

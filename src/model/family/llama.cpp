@@ -30,7 +30,8 @@ class Llama final : public Family {
             "Pre-norm decoder with RMSNorm, rotary positions and a gated SiLU MLP: Llama, Mistral, Qwen2.",
         .paper = "arXiv:2302.13971",
         .body_prefix = "model.",
-        .default_lora_targets = {"q_proj", "v_proj"}};
+        .default_lora_targets = {"q_proj", "v_proj"},
+        .class_names = {{"llama", "Llama"}, {"mistral", "Mistral"}, {"qwen2", "Qwen2"}}};
   }
 
   ModelConfig configure(const core::Json& json, const std::string& where) const override {

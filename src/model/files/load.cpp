@@ -1,19 +1,16 @@
 // Model::load and Model::random.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <filesystem>
 
 #include "core/error.h"
 #include "core/files/files.h"
-#include "core/random.h"
-#include "core/threads.h"
-#include "net/hub.h"
-#include "model/model.h"
 #include "model/files/peft.h"
 #include "model/files/safetensors.h"
 #include "model/files/tensor_slots.h"
 #include "model/files/weight_loading.h"
+#include "model/model.h"
+#include "net/hub.h"
 
 namespace attune::model {
 namespace {
@@ -29,20 +26,6 @@ ModelConfig configure(const core::Json& json, const std::string& where) {
       if (name.is_string() && name.get<std::string>().ends_with("ForSequenceClassification"))
         config.sequence_classification = true;
   return config;
-}
-
-void fill_normal(const at::Tensor& tensor, double deviation, std::uint64_t seed, std::uint64_t record) {
-  at::Tensor values = at::empty(tensor.sizes(), at::kDouble);
-  double* data = values.mutable_data_ptr<double>();
-  core::parallel_for(values.numel(), at::get_num_threads(),
-                     [&](std::int64_t, std::int64_t from, std::int64_t to) {
-                       for (std::int64_t i = from; i < to; ++i)
-                         data[i] = deviation * core::normal({.seed = seed,
-                                                             .purpose = core::Purpose::kInit,
-                                                             .record = record,
-                                                             .token = static_cast<std::uint64_t>(i)});
-                     });
-  tensor.copy_(values);
 }
 
 }  // namespace
@@ -129,20 +112,18 @@ void Model::read_weights(const WeightFiles& files, at::ScalarType dtype) {
   }
   if (!missing.empty()) fail_missing(files, missing, config_path);
   if (config_.tie_embeddings && !config_.sequence_classification) weights_.head.weight = weights_.embedding;
-  read_score(files, dtype);
+  read_heads(files, dtype);
 }
 
-void Model::read_score(const WeightFiles& files, at::ScalarType dtype) {
-  const StoredTensor* stored = files.find(weights_.score.path + ".weight");
-  if (!stored) {
-    if (config_.sequence_classification)
-      fail_missing(files, {weights_.score.path + ".weight"}, folder_ + "/config.json");
-    return;
+void Model::read_heads(const WeightFiles& files, at::ScalarType dtype) {
+  for (auto& [name, head] : weights_.named_heads) {
+    const StoredTensor *weight = files.find(head.path + ".weight"), *bias = files.find(head.path + ".bias");
+    if (weight) head.weight = load_head_weight(*weight, config_, dtype);
+    if (bias) head.bias = bias->load(dtype);
+    if (!weight && name == "score" && config_.sequence_classification)
+      fail_missing(files, {head.path + ".weight"}, folder_ + "/config.json");
   }
-  if (stored->shape.size() != 2 || stored->shape[1] != config_.hidden_size)
-    core::fail_request("{}: tensor '{}' has shape {}: a reward head is [labels, {} = {}]", stored->file,
-                       stored->name, shape_text(stored->shape), config_.keys.hidden, config_.hidden_size);
-  weights_.score.weight = stored->load(dtype);
+  check_head_biases(weights_, files.where());
 }
 
 Model Model::random(const core::Json& config, std::uint64_t seed, const std::string& dtype) {
@@ -163,16 +144,8 @@ Model Model::random(const core::Json& config, std::uint64_t seed, const std::str
   auto& weights = model.weights_;
   if (model.config_.tie_embeddings && !model.config_.sequence_classification)
     weights.head.weight = weights.embedding;
-  if (model.config_.sequence_classification) model.add_score_head(seed);
+  if (model.config_.sequence_classification) model.add_head("score", seed);
   return model;
-}
-
-void Model::add_score_head(std::uint64_t seed, std::int64_t pad_id) {
-  if (weights_.score.weight.defined()) return;
-  if (config_.pad_id < 0) config_.pad_id = pad_id;
-  weights_.score.weight =
-      at::empty({1, config_.hidden_size}, weights_.embedding.options().requires_grad(false));
-  fill_normal(weights_.score.weight, 0.02, seed, core::fingerprint("score"));
 }
 
 }  // namespace attune::model

@@ -1,14 +1,13 @@
-// PEFT's LoRA folders (formats.md §8): which modules an adapter targets, reading and writing its files.
+// PEFT's adapter folders (formats.md §8): adapter_config.json and adapter_model.safetensors of any kind of
+// adapter that model/adapter/ knows.
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/json.h"
-#include "core/pattern.h"
-#include "model/model.h"
+#include "model/adapter.h"
 #include "model/files/safetensors.h"
 
 namespace attune::model {
@@ -16,41 +15,25 @@ namespace attune::model {
 /// The prefix of every key in adapter_model.safetensors.
 inline constexpr const char* kPeftPrefix = "base_model.model.";
 
-/// Which linear layers get an adapter. A list of suffixes ("q_proj", "self_attn.q_proj"), one regular
-/// expression over whole paths (a single entry with characters such as * or |), or "all-linear".
-class TargetMatcher {
- public:
-  /// @throws Error{kRequest} for an invalid regular expression.
-  explicit TargetMatcher(std::vector<std::string> targets);
-  bool matches(const std::string& path) const;
-  static bool is_regex(const std::vector<std::string>& targets);
-
- private:
-  std::vector<std::string> targets_;
-  std::optional<core::Pattern> pattern_;
-};
-
-/// One layer's adapter as read.
-struct StoredLora {
-  const StoredTensor* a = nullptr;
-  const StoredTensor* b = nullptr;
-};
-
 /// A checked adapter folder.
 struct PeftFolder {
   std::string path;
   core::Json config;  ///< adapter_config.json
+  const Adapter* kind;
   WeightFiles files;
-  std::map<std::string, StoredLora> loras;  ///< by module path
-  std::map<std::string, const StoredTensor*>
-      saved_modules;  ///< full copies, by tensor name without the prefix
+  /// The tensors of each module's adapter in the order of kind->tensors(), by module path.
+  std::map<std::string, std::vector<const StoredTensor*>> layers;
+  /// Full copies of other modules' tensors, by name without the prefix.
+  std::map<std::string, const StoredTensor*> saved_modules;
 
-  /// @throws Error{kRequest}: not LoRA, DoRA, trained biases, embedding adapters, an A without its B …
+  /// @throws Error{kRequest}: a kind of adapter that is not known, features that are not there, a module with
+  /// a part of its tensors …
   explicit PeftFolder(const std::string& folder);
-  double alpha_of(const std::string& path) const;
-  std::int64_t rank_of(const std::string& path) const;
-  /// lora_alpha / r, or / sqrt(r) with use_rslora; per-module patterns applied.
-  double scale_of(const std::string& path) const;
+  /// One module's adapter. @throws Error{kRequest} when it does not fit the layer.
+  LayerAdapter load(const std::string& module, std::int64_t out, std::int64_t in, at::ScalarType type) const;
+
+ private:
+  void sort_in(const std::string& name);
 };
 
 /// What adapter_config.json says of an adapter, in our words. @throws Error{kRequest}
@@ -58,5 +41,10 @@ AdapterOptions adapter_options_of(const std::string& folder);
 
 /// base_model_name_or_path of adapter_config.json. @throws Error{kRequest} when missing.
 std::string base_of_adapter(const std::string& folder);
+
+/// adapter_config.json of an adapter that was trained from `options`. `modules` are the last names of the
+/// layers that have one, which is what "all-linear" stands for.
+core::Json adapter_config_json(const AdapterOptions& options, const std::string& base,
+                               const std::vector<std::string>& modules, bool conv1d);
 
 }  // namespace attune::model

@@ -2,18 +2,17 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
-#include <cmath>
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files/files.h"
-#include "model/model.h"
 #include "model/files/peft.h"
 #include "model/files/safetensors.h"
 #include "model/files/tensor_slots.h"
-#include "model/files/weight_loading.h"
+#include "model/model.h"
 
 namespace attune::model {
 namespace {
@@ -45,10 +44,8 @@ void copy_companions(const std::string& from, const std::string& to) {
           core::read_file(entry.path().string()));
 }
 
-/// "LlamaForCausalLM" → "LlamaForSequenceClassification".
-std::string classifier_name(const core::Json& config) {
-  static const std::map<std::string, std::string> kClasses = {
-      {"llama", "Llama"}, {"mistral", "Mistral"}, {"qwen2", "Qwen2"}, {"gpt2", "GPT2"}};
+/// "LlamaForCausalLM" → "LlamaForSequenceClassification"; a config.json that names no class has its family's.
+std::string classifier_name(const core::Json& config, const FamilyInfo& family) {
   std::string stem;
   const auto architectures = config.find("architectures");
   if (architectures != config.end() && architectures->is_array() && !architectures->empty() &&
@@ -56,17 +53,10 @@ std::string classifier_name(const core::Json& config) {
     stem = (*architectures)[0].get<std::string>();
   for (const char* suffix : {"ForCausalLM", "LMHeadModel", "Model"})
     if (stem.ends_with(suffix)) stem.resize(stem.size() - std::string_view(suffix).size());
-  const auto type = config.find("model_type");
-  if (stem.empty() && type != config.end() && type->is_string()) {
-    const auto known = kClasses.find(type->get<std::string>());
-    if (known != kClasses.end()) stem = known->second;
-  }
+  const auto named = family.class_names.find(config.value("model_type", ""));
+  if (stem.empty() && named != family.class_names.end()) stem = named->second;
   return stem + "ForSequenceClassification";
 }
-
-std::string base_name(const std::string& path) { return path.substr(path.rfind('.') + 1); }
-
-std::int64_t rank_in(const Lora& lora) { return lora.a.size(0); }
 
 TensorToWrite to_write(std::string name, const at::Tensor& tensor, at::ScalarType dtype) {
   return {std::move(name), dtype, tensor.sizes().vec(), [tensor] { return tensor; }};
@@ -81,10 +71,10 @@ std::string Model::config_text(const SavedAs& options) const {
     json[json.contains("dtype") ? "dtype" : "torch_dtype"] = options.dtype;
     changed = true;
   }
-  if (weights_.score.weight.defined() && !config_.sequence_classification) {
-    json["architectures"] = core::Json::array({classifier_name(json)});
+  if (is_reward_model() && !config_.sequence_classification) {
+    json["architectures"] = core::Json::array({classifier_name(json, family_with(config_).info())});
     core::Json labels = core::Json::object(), ids = core::Json::object();
-    for (std::int64_t i = 0; i < weights_.score.weight.size(0); ++i) {
+    for (std::int64_t i = 0; i < named_head("score").weight.size(0); ++i) {
       labels[std::to_string(i)] = "LABEL_" + std::to_string(i);
       ids["LABEL_" + std::to_string(i)] = i;
     }
@@ -109,11 +99,7 @@ void Model::save(const std::string& folder, const SavedAs& options) const {
   core::write_file_atomically(core::join_path(folder, "config.json"), config_text(options));
   if (!folder_.empty()) copy_companions(folder_, folder);
   TransformerWeights weights = weights_;  // tensors are shared, not copied
-  std::map<const at::Tensor*, const Linear*> adapted;
-  for_each_linear(weights, [&](const Linear& linear) {
-    if (linear.adapter && !linear.adapter_merged) adapted[&linear.weight] = &linear;
-  });
-  const bool reward_model = weights.score.weight.defined();
+  const auto effects = adapter_effects(weights);
   ModelConfig config = config_;
   if (!ties_in_config_)
     config.tie_embeddings = false;  // config.json stays, so both names must be in the file
@@ -121,131 +107,69 @@ void Model::save(const std::string& folder, const SavedAs& options) const {
   std::vector<TensorToWrite> tensors;
   for (const TensorSlot& slot : tensor_slots(weights, config)) {
     const bool is_head = slot.place == &weights.head.weight || slot.place == &weights.head.bias;
-    if (is_head && reward_model) continue;
-    const Linear* linear = adapted.contains(slot.place) ? adapted.at(slot.place) : nullptr;
+    if (is_head && is_reward_model()) continue;
+    const auto effect = effects.find(slot.place);
     const at::Tensor value = *slot.place;
+    const std::function<at::Tensor()> get =
+        effect != effects.end() ? effect->second : [value] { return value; };
     const bool transposed = slot.transposed;
-    tensors.push_back({slot.name, type, slot.stored_sizes(), [=] {
-                         const at::Tensor now = linear ? linear->merged(Weights::kPolicy) : value;
-                         return transposed ? now.t() : now;
-                       }});
+    tensors.push_back(
+        {slot.name, type, slot.stored_sizes(), [get, transposed] { return transposed ? get().t() : get(); }});
   }
-  if (reward_model) tensors.push_back(to_write(weights.score.path + ".weight", weights.score.weight, type));
+  for (const auto& [name, tensor] : head_tensors(weights)) tensors.push_back(to_write(name, tensor, type));
   write_weight_files(folder, std::move(tensors), options.shard_bytes);
+}
+
+/// Every tensor of the adapter's file, by its name there: the adapters, then whole modules that are trained
+/// with them.
+std::vector<std::pair<std::string, at::Tensor>> Model::adapter_tensors() const {
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for_each_linear(weights_, [&](const Linear& linear) {
+    if (!linear.adapter) return;
+    const auto parts = linear.adapter->kind->tensors();
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      tensors.emplace_back(kPeftPrefix + linear.path + parts[i].suffix, linear.adapter->tensors[i]);
+  });
+  for (const auto& [name, tensor] : head_tensors(weights_)) tensors.emplace_back(kPeftPrefix + name, tensor);
+  if (head_in_adapter_)
+    tensors.emplace_back(kPeftPrefix + weights_.head.path + ".weight", weights_.head.weight);
+  return tensors;
+}
+
+core::Json Model::adapter_json() const {
+  core::Json json = adapter_json_;
+  if (json.is_null()) {
+    std::set<std::string> modules;
+    bool conv1d = false;
+    for_each_linear(weights_, [&](const Linear& linear) {
+      if (!linear.adapter) return;
+      modules.insert(linear.path.substr(linear.path.rfind('.') + 1));
+      conv1d = linear.conv1d;
+    });
+    json = adapter_config_json(adapter_options_, name_, {modules.begin(), modules.end()}, conv1d);
+  }
+  // PEFT looks these up in the base model, where transformers' classes have a score and an output head; it
+  // passes over the tensors of other heads.
+  core::Json saved_modules = core::Json::array();
+  if (is_reward_model()) saved_modules.push_back(weights_.named_heads.at("score").path);
+  if (head_in_adapter_) saved_modules.push_back(weights_.head.path);
+  if (!saved_modules.empty()) json["modules_to_save"] = saved_modules;
+  if (is_reward_model()) json["task_type"] = "SEQ_CLS";
+  return json;
 }
 
 void Model::save_adapter(const std::string& folder) const {
   if (!has_adapter()) core::fail_request("this model has no adapter to save");
   std::vector<TensorToWrite> tensors;
-  std::set<std::string> names;
-  std::int64_t rank = 0;
-  bool conv1d = false;
-  for_each_linear(weights_, [&](const Linear& linear) {
-    if (!linear.adapter) return;
-    const std::string path = kPeftPrefix + linear.path;
-    tensors.push_back(to_write(path + ".lora_A.weight", linear.adapter->a, linear.adapter->a.scalar_type()));
-    tensors.push_back(to_write(path + ".lora_B.weight", linear.adapter->b, linear.adapter->b.scalar_type()));
-    names.insert(base_name(linear.path));
-    rank = rank_in(*linear.adapter);
-    conv1d = linear.conv1d;
-  });
-  core::Json saved_modules = core::Json::array();
-  for (const Linear* full : {&weights_.score, &weights_.head}) {
-    if (full == &weights_.head ? !head_in_adapter_ : !full->weight.defined()) continue;
-    tensors.push_back(
-        to_write(kPeftPrefix + full->path + ".weight", full->weight, full->weight.scalar_type()));
-    saved_modules.push_back(full->path);
-  }
-  core::Json json = adapter_json_;
-  if (json.is_null()) {
-    const auto& options = adapter_options_;
-    core::Json targets = options.target_modules;
-    if (TargetMatcher::is_regex(options.target_modules)) targets = options.target_modules[0];
-    if (options.target_modules == std::vector<std::string>{"all-linear"}) targets = names;
-    json = {{"peft_type", "LORA"},
-            {"task_type", "CAUSAL_LM"},
-            {"base_model_name_or_path", name_},
-            {"revision", nullptr},
-            {"inference_mode", true},
-            {"r", rank},
-            {"lora_alpha", options.alpha},
-            {"lora_dropout", options.dropout},
-            {"target_modules", targets},
-            {"bias", "none"},
-            {"fan_in_fan_out", conv1d},
-            {"use_rslora", options.rslora},
-            {"use_dora", false},
-            {"init_lora_weights", true},
-            {"modules_to_save", nullptr},
-            {"rank_pattern", core::Json::object()},
-            {"alpha_pattern", core::Json::object()},
-            {"layers_to_transform", nullptr},
-            {"layers_pattern", nullptr}};
-    if (options.alpha == std::floor(options.alpha))
-      json["lora_alpha"] = static_cast<std::int64_t>(options.alpha);
-  }
-  if (!saved_modules.empty()) json["modules_to_save"] = saved_modules;
-  if (weights_.score.weight.defined()) json["task_type"] = "SEQ_CLS";
+  for (const auto& [name, tensor] : adapter_tensors())
+    tensors.push_back(to_write(name, tensor, tensor.scalar_type()));
   core::ensure_folder(folder);
   write_safetensors(core::join_path(folder, "adapter_model.safetensors"), std::move(tensors));
-  core::write_file_atomically(core::join_path(folder, "adapter_config.json"), json.dump(2) + "\n");
+  core::write_file_atomically(core::join_path(folder, "adapter_config.json"), adapter_json().dump(2) + "\n");
 }
 
 void Model::save_result(const std::string& folder, const SavedAs& options) const {
   has_adapter() ? save_adapter(folder) : save(folder, options);
-}
-
-void Model::restore(const std::string& folder) {
-  const c10::NoGradGuard no_grad;
-  const bool lora = has_adapter();
-  const WeightFiles files(folder, lora ? "adapter_model.safetensors" : "model.safetensors");
-  const auto copy = [&](const std::string& name, const at::Tensor& into, bool transposed) {
-    const StoredTensor* stored = files.find(name);
-    if (!stored)
-      core::fail_request("{}: tensor '{}' is missing: this is no checkpoint of the run", files.where(), name);
-    const at::Tensor value = stored->load(into.scalar_type());
-    const at::Tensor oriented = transposed && value.dim() == 2 ? value.t() : value;
-    if (!oriented.sizes().equals(into.sizes()))
-      core::fail_request("{}: tensor '{}' has shape {}, the run has {}", files.where(), name,
-                         shape_text(stored->shape), shape_text(into.sizes()));
-    at::Tensor(into.detach()).copy_(oriented);
-  };
-  const std::string prefix = lora ? kPeftPrefix : "";
-  if (lora) {
-    for_each_linear(weights_, [&](Linear& linear) {
-      if (!linear.adapter) return;
-      copy(prefix + linear.path + ".lora_A.weight", linear.adapter->a, false);
-      copy(prefix + linear.path + ".lora_B.weight", linear.adapter->b, false);
-    });
-    if (head_in_adapter_) copy(prefix + weights_.head.path + ".weight", weights_.head.weight, false);
-  } else {
-    for (const TensorSlot& slot : tensor_slots(weights_, config_)) {
-      const bool is_head = slot.place == &weights_.head.weight || slot.place == &weights_.head.bias;
-      if (is_head && weights_.score.weight.defined()) continue;
-      copy(slot.name, *slot.place, slot.transposed);
-    }
-  }
-  if (weights_.score.weight.defined())
-    copy(prefix + weights_.score.path + ".weight", weights_.score.weight, false);
-}
-
-std::uint64_t Model::fingerprint() const {
-  std::uint64_t print = core::fingerprint(core::to_line(config_.raw));
-  const auto add = [&](const at::Tensor& tensor) {
-    if (!tensor.defined()) return;
-    const at::Tensor value = tensor.detach().to(at::kCPU).contiguous();
-    print = core::fingerprint({static_cast<const char*>(value.const_data_ptr()), value.nbytes()}, print);
-  };
-  TransformerWeights weights = weights_;
-  for (const TensorSlot& slot : tensor_slots(weights, config_)) add(*slot.place);
-  for_each_linear(weights, [&](const Linear& linear) {
-    if (!linear.adapter) return;
-    add(linear.adapter->a);
-    add(linear.adapter->b);
-    print = core::fingerprint(fmt::format("{}:{}", linear.path, linear.adapter->scale), print);
-  });
-  add(weights.score.weight);
-  return print;
 }
 
 }  // namespace attune::model

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "model/signal.h"
 
 namespace attune::model {
 namespace {
@@ -103,7 +104,7 @@ TransformerWeights make_skeleton(const ModelConfig& config, const Family& family
   if (!names.positions.empty()) weights.positions_path = prefix + names.positions;
   weights.final_norm.path = prefix + names.final_norm;
   weights.head.path = names.head;
-  weights.score.path = names.score;
+  for (const auto& [name, head] : known_heads()) weights.named_heads[name].path = head.path;
   for (std::int64_t i = 0; i < config.layers; ++i) {
     const auto place = [&](const std::string& name) { return name.empty() ? "" : in_layer(prefix, name, i); };
     const auto linear = [&](const std::string& name) {
@@ -124,6 +125,26 @@ TransformerWeights make_skeleton(const ModelConfig& config, const Family& family
     weights.layers.push_back(std::move(layer));
   }
   return weights;
+}
+
+std::vector<std::pair<std::string, at::Tensor>> head_tensors(const TransformerWeights& weights) {
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const auto& [name, head] : weights.named_heads) {
+    if (head.weight.defined()) tensors.emplace_back(head.path + ".weight", head.weight);
+    if (head.bias.defined()) tensors.emplace_back(head.path + ".bias", head.bias);
+  }
+  return tensors;
+}
+
+std::map<const at::Tensor*, std::function<at::Tensor()>> adapter_effects(const TransformerWeights& weights) {
+  std::map<const at::Tensor*, std::function<at::Tensor()>> effects;
+  for_each_linear(weights, [&](const Linear& linear) {
+    if (!linear.adapter) return;
+    effects[&linear.weight] = [&linear] { return linear.merged(Weights::kPolicy); };
+    if (linear.bias.defined())
+      effects[&linear.bias] = [&linear] { return linear.merged_bias(Weights::kPolicy); };
+  });
+  return effects;
 }
 
 std::vector<TensorSlot> tensor_slots(TransformerWeights& weights, const ModelConfig& config) {

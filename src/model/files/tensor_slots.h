@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/family.h"
@@ -29,14 +32,21 @@ struct TensorSlot {
   std::vector<std::int64_t> stored_sizes() const;  ///< in the file
 };
 
-/// Paths and flags of every module, without tensors. The reward head stays empty.
+/// Paths and flags of every module, without tensors, those of the named heads (known_heads()) included.
 TransformerWeights make_skeleton(const ModelConfig& config, const Family& family);
 
 /// Every tensor that the config asks for, in module order. The output head is listed unless it is tied or the
 /// config describes a classifier.
 std::vector<TensorSlot> tensor_slots(TransformerWeights& weights, const ModelConfig& config);
 
-/// Calls visit(linear) for every linear layer of the body (not the head, not the score).
+/// Weights and biases of the named heads that there are, by their names in the file.
+std::vector<std::pair<std::string, at::Tensor>> head_tensors(const TransformerWeights& weights);
+
+/// What adapted layers hold in the place of their weights and biases once the adapters are merged; computed
+/// when called. Points into `weights`.
+std::map<const at::Tensor*, std::function<at::Tensor()>> adapter_effects(const TransformerWeights& weights);
+
+/// Calls visit(linear) for every linear layer of the body (not the heads).
 template <class Weights, class Visit>
 void for_each_linear(Weights& weights, Visit visit) {
   for (auto& layer : weights.layers) {

@@ -1,11 +1,14 @@
 #include "model/files/weight_loading.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <sstream>
 
 #include "core/error.h"
+#include "core/random.h"
+#include "core/threads.h"
 
 namespace attune::model {
 namespace {
@@ -50,6 +53,37 @@ at::Tensor load_slot(const StoredTensor& stored, const TensorSlot& slot, const M
   }
   at::Tensor value = stored.load(dtype);
   return slot.transposed ? value.t().contiguous() : value;
+}
+
+at::Tensor load_head_weight(const StoredTensor& stored, const ModelConfig& config, at::ScalarType dtype) {
+  if (stored.shape.size() != 2 || stored.shape[1] != config.hidden_size)
+    core::fail_request("{}: tensor '{}' has shape {}: such a head is [outputs, {} = {}]", stored.file,
+                       stored.name, shape_text(stored.shape), config.keys.hidden, config.hidden_size);
+  return stored.load(dtype);
+}
+
+void check_head_biases(const TransformerWeights& weights, const std::string& where) {
+  for (const auto& [name, head] : weights.named_heads) {
+    if (!head.bias.defined()) continue;
+    const std::int64_t outputs = head.weight.defined() ? head.weight.size(0) : 0;
+    if (head.bias.dim() != 1 || head.bias.size(0) != outputs)
+      core::fail_request("{}: tensor '{}.bias' has shape {}, but its weight has {} outputs", where, head.path,
+                         shape_text(head.bias.sizes()), outputs);
+  }
+}
+
+void fill_normal(const at::Tensor& tensor, double deviation, std::uint64_t seed, std::uint64_t record) {
+  at::Tensor values = at::empty(tensor.sizes(), at::kDouble);
+  double* data = values.mutable_data_ptr<double>();
+  core::parallel_for(values.numel(), at::get_num_threads(),
+                     [&](std::int64_t, std::int64_t from, std::int64_t to) {
+                       for (std::int64_t i = from; i < to; ++i)
+                         data[i] = deviation * core::normal({.seed = seed,
+                                                             .purpose = core::Purpose::kInit,
+                                                             .record = record,
+                                                             .token = static_cast<std::uint64_t>(i)});
+                     });
+  tensor.copy_(values);
 }
 
 void fail_missing(const WeightFiles& files, const std::vector<std::string>& missing,

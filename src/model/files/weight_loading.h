@@ -1,6 +1,7 @@
 // Fills a transformer from weight files, with messages that lead to the cause.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "model/files/safetensors.h"
@@ -18,6 +19,16 @@ const StoredTensor* find_stored(const WeightFiles& files, const std::string& nam
 /// values.
 at::Tensor load_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelConfig& config,
                      const std::string& config_path, at::ScalarType dtype);
+
+/// The weight of a named head, [outputs, D]. @throws Error{kRequest} for any other shape.
+at::Tensor load_head_weight(const StoredTensor& stored, const ModelConfig& config, at::ScalarType dtype);
+
+/// @throws Error{kRequest} for a named head whose bias does not have one number for each row of its weight.
+void check_head_biases(const TransformerWeights& weights, const std::string& where);
+
+/// Fills a tensor with normal(0, deviation), element by element from (seed, record): the same on any number
+/// of threads.
+void fill_normal(const at::Tensor& tensor, double deviation, std::uint64_t seed, std::uint64_t record);
 
 /// Collects what is missing and fails once, naming the first ones.
 [[noreturn]] void fail_missing(const WeightFiles& files, const std::vector<std::string>& missing,

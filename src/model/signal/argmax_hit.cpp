@@ -1,7 +1,6 @@
 // Whether the chosen token is the most probable one.
 #include <ATen/ATen.h>
 
-#include "core/error.h"
 #include "model/signal.h"
 
 namespace attune::model {
@@ -14,9 +13,6 @@ class ArgmaxHit final : public Signal {
   bool differentiable() const override { return false; }
   at::Tensor forward(const SignalChunk& chunk) const override {
     return chunk.logits.argmax(1).eq(chunk.targets).to(chunk.logits.scalar_type());
-  }
-  void backward(const SignalChunk&, const at::Tensor&, at::Tensor&) const override {
-    core::assertion_failed("argmax_hit has no gradient", __FILE__, __LINE__);
   }
 };
 

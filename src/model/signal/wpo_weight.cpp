@@ -1,7 +1,6 @@
 // The per-token term of WPO (Zhou et al. 2024, arXiv:2406.11827): log p_y - log Σ p².
 #include <ATen/ATen.h>
 
-#include "core/error.h"
 #include "model/signal.h"
 
 namespace attune::model {
@@ -18,9 +17,6 @@ class WpoWeight final : public Signal {
     const at::Tensor chosen =
         chunk.logits.gather(1, chunk.targets.unsqueeze(1)).squeeze(1) - chunk.log_normalizer;
     return chosen - (at::logsumexp(chunk.logits * 2, {1}) - chunk.log_normalizer * 2);
-  }
-  void backward(const SignalChunk&, const at::Tensor&, at::Tensor&) const override {
-    core::assertion_failed("wpo_weight has no gradient", __FILE__, __LINE__);
   }
 };
 

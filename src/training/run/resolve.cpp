@@ -40,6 +40,16 @@ std::string first_change(model::AdapterOptions asked, model::AdapterOptions real
   return "";
 }
 
+/// Options that belong to another kind of adapter.
+void refuse_unheeded(model::AdapterOptions asked) {
+  model::AdapterOptions untouched;
+  const auto info = model::adapter_named(asked.type).info();
+  const core::Json standard = core::fields_of(untouched).to_json();
+  for (const auto& [key, value] : core::fields_of(asked).to_json().items())
+    if (value != standard.at(key) && !info.heeds(key))
+      core::fail_request("adapter.{} has no effect with adapter.type={}", key, asked.type);
+}
+
 /// A model folder that is an adapter is continued: its own settings are the run's.
 void resolve_adapter(TrainRecipe& recipe) {
   auto& asked = recipe.adapter;
@@ -54,7 +64,7 @@ void resolve_adapter(TrainRecipe& recipe) {
     loaded->dropout = asked.dropout;
     asked = *loaded;
   }
-  if (asked.type != "none") return;
+  if (asked.type != "none") return refuse_unheeded(asked);
   model::AdapterOptions untouched;
   const std::string change = first_change(asked, untouched);
   if (!change.empty() || asked.dropout > 0)
@@ -80,7 +90,7 @@ void check_parameter_groups(const TrainRecipe& recipe, const std::vector<TermSet
   const auto rules = parameter_rules(recipe.training.parameter_groups);
   if (rules.empty()) return;
   require_matches(rules, model::Model::trainable_names(model::Model::peek_config(recipe.model),
-                                                       recipe.adapter, any_term(terms, reads_score)));
+                                                       recipe.adapter, heads_of_terms(terms)));
 }
 
 bool heeds(const ScheduleInfo& schedule, const std::string& key) {

@@ -7,13 +7,13 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/system.h"
+#include "training/hook/moving_reference.h"
+#include "training/hook/weight_average.h"
 #include "training/method_needs.h"
 #include "training/reference/model.h"
-#include "training/hook/moving_reference.h"
 #include "training/run/resolve.h"
 #include "training/run/samples.h"
 #include "training/run/terms.h"
-#include "training/hook/weight_average.h"
 
 namespace attune::training {
 namespace {
@@ -51,7 +51,8 @@ class Run {
     codec_ =
         data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
     const auto pad = codec_.tokenizer ? codec_.tokenizer->pad_id() : std::nullopt;
-    if (any_term(settings_, reads_score)) model_->add_score_head(seed(), pad.value_or(-1));
+    for (const std::string& head : heads_of_terms(settings_))
+      model_->add_head(head, seed(), 1, pad.value_or(-1));
   }
 
   void open_data() {
@@ -122,7 +123,7 @@ class Run {
     SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().stream.data(), recipe_.samples,
                          seed(), folder);
     Observer observer{observer_.on_row, observer_.on_update, observer_.on_message, {}, observer_.interrupted};
-    if (!any_term(terms_, reads_score))
+    if (!heads_of_terms(terms_).contains("score"))  // a reward model writes no text
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
     TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
                            recipe_.eval.metric};

@@ -1,4 +1,4 @@
-#include "model/adapter/dropout.h"
+#include "model/block/dropout.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

@@ -1,0 +1,130 @@
+// What of a model is trained, and its named heads.
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+#include "core/files/files.h"
+#include "model/adapter_targets.h"
+#include "model/files/peft.h"
+#include "model/files/tensor_slots.h"
+#include "model/files/weight_loading.h"
+#include "model/model.h"
+#include "model/signal.h"
+
+namespace attune::model {
+namespace {
+
+/// A tensor that is trained: its name in the file, its place, and whether it decays.
+struct TrainedPlace {
+  std::string name;
+  at::Tensor* place;
+  bool decay;
+};
+
+/// What is trained, in file order: the adapters where there are any, else every weight; then a head that came
+/// with an adapter, and the named heads.
+/// @param biases of named heads: whether there is one
+std::vector<TrainedPlace> trained_places(TransformerWeights& weights, const ModelConfig& config,
+                                         bool head_in_adapter, const std::map<std::string, bool>& biases) {
+  std::vector<TrainedPlace> places;
+  for_each_linear(weights, [&](Linear& linear) {
+    if (!linear.adapter) return;
+    const auto tensors = linear.adapter->kind->tensors();
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      places.push_back(
+          {kPeftPrefix + linear.path + tensors[i].suffix, &linear.adapter->tensors[i], tensors[i].decay});
+  });
+  const bool adapted = !places.empty();
+  const std::string prefix = adapted ? kPeftPrefix : "";
+  for (TensorSlot& slot : tensor_slots(weights, config)) {
+    const bool is_head = slot.place == &weights.head.weight || slot.place == &weights.head.bias;
+    const bool decay = slot.kind == TensorSlot::Kind::kEmbedding || slot.kind == TensorSlot::Kind::kWeight;
+    // a reward model is saved without its language-model head, so that is not trained either
+    if (!adapted && !(is_head && biases.contains("score"))) places.push_back({slot.name, slot.place, decay});
+  }
+  if (head_in_adapter) places.push_back({prefix + weights.head.path + ".weight", &weights.head.weight, true});
+  for (const auto& [name, bias] : biases) {
+    Linear& head = weights.named_heads.at(name);
+    places.push_back({prefix + head.path + ".weight", &head.weight, true});
+    if (bias) places.push_back({prefix + head.path + ".bias", &head.bias, false});
+  }
+  return places;
+}
+
+}  // namespace
+
+std::vector<Parameter> Model::trainable() {
+  for (TensorSlot& slot : tensor_slots(weights_, config_)) slot.place->set_requires_grad(false);
+  std::map<std::string, bool> biases;
+  for (const auto& [name, head] : named_heads()) biases[name] = head.bias.defined();
+  std::vector<Parameter> out;
+  for (const auto& [name, place, decay] : trained_places(weights_, config_, head_in_adapter_, biases)) {
+    if (!place->is_leaf()) *place = place->detach();
+    place->set_requires_grad(true);
+    out.push_back({name, *place, decay});
+  }
+  if (config_.tie_embeddings && !head_in_adapter_ && weights_.head.weight.defined())
+    weights_.head.weight = weights_.embedding;
+  return out;
+}
+
+std::vector<std::string> Model::trainable_names(const ModelConfig& config, const AdapterOptions& adapter,
+                                                const std::set<std::string>& heads) {
+  TransformerWeights layers = make_skeleton(config, family_with(config));
+  if (adapter.type != "none") {
+    const Adapter& kind = adapter_named(adapter.type);
+    const TargetMatcher matcher(adapter_targets(config, adapter));
+    for_each_linear(layers, [&](Linear& linear) {
+      if (matcher.matches(linear.path))
+        linear.adapter = LayerAdapter{&kind, std::vector<at::Tensor>(kind.tensors().size())};
+    });
+  }
+  const auto known = known_heads();
+  std::map<std::string, bool> biases;
+  for (const std::string& name : heads) biases[name] = known.at(name).bias;
+  std::vector<std::string> names;
+  for (const auto& trained : trained_places(layers, config, /*head_in_adapter=*/false, biases))
+    names.push_back(trained.name);
+  return names;
+}
+
+std::int64_t Model::count_weights(const ModelConfig& config) {
+  TransformerWeights layers = make_skeleton(config, family_with(config));
+  std::int64_t count = 0;
+  for (const TensorSlot& slot : tensor_slots(layers, config)) {
+    std::int64_t numbers = 1;
+    for (const std::int64_t size : slot.sizes()) numbers *= size;
+    count += numbers;
+  }
+  return count;
+}
+
+Head Model::head(Weights which) const {
+  const bool start = which == Weights::kReference && weights_.reference_head.defined();
+  return {start ? weights_.reference_head : weights_.head.weight, weights_.head.bias, config_.logit_softcap};
+}
+
+Head Model::named_head(const std::string& name) const {
+  const auto found = weights_.named_heads.find(name);
+  return found == weights_.named_heads.end() ? Head{} : Head{found->second.weight, found->second.bias};
+}
+
+std::map<std::string, Head> Model::named_heads() const {
+  std::map<std::string, Head> heads;
+  for (const auto& [name, linear] : weights_.named_heads)
+    if (linear.weight.defined()) heads[name] = {linear.weight, linear.bias};
+  return heads;
+}
+
+void Model::add_head(const std::string& name, std::uint64_t seed, std::int64_t outputs, std::int64_t pad_id) {
+  const auto known = known_heads();
+  ATTUNE_ASSERT(known.contains(name) && outputs > 0);
+  Linear& head = weights_.named_heads[name];
+  if (head.weight.defined()) return;
+  if (config_.pad_id < 0) config_.pad_id = pad_id;
+  const auto like = weights_.embedding.options().requires_grad(false);
+  head.weight = at::empty({outputs, config_.hidden_size}, like);
+  fill_normal(head.weight, 0.02, seed, core::fingerprint(name));
+  if (known.at(name).bias) head.bias = at::zeros({outputs}, like);
+}
+
+}  // namespace attune::model
