@@ -198,7 +198,7 @@ Json estimate_training(const training::TrainRecipe& recipe, const std::vector<tr
       static_cast<double>(recipe.training.micro_batch_tokens > 0 ? recipe.training.micro_batch_tokens : 2048);
   const double activations = batch * training::activation_bytes(config);
   const bool second_model =
-      training::holds_second_model(recipe, lora, training::any_term(terms, training::reads_reference));
+      training::holds_second_model(recipe, lora, training::any_term(terms, training::reads_start(recipe)));
   const double averages = recipe.training.ema_decay > 0 ? trained : 0;
   const double memory =
       kProgramBytes + 4 * weights * (second_model ? 2 : 1) + 12 * trained + 4 * averages + activations;

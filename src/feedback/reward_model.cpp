@@ -1,12 +1,10 @@
 #include "feedback/reward_model.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 
 #include "core/error.h"
 #include "core/interrupt.h"
-#include "data/packing.h"
-#include "model/signal.h"
+#include "generation/scorer.h"
 
 namespace attune::feedback {
 namespace {
@@ -59,7 +57,6 @@ core::Result<std::vector<RewardText>> RewardModel::read(const record::Example& e
 }
 
 std::vector<double> RewardModel::score(std::span<const RewardText> texts, std::int64_t token_budget) const {
-  const c10::NoGradGuard no_gradients;
   std::vector<data::PackItem> items;
   for (const RewardText& text : texts) {
     data::PackItem item;
@@ -69,19 +66,11 @@ std::vector<double> RewardModel::score(std::span<const RewardText> texts, std::i
     item.table = model_.config().table_of(static_cast<std::int64_t>(text.ids.size()));
     items.push_back(std::move(item));
   }
-  std::vector<double> rewards(texts.size());
-  for (const data::PackedBatch& batch : data::pack(items, token_budget)) {
-    core::stop_if_interrupted();
-    const at::Tensor rows = at::tensor(batch.last_rows, at::kLong);
-    const model::SignalModel read{.hidden = model_.hidden(batch.forest), .heads = model_.named_heads()};
-    const at::Tensor scores = model::read_signals(read, {rows, at::zeros_like(rows)}, {"score"})
-                                  .at("score")
-                                  .to(at::kDouble)
-                                  .contiguous();
-    for (std::size_t i = 0; i < batch.items.size(); ++i)
-      rewards[static_cast<std::size_t>(batch.items[i])] = scores.const_data_ptr<double>()[i];
-  }
-  return rewards;
+  const generation::Scorer scorer(model_, model::Weights::kPolicy,
+                                  {.token_budget = token_budget, .before_each = [] { core::stop_if_interrupted(); }});
+  const std::vector<generation::Reading> score = {{"score", record::Positions::kLast}};
+  const at::Tensor rewards = scorer.read(items, score).front().contiguous();
+  return {rewards.const_data_ptr<double>(), rewards.const_data_ptr<double>() + rewards.numel()};
 }
 
 }  // namespace attune::feedback

@@ -105,6 +105,23 @@ std::vector<at::Tensor> Scorer::compare(std::span<const data::PackItem> items, s
   return read_all(items, readings, &other, theirs);
 }
 
+std::vector<std::vector<double>> Scorer::logps(std::span<const data::PackItem> items) const {
+  if (items.empty()) return {};
+  const std::vector<Reading> readings = {{"logps"}};
+  return by_item(read(items, readings).front(), items, Positions::kTokens);
+}
+
+data::PackItem text_item(std::span<const std::int32_t> prompt, std::span<const std::int32_t> completion,
+                         std::int64_t group) {
+  data::PackItem item;
+  item.ids.assign(prompt.begin(), prompt.end());
+  item.ids.insert(item.ids.end(), completion.begin(), completion.end());
+  item.prompt_length = static_cast<std::int32_t>(prompt.size());
+  item.mask.assign(completion.size(), 1);
+  item.group = group;
+  return item;
+}
+
 at::Tensor Scorer::hidden(std::span<const data::PackItem> items, Positions at) const {
   std::vector<at::Tensor> parts;
   walk(items, [&](const data::PackedBatch& batch, const model::SignalModel& forwarded) {

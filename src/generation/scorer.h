@@ -53,6 +53,9 @@ class Scorer {
   std::vector<at::Tensor> compare(std::span<const data::PackItem> items, std::span<const Reading> readings,
                                   const Scorer& other, std::span<const data::PackItem> theirs) const;
 
+  /// log π of the tokens of each item.
+  std::vector<std::vector<double>> logps(std::span<const data::PackItem> items) const;
+
   /// Hidden states where signals of the vocabulary are read: [rows of all items, D], in the model's dtype.
   at::Tensor hidden(std::span<const data::PackItem> items, Positions at) const;
   /// What they are multiplied with.
@@ -68,6 +71,10 @@ class Scorer {
   model::Weights which_;
   ScorerOptions options_;
 };
+
+/// A completion of which every token is read. @param group texts of one group stand together and may share their prompt
+data::PackItem text_item(std::span<const std::int32_t> prompt, std::span<const std::int32_t> completion,
+                         std::int64_t group);
 
 /// The numbers of read() item by item, as a list each; for readings with one number a row.
 std::vector<std::vector<double>> by_item(const at::Tensor& numbers, std::span<const data::PackItem> items,

@@ -16,10 +16,16 @@ inline bool compares_distributions(const algorithm::Need& need) {
   return model::signal_named(need.signal).needs_reference();
 }
 inline bool reads_reference(const algorithm::Need& need) {
-  return need.source == algorithm::Source::kReference || compares_distributions(need);
+  return need.source == algorithm::Source::kReference ||
+         (compares_distributions(need) && need.against == algorithm::Source::kReference);
 }
 inline bool reads_head(const algorithm::Need& need) {
   return model::signal_named(need.signal).kind() == model::SignalKind::kHead;
+}
+
+inline bool reads_teacher(const algorithm::Need& need) {
+  return need.source == algorithm::Source::kTeacher ||
+         (compares_distributions(need) && need.against == algorithm::Source::kTeacher);
 }
 
 /// `any_need(method, reads_reference)`

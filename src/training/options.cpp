@@ -133,6 +133,11 @@ void TrainingOptions::declare(core::Fields& fields) {
       .range(0, 20);
 }
 
+void TeacherOptions::declare(core::Fields& fields) {
+  fields.add("path", path, "Folder of the teacher, whose vocabulary is the model's; empty: the model as it starts.");
+  fields.add("system", system, "What the teacher is told before the prompt; the model itself is not.");
+}
+
 void ReferenceOptions::declare(core::Fields& fields) {
   fields.add("path", path, "Folder of the reference model; empty: the model as it starts.");
   fields
@@ -183,6 +188,9 @@ void TrainRecipe::declare(core::Fields& fields) {
   fields.section("adapter", adapter, "LoRA instead of all weights.", "type");
   fields.section("training", training, "The run.");
   fields.section("reference", reference, "The frozen model that methods compare with.", "path");
+  fields.add("hooks", hooks, "What acts on the loop: names of `attune list hooks`, or maps {name, options …}.")
+      .shown_type("hooks");
+  fields.section("teacher", teacher, "A model that methods learn from, with a prompt of its own.", "path");
   fields.section("eval", eval, "Evaluation during training.", "data");
   fields.section("samples", samples, "Samples for the report.", "prompts");
   fields.add("output", output, "Folder of the run.");

@@ -11,7 +11,7 @@
 #include "data/dataset.h"
 #include "generation/generator.h"
 #include "model/model.h"
-#include "training/step/step.h"
+#include "training/step/assemble.h"
 
 namespace attune::training {
 
@@ -48,6 +48,14 @@ struct ReferenceOptions {
   void declare(core::Fields& fields);
 };
 
+/// A model whose distributions or log-probabilities methods learn from.
+struct TeacherOptions {
+  std::string path;    ///< empty: the model as it was before training
+  std::string system;  ///< what the teacher is told before the prompt, and the student is not
+  bool given() const { return !path.empty() || !system.empty(); }
+  void declare(core::Fields& fields);
+};
+
 struct EvalOptions {
   core::Value data;
   std::string metric = "loss";
@@ -64,10 +72,11 @@ struct SamplesOptions {
 /// Everything that `attune train` is told.
 struct TrainRecipe {
   model::ModelOptions model;
-  core::Value data, method;
+  core::Value data, method, hooks;
   model::AdapterOptions adapter;
   TrainingOptions training;
   ReferenceOptions reference;
+  TeacherOptions teacher;
   EvalOptions eval;
   SamplesOptions samples;
   std::string output, device = "auto", resume = "auto";

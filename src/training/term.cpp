@@ -39,12 +39,14 @@ void StepProgress::advance() {
   ++prepared_.passes;
 }
 
-std::optional<TermUpdate> learn_once(MethodTerm& term, const Engine& engine, std::uint64_t update) {
+std::optional<TermUpdate> learn_once(MethodTerm& term, const Engine& engine, std::uint64_t update,
+                                     const std::function<void(Step&)>& on_step) {
   if (term.progress.between_steps()) {
     Step step = [&] {
       const Phase phase("data");
       return term.steps->next(update);
     }();
+    on_step(step);
     if (step.size() == 0) return std::nullopt;
     if (term.cache) term.cache->fill(step);
     const StepUse use = term.steps->use();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,8 +54,9 @@ struct TermUpdate {
 
 /// Learns from the next part of the term's step, which it draws when the last one is done. Nothing where a batch has
 /// nothing to say (all ties).
-/// @param update number of this update, from 1
-std::optional<TermUpdate> learn_once(MethodTerm& term, const Engine& engine, std::uint64_t update);
+/// @param update number of this update, from 1. @param on_step called with a fresh step before anything is computed
+std::optional<TermUpdate> learn_once(MethodTerm& term, const Engine& engine, std::uint64_t update,
+                                     const std::function<void(Step&)>& on_step);
 
 /// Held-out data in the order of the file, in batches as large as training's.
 std::unique_ptr<StepSource> evaluation_steps(const MethodTerm& term, const TrainingOptions& options,

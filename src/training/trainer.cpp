@@ -96,7 +96,9 @@ Trainer::Update Trainer::update_once() {
   bool learned = false;
   algorithm::Metrics metrics;
   for (auto& term : terms_) {
-    const auto part = learn_once(term, engine_, static_cast<std::uint64_t>(done_ + 1));
+    const auto part = learn_once(term, engine_, static_cast<std::uint64_t>(done_ + 1), [&](Step& step) {
+      for (const auto& hook : hooks_) hook->before_step(step);
+    });
     if (!part) continue;
     learned = true;
     update.loss += term.weight * part->result.loss;

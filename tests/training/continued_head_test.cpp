@@ -60,8 +60,9 @@ TEST_F(ContinuedHead, ReferenceReadsTheFrozenHead) {
   const auto views = fixture::views(rows);
   const Step step = assemble_step(views, *method, model.config(), {});
   Engine engine(model, {}, {});
-  const auto start = engine.read(step, "logps", algorithm::Source::kPolicy);
-  EXPECT_EQ(engine.read(step, "logps", algorithm::Source::kReference), start);
+  const auto read = [&](algorithm::Source source) { return engine.scorer(source).logps(step.items); };
+  const auto start = read(algorithm::Source::kPolicy);
+  EXPECT_EQ(read(algorithm::Source::kReference), start);
   bool moved = false;
   for (auto& parameter : model.trainable()) {
     if (parameter.name != "base_model.model.lm_head.weight") continue;
@@ -70,8 +71,8 @@ TEST_F(ContinuedHead, ReferenceReadsTheFrozenHead) {
     moved = true;
   }
   ASSERT_TRUE(moved);
-  EXPECT_NE(engine.read(step, "logps", algorithm::Source::kPolicy), start);
-  EXPECT_EQ(engine.read(step, "logps", algorithm::Source::kReference), start);
+  EXPECT_NE(read(algorithm::Source::kPolicy), start);
+  EXPECT_EQ(read(algorithm::Source::kReference), start);
 }
 
 }  // namespace

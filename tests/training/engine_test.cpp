@@ -21,7 +21,7 @@ struct Computed {
   algorithm::Metrics metrics;
 };
 
-Computed compute(model::Model& model, Reference reference, const Step& step, const algorithm::Method& method,
+Computed compute(model::Model& model, const FrozenModels& reference, const Step& step, const algorithm::Method& method,
                  EngineOptions options) {
   Engine engine(model, reference, options);
   algorithm::State state;
@@ -74,7 +74,7 @@ class EveryMethod : public ::testing::TestWithParam<std::string> {
 
 TEST_P(EveryMethod, SplitSharingAndThreadsChangeNothing) {
   disturb(*model_, 11);
-  const Reference reference{&*start_};
+  const FrozenModels reference{&*start_};
   const auto whole = compute(*model_, reference, step_, *method_, {.micro_batch_tokens = 1 << 20});
   EXPECT_TRUE(std::isfinite(whole.loss));
   for (const std::int64_t budget : {1, 17, 40})
@@ -106,8 +106,7 @@ TEST_P(EveryMethod, CachedReferenceIsTheReference) {
     reads_logps |= need.source == algorithm::Source::kReference && need.signal == "logps";
   if (!reads_logps) GTEST_SKIP() << GetParam() << " reads no log-probabilities of a reference";
   const auto live = compute(*model_, {&*start_}, step_, *method_, {});
-  Engine reader(*start_, {}, {});
-  step_.known["ref_logps"] = reader.read(step_, "logps", algorithm::Source::kPolicy);
+  step_.known["ref_logps"] = generation::Scorer(*start_, model::Weights::kPolicy, {}).logps(step_.items);
   expect_same(live, compute(*model_, {&*start_}, step_, *method_, {}), "cached");
 }
 
@@ -118,8 +117,7 @@ TEST_P(EveryMethod, GradientsAreThoseOfTheLoss) {
   const auto at_point = compute(*model_, {&*start_}, step_, *method_, {});
   // Without an older sampler `old` is the policy itself, detached: freeze it, or the differences would see it
   // move.
-  Engine reader(*model_, {}, {});
-  step_.known["old_logps"] = reader.read(step_, "logps", algorithm::Source::kPolicy);
+  step_.known["old_logps"] = generation::Scorer(*model_, model::Weights::kPolicy, {}).logps(step_.items);
   const double h = 1e-5;
   double expected = 0;
   std::vector<double> losses;
@@ -173,9 +171,9 @@ class RunningBaseline : public algorithm::Method {
     auto& mean = state["mean"];
     if (mean.empty()) mean = {0};
     for (const auto& candidate : step.candidates)
-      advantages.push_back(candidate.reward - mean[0]), sum += candidate.reward;
+      advantages.push_back(*candidate.reward - mean[0]), sum += *candidate.reward;
     mean[0] = 0.5 * mean[0] + 0.5 * sum / static_cast<double>(step.size());
-    step.prepared["advantages"] = at::tensor(advantages, at::kDouble);
+    step.fix("advantages", algorithm::Positions::kLast, at::tensor(advantages, at::kDouble));
   }
   algorithm::Loss loss(const algorithm::Batch& batch, const algorithm::State&) const override {
     at::Tensor loss = at::zeros({}, at::kDouble);

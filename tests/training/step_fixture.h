@@ -11,7 +11,7 @@
 #include "algorithm/method.h"
 #include "core/random.h"
 #include "model/model.h"
-#include "training/step/step.h"
+#include "training/step/assemble.h"
 
 namespace attune::training::fixture {
 

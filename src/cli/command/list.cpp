@@ -10,6 +10,7 @@
 #include "model/family.h"
 #include "model/model.h"
 #include "report/metric_names.h"
+#include "training/hook.h"
 #include "training/optimizer/schedule.h"
 
 namespace attune::cli {
@@ -102,6 +103,16 @@ Rows adapters() {
   return rows;
 }
 
+Rows hooks() {
+  Rows rows;
+  for (const auto& [name, make] : training::hook_entries()) {
+    const auto hook = make();
+    const auto info = hook->info();
+    rows.push_back(row(info.name, info.paper, info.summary, core::options_json(hook->fields())));
+  }
+  return rows;
+}
+
 Rows schedules() {
   Rows rows;
   for (const auto& schedule : training::schedules()) rows.push_back(row(schedule.name, "", schedule.summary));
@@ -142,7 +153,7 @@ struct Kind {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
       {"methods", methods},       {"families", families}, {"formats", formats},     {"adapters", adapters},
-      {"rules", rules},           {"tasks", nothing_yet}, {"attacks", nothing_yet}, {"decoding", nothing_yet},
+      {"rules", rules},           {"hooks", hooks},       {"tasks", nothing_yet}, {"attacks", nothing_yet}, {"decoding", nothing_yet},
       {"pipelines", nothing_yet}, {"recipes", recipes},   {"schedules", schedules}, {"metrics", metrics},
       {"commands", commands}};
   return all;

@@ -1,8 +1,5 @@
 // attune score: the log-probability of every token of every candidate, and rewards of rules (interface.md
 // §3).
-#include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
 #include <numeric>
 
@@ -13,11 +10,10 @@
 #include "core/progress.h"
 #include "core/system.h"
 #include "data/dataset.h"
-#include "data/packing.h"
 #include "feedback/reward_model.h"
 #include "feedback/rule.h"
+#include "generation/scorer.h"
 #include "model/model.h"
-#include "model/signal.h"
 
 namespace attune::cli {
 namespace {
@@ -38,21 +34,15 @@ struct ScoredText {
 /// The last token of a sequence is only ever a target, so it is left out of the stream; a sequence may
 /// therefore be one token longer than the model's context, as sampled ones are.
 data::PackItem pack_item(const ScoredText& text, const model::ModelConfig& config) {
-  data::PackItem item;
-  item.ids = text.context;
-  item.ids.insert(item.ids.end(), text.ids.begin(), text.ids.end());
+  data::PackItem item = generation::text_item(text.context, text.ids, text.record);
   item.table = config.table_of(static_cast<std::int64_t>(item.ids.size()));
-  item.ids.pop_back();
-  item.prompt_length = static_cast<std::int32_t>(std::min(text.context.size(), item.ids.size()));
-  item.mask.assign(item.ids.size() - static_cast<std::size_t>(item.prompt_length), 1);
-  item.group = text.record;
+  item.last_is_target = true;
   return item;
 }
 
 /// log π of the tokens of each text; one fewer for a text without context, whose first token has none.
 std::vector<std::vector<double>> token_logps(const model::Model& model, const std::vector<ScoredText>& texts,
                                              std::int64_t budget) {
-  const c10::NoGradGuard no_gradients;
   std::vector<data::PackItem> items;
   std::vector<std::size_t> owners;
   for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -61,27 +51,10 @@ std::vector<std::vector<double>> token_logps(const model::Model& model, const st
     owners.push_back(i);
   }
   std::vector<std::vector<double>> logps(texts.size());
-  for (const data::PackedBatch& batch : data::pack(items, budget)) {
-    core::stop_if_interrupted();
-    std::vector<std::int64_t> rows, targets, places;  // rows of item i, then its last token's
-    for (std::size_t i = 0; i < batch.items.size(); ++i) {
-      const std::size_t owner = owners[static_cast<std::size_t>(batch.items[i])];
-      rows.insert(rows.end(), batch.rows.begin() + batch.offsets[i],
-                  batch.rows.begin() + batch.offsets[i + 1]);
-      targets.insert(targets.end(), batch.targets.begin() + batch.offsets[i],
-                     batch.targets.begin() + batch.offsets[i + 1]);
-      rows.push_back(batch.last_rows[i]);
-      targets.push_back(texts[owner].ids.back());
-      places.resize(rows.size(), static_cast<std::int64_t>(owner));
-    }
-    const model::Readout readout{at::tensor(rows, at::kLong), at::tensor(targets, at::kLong)};
-    const model::SignalModel read{.hidden = model.hidden(batch.forest), .head = model.head()};
-    const at::Tensor values =
-        model::read_signals(read, readout, {"logps"}).at("logps").to(at::kDouble).contiguous();
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      logps[static_cast<std::size_t>(places[i])].push_back(values.const_data_ptr<double>()[i]);
-    }
-  }
+  const generation::Scorer scorer(model, model::Weights::kPolicy,
+                                  {.token_budget = budget, .before_each = [] { core::stop_if_interrupted(); }});
+  auto lists = scorer.logps(items);
+  for (std::size_t i = 0; i < owners.size(); ++i) logps[owners[i]] = std::move(lists[i]);
   return logps;
 }
 

@@ -15,17 +15,17 @@ using algorithm::Positions;
 using algorithm::Role;
 using core::Json;
 
-std::string feedback_text(Feedback kind, const algorithm::Candidate& candidate) {
+std::string feedback_text(GroupShape kind, const algorithm::Candidate& candidate) {
   switch (kind) {
     case GroupShape::kDemonstrations:
       return "a demonstration";
     case GroupShape::kPairs:
       return candidate.role == Role::kChosen ? "chosen" : "rejected";
     case GroupShape::kLabels:
-      return candidate.label ? "good" : "bad";
+      return record::is_good(candidate) ? "good" : "bad";
     case GroupShape::kGroups:
     case GroupShape::kLists:
-      return fmt::format("reward {:.4g}", candidate.reward);
+      return fmt::format("reward {:.4g}", record::reward_of(candidate));
   }
   return "";
 }
@@ -55,7 +55,7 @@ class CandidateJson {
     for (const Need& need : method.needs())
       if (!need.optional && need.signal != "logps" && need.signal != "score") add_signal(need);
     for (const char* key : {"logps", "ref_logps", "old_logps"}) add_logps(key);
-    if (batch_.has("score")) json_["scores"] = per_candidate(batch_.signals, "score");
+    if (batch_.has("score")) json_["scores"] = per_candidate(signal("score"));
     if (i_ + 1 < step_.items.size() && step_.candidates[i_ + 1].role == Role::kDerived) add_derived(i_ + 1);
   }
 
@@ -68,10 +68,10 @@ class CandidateJson {
 
  private:
   void add_coefficients() {
-    json_["coefficients"] = per_token(pushes_, "logps", 0.0);
+    json_["coefficients"] = per_token(push("logps"), 0.0);
     json_["advantages"] = advantages();
-    json_["value_coefficients"] = per_token(pushes_, "value", 0.0);
-    json_["score_coefficients"] = per_candidate(pushes_, "score");
+    json_["value_coefficients"] = per_token(push("value"), 0.0);
+    json_["score_coefficients"] = per_candidate(push("score"));
     json_["prompt_coefficients"] = Json::array();
   }
 
@@ -82,43 +82,41 @@ class CandidateJson {
     json_["row"] = step_.rows[i_];
   }
 
-  void add_feedback(Feedback kind) {
+  void add_feedback(GroupShape kind) {
     const algorithm::Candidate& candidate = step_.candidates[i_];
     json_["feedback"] = feedback_text(kind, candidate);
     json_["group"] = candidate.group;
-    json_["rank"] = candidate.rank;
-    json_["label"] = candidate.label;
-    json_["reward"] = std::isnan(candidate.reward) ? Json() : Json(candidate.reward);
+    json_["rank"] = candidate.rank.value_or(0);
+    json_["label"] = record::is_good(candidate);
+    json_["reward"] = candidate.reward ? Json(*candidate.reward) : Json();
     json_["weight"] = candidate.weight;
-    json_["margin"] = candidate.margin;
+    json_["margin"] = candidate.margin.value_or(0);
   }
 
   void add_logps(const std::string& key) {
-    json_[key] = per_token(batch_.signals, key, nullptr);
+    json_[key] = per_token(signal(key), nullptr);
     if (key == "old_logps" && json_[key].empty()) json_.erase(key);
   }
 
   void add_signal(const Need& need) {
     if (need.at != Positions::kTokens) return;
-    json_["signals"][need.key()] = per_token(batch_.signals, need.key(), nullptr);
-    if (need.gradient) json_["signal_coefficients"][need.key()] = per_token(pushes_, need.key(), 0.0);
+    json_["signals"][need.key()] = per_token(signal(need.key()), nullptr);
+    if (need.gradient) json_["signal_coefficients"][need.key()] = per_token(push(need.key()), 0.0);
   }
 
   /// Fixtures write a mismatched completion's numbers beside those of the prompt's own.
   void add_derived(std::size_t derived) {
     for (const char* key : {"logps", "ref_logps"}) {
-      const auto found = batch_.signals.find(key);
-      if (found != batch_.signals.end())
-        json_[std::string("kl_") + key] = list_of(tokens_of(found->second, derived));
+      if (batch_.has(key)) json_[std::string("kl_") + key] = list_of(tokens_of(batch_.signal(key), derived));
     }
   }
 
   Json advantages() const {
-    if (batch_.prepared_tokens.contains("advantages"))
-      return per_token(batch_.prepared_tokens, "advantages", nullptr);
     const auto found = batch_.prepared.find("advantages");
     if (found == batch_.prepared.end()) return Json::array();
-    const double advantage = found->second[static_cast<std::int64_t>(i_)].item<double>();
+    const auto& [at, numbers] = found->second;
+    if (at == Positions::kTokens) return per_token(numbers, nullptr);
+    const double advantage = numbers[static_cast<std::int64_t>(i_)].item<double>();
     Json list = Json::array();
     for (const std::uint8_t trained : mask_) list.push_back(trained != 0 ? Json(advantage) : Json());
     return list;
@@ -128,22 +126,24 @@ class CandidateJson {
     return values.slice(0, batch_.offsets[i], batch_.offsets[i + 1]);
   }
 
-  /// One entry for each id; `masked` where the mask is 0. Empty without that key.
-  Json per_token(const std::map<std::string, at::Tensor>& values, const std::string& key,
-                 const Json& masked) const {
+  /// One entry for each id; `masked` where the mask is 0. Empty without numbers.
+  Json per_token(const at::Tensor& numbers, const Json& masked) const {
     Json list = Json::array();
-    const auto found = values.find(key);
-    if (found == values.end()) return list;
-    const Json trained = list_of(tokens_of(found->second, i_));
+    if (!numbers.defined()) return list;
+    const Json trained = list_of(tokens_of(numbers, i_));
     std::size_t next = 0;
     for (const std::uint8_t wanted : mask_) list.push_back(wanted != 0 ? trained[next++] : masked);
     return list;
   }
 
-  Json per_candidate(const std::map<std::string, at::Tensor>& values, const std::string& key) const {
-    const auto found = values.find(key);
-    const auto at = static_cast<std::int64_t>(i_);
-    return found == values.end() ? Json::array() : list_of(found->second.slice(0, at, at + 1));
+  Json per_candidate(const at::Tensor& numbers) const {
+    return numbers.defined() ? list_of(numbers.select(0, static_cast<std::int64_t>(i_)).reshape({-1})) : Json::array();
+  }
+
+  at::Tensor signal(const std::string& key) const { return batch_.has(key) ? batch_.signal(key) : at::Tensor(); }
+  at::Tensor push(const std::string& key) const {
+    const auto found = pushes_.find(key);
+    return found == pushes_.end() ? at::Tensor() : found->second;
   }
 
   const training::Step& step_;

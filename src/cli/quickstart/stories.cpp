@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/files/text_input.h"
-#include "training/step/engine.h"
+#include "generation/scorer.h"
 
 namespace attune::cli {
 namespace {
@@ -84,13 +84,14 @@ std::vector<core::Json> preference_records(const std::vector<Opening>& openings,
 
 std::vector<Likelihood> story_likelihoods(model::Model& model, const std::vector<Opening>& openings,
                                           const Stories& stories, double temperature) {
-  training::Step step;
+  std::vector<data::PackItem> items;
   for (std::size_t p = 0; p < stories.size(); ++p)
     for (const Story& story : stories[p])
-      training::append_text(step, openings[p].ids, story.sample.ids, static_cast<std::int64_t>(p));
-  training::Engine engine(model, {}, {.micro_batch_tokens = kScoringTokens, .temperature = temperature});
+      items.push_back(generation::text_item(openings[p].ids, story.sample.ids, static_cast<std::int64_t>(p)));
+  const generation::Scorer scorer(model, model::Weights::kPolicy,
+                                  {.token_budget = kScoringTokens, .temperature = temperature});
   std::vector<Likelihood> likelihoods;
-  for (const auto& logps : engine.read(step, "logps", algorithm::Source::kPolicy)) {
+  for (const auto& logps : scorer.logps(items)) {
     Likelihood one{0, static_cast<std::int64_t>(logps.size())};
     for (const double logp : logps) one.logp += logp;
     likelihoods.push_back(one);

@@ -6,7 +6,7 @@
 #include "cli/assets.h"
 #include "cli/selftest_check.h"
 #include "text/tokenizer/tokenizer.h"
-#include "training/step/engine.h"
+#include "generation/scorer.h"
 
 namespace attune::cli {
 namespace {
@@ -21,21 +21,21 @@ class GoldenModel : public SelftestCheck {
     const core::Json golden = core::read_json_file(asset_path("selftest/log_probabilities.json"));
     const std::string oracle = golden.at("oracle");
     const auto tokenizer = text::Tokenizer::load(bench.model_folder);
-    training::Step step;
+    std::vector<data::PackItem> items;
     std::vector<double> theirs;
     for (const auto& item : golden.at("texts")) {
       const auto text = item.at("text").get<std::string>();
       const auto ids = item.at("ids").get<std::vector<std::int32_t>>();
       if (tokenizer.encode(text) != ids)
         return {false, "other tokens than " + oracle + " has for: " + text.substr(0, 60), {}};
-      training::append_text(step, std::span(ids).first(1), std::span(ids).subspan(1), step.size());
+      items.push_back(generation::text_item(std::span(ids).first(1), std::span(ids).subspan(1), std::ssize(items)));
       for (const auto& logp : item.at("logps")) theirs.push_back(logp);
     }
-    model::Model model = bench.load();
-    training::Engine engine(model, {}, {});
+    const model::Model model = bench.load();
+    const generation::Scorer scorer(model, model::Weights::kPolicy, {});
     double worst = 0;
     std::size_t tokens = 0;
-    for (const auto& logps : engine.read(step, "logps", algorithm::Source::kPolicy))
+    for (const auto& logps : scorer.logps(items))
       for (const double logp : logps) worst = std::max(worst, std::abs(logp - theirs.at(tokens++)));
     auto result = SelftestResult::within(
         worst, kLogpTolerance,

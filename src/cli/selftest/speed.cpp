@@ -9,6 +9,7 @@
 #include "cli/selftest_check.h"
 #include "core/system.h"
 #include "generation/generator.h"
+#include "generation/scorer.h"
 #include "training/step/engine.h"
 
 namespace attune::cli {
@@ -90,7 +91,8 @@ class Speed : public SelftestCheck {
   static double training_speed(model::Model& model) {
     training::Step step;
     for (std::int64_t i = 0; i < kSequences; ++i)
-      training::append_text(step, ids_from(i, 1), ids_from(i + 1, kLength - 1), i);
+      step.items.push_back(generation::text_item(ids_from(i, 1), ids_from(i + 1, kLength - 1), i));
+    step.candidates.resize(step.items.size());
     const auto method = algorithm::make_method(core::Value::scalar("sft", false, "selftest"));
     model.trainable();
     training::Engine engine(model, {}, {.micro_batch_tokens = kSequences * kLength});

@@ -7,7 +7,7 @@
 
 #include "cli/selftest_check.h"
 #include "generation/generator.h"
-#include "training/step/engine.h"
+#include "generation/scorer.h"
 
 namespace attune::cli {
 namespace {
@@ -27,7 +27,7 @@ double apart(const Numbers& a, const Numbers& b) {
 }
 
 struct Sampled {
-  training::Step step;
+  std::vector<data::PackItem> items;
   Numbers logps;  ///< as the sampler saw them
 };
 
@@ -45,16 +45,15 @@ Sampled sample(const model::Model& model, const data::Dataset& rows, std::uint64
   const auto samples = generator.generate(prompts, options, seed);
   for (std::size_t p = 0; p < prompts.size(); ++p)
     for (const auto& one : samples[p]) {
-      training::append_text(sampled.step, prompts[p].ids, one.ids, static_cast<std::int64_t>(p));
+      sampled.items.push_back(generation::text_item(prompts[p].ids, one.ids, static_cast<std::int64_t>(p)));
       sampled.logps.push_back(one.logps);
     }
   return sampled;
 }
 
-Numbers read(model::Model& model, const training::Step& step, std::int64_t threads) {
+Numbers read(const model::Model& model, std::span<const data::PackItem> items, std::int64_t threads) {
   at::set_num_threads(static_cast<int>(threads));
-  training::Engine engine(model, {}, {});
-  return engine.read(step, "logps", algorithm::Source::kPolicy);
+  return generation::Scorer(model, model::Weights::kPolicy, {}).logps(items);
 }
 
 class Threads : public SelftestCheck {
@@ -67,8 +66,8 @@ class Threads : public SelftestCheck {
     const auto seed = static_cast<std::uint64_t>(bench.compute.seed);
     const auto sampled = sample(model, rows, seed), again = sample(model, rows, seed);
     const std::int64_t many = std::max<std::int64_t>(2, bench.compute.threads);
-    const Numbers one = read(model, sampled.step, 1), all = read(model, sampled.step, many),
-                  repeated = read(model, sampled.step, many);
+    const Numbers one = read(model, sampled.items, 1), all = read(model, sampled.items, many),
+                  repeated = read(model, sampled.items, many);
     at::set_num_threads(static_cast<int>(bench.compute.threads));
     if (all != repeated || sampled.logps != again.logps)
       return {

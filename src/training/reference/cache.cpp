@@ -26,41 +26,37 @@ std::vector<std::int64_t> integers(const at::Tensor& tensor) {
 
 }  // namespace
 
-ReferenceCache::ReferenceCache(DataStream stream, std::int64_t updates, const algorithm::Method& method,
-                               const PairingOptions& pairing, const model::ModelConfig& config,
-                               const CacheSource& reference, const std::string& folder)
+ReferenceCache::ReferenceCache(StepSource& steps, std::int64_t count, bool repeats, const CacheSource& reference,
+                               const std::string& folder)
     : what_(reference.what) {
   core::ensure_folder(folder);
-  const std::uint64_t key =
-      stream.data().summary().fingerprint ^ (reference.fingerprint * 0x9e3779b97f4a7c15ULL);
-  const std::string path = folder + fmt::format("/reference-{}-{:016x}.safetensors",
-                                                what_ == Cached::kLogps ? "logps" : "hidden", key);
+  const std::string path =
+      folder + fmt::format("/reference-{}-{:016x}.safetensors", what_ == Cached::kLogps ? "logps" : "hidden",
+                           reference.fingerprint);
   load(path);
   const std::size_t known = numbers_.size();
-  const bool repeats = method.derived() == algorithm::Derived::kNone;  // every epoch has the same candidates
-  for (std::int64_t i = 0; i < updates && !(repeats && stream.epoch() >= 1); ++i)
-    add(assemble_step(stream.next(), method, config, pairing), reference);
+  for (std::int64_t i = 0; i < count && !(repeats && steps.epoch() >= 1); ++i) add(steps.next(0), reference);
   if (numbers_.size() > known) save(path);
 }
 
 void ReferenceCache::add(const Step& step, const CacheSource& reference) {
-  Step fresh;
+  std::vector<data::PackItem> fresh;
   std::vector<std::uint64_t> keys;
-  for (std::size_t i = 0; i < step.items.size(); ++i) {
-    const std::uint64_t key = fingerprint_of(step.items[i]);
+  std::vector<std::int64_t> lengths;
+  for (const auto& item : step.items) {
+    const std::uint64_t key = fingerprint_of(item);
     if (!numbers_.try_emplace(key).second) continue;
     keys.push_back(key);
-    fresh.items.push_back(step.items[i]);
-    fresh.candidates.push_back(step.candidates[i]);
+    lengths.push_back(generation::rows_of(item, algorithm::Positions::kTokens));
+    fresh.push_back(item);
   }
   if (keys.empty()) return;
-  if (what_ == Cached::kHidden) {
-    const auto states = reference.engine.read_hidden(fresh, reference.source);
-    for (std::size_t i = 0; i < keys.size(); ++i) numbers_[keys[i]] = states[i];
-  } else {
-    const auto logps = reference.engine.read(fresh, "logps", reference.source);
-    for (std::size_t i = 0; i < keys.size(); ++i) numbers_[keys[i]] = at::tensor(logps[i], at::kDouble);
-  }
+  const std::vector<generation::Reading> logps = {{"logps", algorithm::Positions::kTokens}};
+  const at::Tensor numbers = what_ == Cached::kHidden
+                                 ? reference.reader.hidden(fresh, algorithm::Positions::kTokens)
+                                 : reference.reader.read(fresh, logps).front();
+  const auto parts = numbers.split_with_sizes(lengths);
+  for (std::size_t i = 0; i < keys.size(); ++i) numbers_[keys[i]] = parts[i].clone();
 }
 
 void ReferenceCache::save(const std::string& path) const {

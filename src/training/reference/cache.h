@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "training/run/data_stream.h"
 #include "training/step/engine.h"
+#include "training/step/source.h"
 
 namespace attune::training {
 
@@ -20,21 +20,19 @@ enum class Cached { kLogps, kHidden };
 
 /// Where the reference of one method's steps comes from while the cache is filled.
 struct CacheSource {
-  Engine& engine;
-  algorithm::Source source;  ///< kPolicy while the policy still is the start of a full fine-tuning run
+  generation::Scorer reader;
   Cached what;
-  std::uint64_t fingerprint;  ///< of the reference's weights
+  std::uint64_t fingerprint;  ///< of the reference's weights and of the data
 };
 
 class ReferenceCache {
  public:
-  /// Reads the file of this (reference, data) and computes what it lacks of the first `updates` steps of the
-  /// stream: derived candidates (KTO's mismatched completions) depend on the order of rows, so the stream is
-  /// walked as training will walk it.
+  /// Reads the file of this (reference, data) and computes what it lacks of the first `count` steps: derived candidates
+  /// (KTO's mismatched completions) depend on the order of rows, so the steps are walked as training will walk them.
+  /// @param repeats every epoch has the same candidates, so that one is enough
   /// @param folder where the file is kept; a damaged one is computed anew
-  ReferenceCache(DataStream stream, std::int64_t updates, const algorithm::Method& method,
-                 const PairingOptions& pairing, const model::ModelConfig& config,
-                 const CacheSource& reference, const std::string& folder);
+  ReferenceCache(StepSource& steps, std::int64_t count, bool repeats, const CacheSource& reference,
+                 const std::string& folder);
   /// Sets step.known["ref_logps"] or step.reference_hidden. Every candidate must have been walked over.
   void fill(Step& step) const;
 

@@ -1,5 +1,6 @@
 #include "training/reference/model.h"
 
+#include "core/error.h"
 #include "core/files/files.h"
 #include "training/method_needs.h"
 #include "training/reference/cache.h"
@@ -24,7 +25,10 @@ ReferenceModel::ReferenceModel(const TrainRecipe& recipe, const model::Model& po
                                const std::vector<MethodTerm>& terms)
     : recipe_(recipe) {
   const std::string& path = recipe.reference.path;
-  if (!holds_second_model(recipe, policy.has_adapter(), any_term(terms, reads_reference))) return;
+  const auto& teacher = recipe.teacher.path;
+  if (!teacher.empty() && any_term(terms, reads_teacher))
+    teacher_.emplace(model::Model::load({teacher, recipe.model.dtype, "", ""}));
+  if (!holds_second_model(recipe, policy.has_adapter(), any_term(terms, reads_start(recipe)))) return;
   model_.emplace(model::Model::load(path.empty() ? recipe.model
                                                  : model::ModelOptions{path, recipe.model.dtype, "", ""}));
   if (recipe.reference.sync) model_->drop_adapter_after_merge();
@@ -34,26 +38,30 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
                                  const EngineOptions& engine,
                                  const std::function<void(const std::string&)>& say) {
   if (!recipe_.reference.cache) return;
-  Engine reader(policy, reference(), engine);
+  const Engine reader(policy, frozen(), engine);
   const bool start_is_policy = !model_ && !policy.has_adapter();
   const auto source = start_is_policy ? algorithm::Source::kPolicy : algorithm::Source::kReference;
-  const std::uint64_t fingerprint = model_ ? model_->fingerprint() : policy.fingerprint();
-  const auto cached = [&](DataStream stream, std::int64_t updates, const MethodTerm& term) {
+  const std::uint64_t weights = model_ ? model_->fingerprint() : policy.fingerprint();
+  const auto cached = [&](StepSource& steps, std::int64_t count, const MethodTerm& term, const data::Dataset& data) {
     const auto what = any_need(*term.method, compares_distributions) ? Cached::kHidden : Cached::kLogps;
-    return std::make_shared<const ReferenceCache>(
-        std::move(stream), updates, *term.method, recipe_.training.pairing, policy.config(),
-        CacheSource{reader, source, what, fingerprint}, core::cache_folder());
+    const std::uint64_t fingerprint = data.summary().fingerprint ^ (weights * 0x9e3779b97f4a7c15ULL);
+    return std::make_shared<const ReferenceCache>(steps, count, term.method->derived() == algorithm::Derived::kNone,
+                                                  CacheSource{reader.scorer(source), what, fingerprint},
+                                                  core::cache_folder());
   };
   if (any_term(terms, compares_distributions))
     head_ = copy_of(model_ ? model_->head() : policy.head(model::Weights::kReference));
   for (auto& term : terms) {
     if (!any_need(*term.method, reads_reference)) continue;
     say("reference: computing its numbers once");
-    term.cache = cached(term.stream, total_updates(terms, recipe_.training), term);
+    const auto rehearsal = term.steps->rehearsal();
+    if (!rehearsal)
+      core::fail_request("reference.cache: the steps of {} are sampled while it trains, so the reference's numbers "
+                         "cannot be computed before; leave reference.cache out", term.name);
+    term.cache = cached(*rehearsal, total_updates(terms, recipe_.training), term, term.data);
     if (!term.eval) continue;
-    DataStream held_out = evaluation_stream(*term.eval, recipe_.training);
-    const std::int64_t batches = held_out.batches_per_epoch();
-    term.eval_cache = cached(std::move(held_out), batches, term);
+    const auto held_out = evaluation_steps(term, recipe_.training, policy.config());
+    term.eval_cache = cached(*held_out, held_out->steps_per_epoch(), term, *term.eval);
   }
 }
 

@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "training/step/engine.h"
+#include "training/method_needs.h"
 #include "training/options.h"
-#include "training/trainer.h"
+#include "training/term.h"
 
 namespace attune::training {
 
@@ -16,6 +17,14 @@ namespace attune::training {
 /// @param adapter the policy is trained by an adapter, so it carries its own start
 /// @param compared some method compares with a reference
 bool holds_second_model(const TrainRecipe& recipe, bool adapter, bool compared);
+
+/// Whether a signal is read from the model as it was before training: the reference, or a teacher without a model of its
+/// own. For any_term().
+inline auto reads_start(const TrainRecipe& recipe) {
+  return [own_teacher = !recipe.teacher.path.empty()](const algorithm::Need& need) {
+    return reads_reference(need) || (reads_teacher(need) && !own_teacher);
+  };
+}
 
 class ReferenceModel {
  public:
@@ -25,7 +34,9 @@ class ReferenceModel {
   /// @throws Error{kRequest} as Model::load does
   ReferenceModel(const TrainRecipe& recipe, const model::Model& policy, const std::vector<MethodTerm>& terms);
 
-  Reference reference() const { return {model_ ? &*model_ : nullptr, head_}; }
+  FrozenModels frozen() const {
+    return {model_ ? &*model_ : nullptr, head_, nullptr, teacher_ ? &*teacher_ : nullptr};
+  }
   /// With reference.sync: the copy that is refreshed, whole weights without an adapter. Null otherwise.
   model::Model* moving() { return recipe_.reference.sync && model_ ? &*model_ : nullptr; }
   /// With reference.cache: gives every term that reads the reference its cache, training and held-out data
@@ -36,7 +47,7 @@ class ReferenceModel {
 
  private:
   const TrainRecipe& recipe_;
-  std::optional<model::Model> model_;
+  std::optional<model::Model> model_, teacher_;
   model::Head head_;  ///< a copy of the reference's output head, where whole distributions are cached
 };
 

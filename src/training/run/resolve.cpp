@@ -85,6 +85,14 @@ void check_reference(const ReferenceOptions& reference, const std::vector<TermSe
   belongs("mixup_alpha", reference.mixup_alpha != untouched.mixup_alpha);
 }
 
+void check_teacher(const TeacherOptions& teacher, const std::vector<TermSetting>& terms) {
+  const bool read = any_term(terms, reads_teacher);
+  if (teacher.given() && !read) core::fail_request("teacher has no effect: no method of this run reads a teacher");
+  if (read && !teacher.given())
+    core::fail_request("{} learns from a teacher: set teacher.path=FOLDER, or teacher.system=TEXT for the model itself "
+                       "with another prompt", terms.front().name);
+}
+
 /// Needs the shapes of the model only, so that `check` can say it, too.
 void check_parameter_groups(const TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   const auto rules = parameter_rules(recipe.training.parameter_groups);
@@ -157,6 +165,7 @@ void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   resolve_adapter(recipe);
   check_schedule(recipe);
   check_reference(recipe.reference, terms);
+  check_teacher(recipe.teacher, terms);
   check_parameter_groups(recipe, terms);
   if (training.learning_rate == 0) training.learning_rate = terms.front().method->info().learning_rate;
   if (training.micro_batch_tokens == 0 && !recipe.overwrite)
@@ -172,6 +181,7 @@ core::Json resolved_json(TrainRecipe& recipe, const std::vector<TermSetting>& te
   for (const char* key : {"resume", "overwrite"}) json.erase(key);
   for (const char* key : {"path", "adapter", "base"}) name_in_full(json["model"][key]);
   name_in_full(json["reference"]["path"]);
+  name_in_full(json["teacher"]["path"]);
   json["data"] = resolved_data(data_options(recipe.data, "data"));
   if (!recipe.eval.data.is_null()) json["eval"]["data"] = resolved_data(held_out_options(recipe));
   if (!recipe.method.is_list()) {

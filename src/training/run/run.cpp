@@ -7,8 +7,7 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/system.h"
-#include "training/hook/moving_reference.h"
-#include "training/hook/weight_average.h"
+#include "training/hook.h"
 #include "training/method_needs.h"
 #include "training/reference/model.h"
 #include "training/run/resolve.h"
@@ -32,6 +31,7 @@ class Run {
     load_model();
     open_data();
     reference_.emplace(recipe_, *model_, terms_);
+    for (const auto& term : terms_) check_needs(*term.method, reference_->frozen());
     folder.begin(run_info());
     try {
       train(folder);
@@ -60,18 +60,18 @@ class Run {
     for (auto& setting : settings_) {
       const auto needs = row_needs(setting.method->shape());
       const bool shuffle = training.shuffle && setting.data.shuffle;
-      DataStream stream(open(setting.data, needs, setting.name),
-                        {training.batch_size, training.tokens_per_batch, shuffle, seed()});
+      data::Dataset rows = open(setting.data, needs, setting.name);
+      auto steps = std::make_unique<DatasetSteps>(
+          DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed()}), *setting.method,
+          model_->config(), training.pairing);
       std::optional<data::Dataset> eval;
       if (!recipe_.eval.data.is_null()) eval = open(held_out_options(recipe_), needs, setting.name);
       terms_.push_back({setting.name,
                         std::move(setting.method),
                         setting.weight,
-                        std::move(stream),
-                        std::move(eval),
-                        {},
-                        nullptr,
-                        nullptr});
+                        std::move(rows),
+                        std::move(steps),
+                        std::move(eval)});
     }
   }
 
@@ -120,14 +120,14 @@ class Run {
   void train(RunFolder& folder) {
     reference_->fill_caches(*model_, terms_, engine_options(), [&](const std::string& line) { say(line); });
     const auto eval = terms_.front().eval;
-    SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().stream.data(), recipe_.samples,
+    SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().data, recipe_.samples,
                          seed(), folder);
     Observer observer{observer_.on_row, observer_.on_update, observer_.on_message, {}, observer_.interrupted};
     if (!heads_of_terms(terms_).contains("score"))  // a reward model writes no text
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
     TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
                            recipe_.eval.metric};
-    Trainer trainer(*model_, reference_->reference(), std::move(terms_), hooks(), options, folder, observer);
+    Trainer trainer(*model_, reference_->frozen(), std::move(terms_), hooks(), options, folder, observer);
     say_what_stays_idle(trainer);
     if (const auto checkpoint = folder.checkpoint()) {
       trainer.restore(*checkpoint);
@@ -145,13 +145,8 @@ class Run {
   }
 
   Hooks hooks() {
-    Hooks hooks;
-    const auto& reference = recipe_.reference;
-    if (auto* moving = reference_->moving())
-      hooks.push_back(
-          std::make_unique<ReferenceSync>(*model_, *moving, reference.mixup_alpha, reference.sync_steps));
-    if (recipe_.training.ema_decay > 0)
-      hooks.push_back(std::make_unique<WeightAverage>(recipe_.training.ema_decay));
+    Hooks hooks = make_hooks(recipe_);
+    for (auto& hook : hooks) hook->begin({*model_, reference_->moving()});
     return hooks;
   }
 
@@ -167,7 +162,7 @@ class Run {
   core::Json run_info() const {
     core::Json data = core::Json::array();
     for (const auto& term : terms_) {
-      const auto& summary = term.stream.data().summary();
+      const auto& summary = term.data.summary();
       data.push_back(data::to_json(summary));
       data.back()["fingerprint"] = fmt::format("{:016x}", summary.fingerprint);
     }

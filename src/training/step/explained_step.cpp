@@ -35,7 +35,6 @@ class Recorder final : public algorithm::Method {
     Batch seen = without_hidden(step);
     method_.prepare(seen, state, metrics);
     step.prepared = std::move(seen.prepared);
-    step.prepared_tokens = std::move(seen.prepared_tokens);
   }
   algorithm::Loss loss(const Batch& batch, const algorithm::State& state) const override {
     const Batch seen = without_hidden(batch);
@@ -63,14 +62,14 @@ class Recorder final : public algorithm::Method {
 
 }  // namespace
 
-ExplainedStep explain_step(Engine& engine, const Step& step, const algorithm::Method& method,
+ExplainedStep explain_step(const Engine& engine, const Step& step, const algorithm::Method& method,
                            const std::vector<Need>& extra) {
   const Recorder recorder(method, extra);
   algorithm::State state;
   ExplainedStep explained;
   explained.result = engine.run(step, recorder, state, /*weight=*/1, /*train=*/false);
   explained.batch = std::move(recorder.batch());
-  for (auto& [key, values] : explained.batch.signals) values = values.detach();
+  for (auto& [key, signal] : explained.batch.signals) signal.numbers = signal.numbers.detach();
   explained.coefficients = std::move(recorder.coefficients());
   return explained;
 }

@@ -17,7 +17,7 @@ struct ExplainedStep {
 /// Runs the step through the engine without training it, all candidates at once and in the step's order.
 /// @param extra signals that are read for the reader's sake; the method does not see them.
 /// @throws core::Error as Engine::run does
-ExplainedStep explain_step(Engine& engine, const Step& step, const algorithm::Method& method,
+ExplainedStep explain_step(const Engine& engine, const Step& step, const algorithm::Method& method,
                            const std::vector<algorithm::Need>& extra);
 
 }  // namespace attune::training
