@@ -12,6 +12,7 @@ namespace attune::data {
 struct Dataset::Map {
   std::shared_ptr<const CacheFile> file;
   DatasetSummary summary;
+  RowUse use = RowUse::anything();
 };
 
 namespace {
@@ -82,6 +83,7 @@ Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, const 
   auto map = std::make_shared<Map>();
   map->summary = summary_from_json(file->summary(), fingerprint);
   map->file = std::move(file);
+  map->use = use;
   Dataset dataset;
   dataset.map_ = std::move(map);
   return dataset;
@@ -90,5 +92,6 @@ Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, const 
 std::int64_t Dataset::size() const { return map_->file->size(); }
 TokenizedRow Dataset::row(std::int64_t i) const { return map_->file->row(i); }
 const DatasetSummary& Dataset::summary() const { return map_->summary; }
+const RowUse& Dataset::use() const { return map_->use; }
 
 }  // namespace attune::data

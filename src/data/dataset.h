@@ -24,6 +24,7 @@ class Dataset {
   std::int64_t size() const;
   TokenizedRow row(std::int64_t i) const;  ///< spans point into the map; valid while the Dataset lives
   const DatasetSummary& summary() const;
+  const RowUse& use() const;  ///< what the rows were read for
 
  private:
   struct Map;

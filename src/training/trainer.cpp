@@ -118,7 +118,8 @@ Trainer::Update Trainer::update_once() {
 
 Step Trainer::next_step(MethodTerm& term) const {
   const Phase phase("data");
-  return assemble_step(term.stream.next(), *term.method, model_.config(), options_.training.pairing);
+  return assemble_step(term.stream.next(), *term.method, model_.config(), term.stream.data().use(),
+                       {options_.engine.seed, 0, static_cast<std::uint64_t>(done_ + 1)});
 }
 
 double Trainer::measure_gradients() {
@@ -166,7 +167,7 @@ core::Json Trainer::evaluate() {
     algorithm::State scratch = term.state;  // evaluation must not move running means
     double sum = 0, count = 0;
     for (std::int64_t left = stream.batches_per_epoch(); left > 0; --left) {
-      Step step = assemble_step(stream.next(), *term.method, model_.config(), options_.training.pairing);
+      Step step = assemble_step(stream.next(), *term.method, model_.config(), term.eval->use());
       if (step.size() == 0) continue;
       if (term.eval_cache) term.eval_cache->fill(step);
       const auto result = engine_.run(step, *term.method, scratch, 1, /*train=*/false);

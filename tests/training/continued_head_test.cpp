@@ -58,7 +58,7 @@ TEST_F(ContinuedHead, ReferenceReadsTheFrozenHead) {
     if (name == "dpo") method = make();
   const auto rows = fixture::random_rows(3, 2, 7);
   const auto views = fixture::views(rows);
-  const Step step = assemble_step(views, *method, model.config(), {});
+  const Step step = assemble_step(views, *method, model.config(), shape_of(method->feedback()));
   Engine engine(model, {}, {});
   const auto start = engine.read(step, "logps", algorithm::Source::kPolicy);
   EXPECT_EQ(engine.read(step, "logps", algorithm::Source::kReference), start);

@@ -9,6 +9,7 @@
 #include "model/adapter.h"
 #include "model/family.h"
 #include "model/model.h"
+#include "record/pairing.h"
 #include "report/metric_names.h"
 #include "training/optimizer/schedule.h"
 
@@ -54,6 +55,19 @@ Rows formats() {
     const auto info = make()->info();
     Json object = row(info.name, info.paper, info.summary);
     object["columns"] = info.columns;
+    rows.push_back(std::move(object));
+  }
+  return rows;
+}
+
+Rows pairings() {
+  Rows rows;
+  for (const auto& [name, make] : record::pairing_entries()) {
+    const auto pairing = make();
+    const auto info = pairing->info();
+    Json object = row(info.name, info.paper, info.summary, core::options_json(pairing->fields()));
+    object["makes"] = Json::array();
+    for (const auto shape : pairing->shapes()) object["makes"].push_back(record::to_text(shape));
     rows.push_back(std::move(object));
   }
   return rows;
@@ -141,10 +155,10 @@ struct Kind {
 /// Every kind of interface.md; those without entries are empty lists.
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
-      {"methods", methods},       {"families", families}, {"formats", formats},     {"adapters", adapters},
-      {"rules", rules},           {"tasks", nothing_yet}, {"attacks", nothing_yet}, {"decoding", nothing_yet},
-      {"pipelines", nothing_yet}, {"recipes", recipes},   {"schedules", schedules}, {"metrics", metrics},
-      {"commands", commands}};
+      {"methods", methods},     {"families", families}, {"formats", formats},       {"adapters", adapters},
+      {"pairings", pairings},   {"rules", rules},       {"tasks", nothing_yet},     {"attacks", nothing_yet},
+      {"decoding", nothing_yet}, {"pipelines", nothing_yet}, {"recipes", recipes},  {"schedules", schedules},
+      {"metrics", metrics},     {"commands", commands}};
   return all;
 }
 

@@ -27,8 +27,8 @@ std::vector<std::int64_t> integers(const at::Tensor& tensor) {
 }  // namespace
 
 ReferenceCache::ReferenceCache(DataStream stream, std::int64_t updates, const algorithm::Method& method,
-                               const PairingOptions& pairing, const model::ModelConfig& config,
-                               const CacheSource& reference, const std::string& folder)
+                               const model::ModelConfig& config, const CacheSource& reference,
+                               const std::string& folder)
     : what_(reference.what) {
   core::ensure_folder(folder);
   const std::uint64_t key =
@@ -37,9 +37,13 @@ ReferenceCache::ReferenceCache(DataStream stream, std::int64_t updates, const al
                                                 what_ == Cached::kLogps ? "logps" : "hidden", key);
   load(path);
   const std::size_t known = numbers_.size();
-  const bool repeats = method.derived() == algorithm::Derived::kNone;  // every epoch has the same candidates
+  const data::RowUse use = stream.data().use();
+  const bool draws = use.learns() && use.pairing().draws();
+  // Every epoch has the same candidates.
+  const bool repeats = method.derived() == algorithm::Derived::kNone && !draws;
   for (std::int64_t i = 0; i < updates && !(repeats && stream.epoch() >= 1); ++i)
-    add(assemble_step(stream.next(), method, config, pairing), reference);
+    add(assemble_step(stream.next(), method, config, use, {stream.seed(), 0, static_cast<std::uint64_t>(i + 1)}),
+        reference);
   if (numbers_.size() > known) save(path);
 }
 

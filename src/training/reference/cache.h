@@ -33,8 +33,7 @@ class ReferenceCache {
   /// walked as training will walk it.
   /// @param folder where the file is kept; a damaged one is computed anew
   ReferenceCache(DataStream stream, std::int64_t updates, const algorithm::Method& method,
-                 const PairingOptions& pairing, const model::ModelConfig& config,
-                 const CacheSource& reference, const std::string& folder);
+                 const model::ModelConfig& config, const CacheSource& reference, const std::string& folder);
   /// Sets step.known["ref_logps"] or step.reference_hidden. Every candidate must have been walked over.
   void fill(Step& step) const;
 

@@ -41,7 +41,7 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
   const auto cached = [&](DataStream stream, std::int64_t updates, const MethodTerm& term) {
     const auto what = any_need(*term.method, compares_distributions) ? Cached::kHidden : Cached::kLogps;
     return std::make_shared<const ReferenceCache>(
-        std::move(stream), updates, *term.method, recipe_.training.pairing, policy.config(),
+        std::move(stream), updates, *term.method, policy.config(),
         CacheSource{reader, source, what, fingerprint}, core::cache_folder());
   };
   if (any_term(terms, compares_distributions))

@@ -2,35 +2,26 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "core/error.h"
+#include "data/group_row.h"
 
 namespace attune::training {
 namespace {
 
-using algorithm::Feedback;
 using algorithm::Role;
 
-/// A rank for comparisons: the given rank, or the reward turned round, or the label.
-double rank_of(const data::TokenizedCandidate& candidate) {
-  if (candidate.said.rank) return *candidate.said.rank;
-  if (candidate.said.reward) return -*candidate.said.reward;
-  if (candidate.said.label) return *candidate.said.label ? 0 : 1;
-  return 0;
-}
-
-algorithm::Candidate feedback_of(const data::TokenizedCandidate& candidate, Role role, std::int64_t group) {
+algorithm::Candidate feedback_of(const record::Candidate& said, Role role, std::int64_t group) {
   algorithm::Candidate feedback;
   feedback.group = group;
   feedback.role = role;
-  feedback.rank = rank_of(candidate);
-  feedback.label = candidate.said.label.value_or(feedback.rank == 0);
-  feedback.reward = candidate.said.reward.value_or(std::nan(""));
-  feedback.weight = candidate.said.weight;
-  feedback.margin = candidate.said.margin.value_or(0);
-  feedback.step_scores.assign(candidate.said.step_scores.begin(), candidate.said.step_scores.end());
-  feedback.truncated = candidate.said.truncated;
+  feedback.rank = said.rank.value_or(0);
+  feedback.label = said.label.value_or(feedback.rank == 0);
+  feedback.reward = said.reward.value_or(std::nan(""));
+  feedback.weight = said.weight;
+  feedback.margin = said.margin.value_or(0);
+  feedback.step_scores.assign(said.step_scores.begin(), said.step_scores.end());
+  feedback.truncated = said.truncated;
   return feedback;
 }
 
@@ -39,9 +30,10 @@ class Assembler {
  public:
   Assembler(const model::ModelConfig& config, Step& step) : config_(config), step_(step) {}
 
-  void add(const data::TokenizedRow& row, std::size_t index, Role role, std::int64_t group) {
+  void add(const data::TokenizedRow& row, std::size_t index, const record::Candidate& said, Role role,
+           std::int64_t group) {
     const auto& candidate = row.candidates[index];
-    add_sequence(row, candidate, feedback_of(candidate, role, group), candidate.said.index);
+    add_sequence(row, candidate, feedback_of(said, role, group), said.index);
     if (!candidate.old_logps.empty())
       old_.emplace_back(candidate.old_logps.begin(), candidate.old_logps.end());
   }
@@ -49,7 +41,7 @@ class Assembler {
   /// The row's prompt with another row's completion (KTO's estimate of the KL).
   void add_mismatched(const data::TokenizedRow& row, const data::TokenizedCandidate& other,
                       std::int64_t group) {
-    add_sequence(row, other, feedback_of(other, Role::kDerived, group), -1);
+    add_sequence(row, other, feedback_of(other.said, Role::kDerived, group), -1);
   }
 
   /// Sampling log-probabilities count only when every candidate has them.
@@ -80,38 +72,7 @@ class Assembler {
   std::vector<std::vector<double>> old_;
 };
 
-/// Candidate indices of a row from best to worst; equal ranks keep their order.
-std::vector<std::size_t> by_rank(const data::TokenizedRow& row) {
-  std::vector<std::size_t> order(row.candidates.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return rank_of(row.candidates[a]) < rank_of(row.candidates[b]);
-  });
-  return order;
-}
-
-/// The pairs (better, worse) of a ranked row; ties give none.
-std::vector<std::pair<std::size_t, std::size_t>> pairs_of(const data::TokenizedRow& row,
-                                                          const std::string& kind) {
-  const auto order = by_rank(row);
-  std::vector<std::pair<std::size_t, std::size_t>> pairs;
-  const auto add = [&](std::size_t a, std::size_t b) {
-    if (rank_of(row.candidates[order[a]]) < rank_of(row.candidates[order[b]]))
-      pairs.emplace_back(order[a], order[b]);
-  };
-  if (kind == "best_worst" && order.size() >= 2) add(0, order.size() - 1);
-  for (std::size_t a = 0; kind != "best_worst" && a < order.size(); ++a)
-    for (std::size_t b = a + 1; b < (kind == "all" ? order.size() : std::min(a + 2, order.size())); ++b)
-      add(a, b);
-  return pairs;
-}
-
 }  // namespace
-
-void PairingOptions::declare(core::Fields& fields) {
-  fields.add("pairs", pairs, "Which pairs of a rated group are trained on.")
-      .one_of({"best_worst", "all", "adjacent"});
-}
 
 std::int64_t Step::tokens() const {
   std::int64_t total = 0;
@@ -163,28 +124,42 @@ void append_text(Step& step, std::span<const std::int32_t> prompt, std::span<con
   step.candidates.emplace_back();
 }
 
+record::GroupShape shape_of(algorithm::Feedback feedback) {
+  switch (feedback) {
+    case algorithm::Feedback::kDemonstrations:
+      return record::GroupShape::kDemonstrations;
+    case algorithm::Feedback::kPairs:
+      return record::GroupShape::kPairs;
+    case algorithm::Feedback::kLabels:
+      return record::GroupShape::kLabels;
+    case algorithm::Feedback::kGroups:
+      return record::GroupShape::kGroups;
+    case algorithm::Feedback::kLists:
+      return record::GroupShape::kLists;
+  }
+  ATTUNE_ASSERT(false);
+  return {};
+}
+
 Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Method& method,
-                   const model::ModelConfig& config, const PairingOptions& pairing) {
+                   const model::ModelConfig& config, const data::RowUse& use, record::PairingKey key) {
   Step step;
   Assembler assembler(config, step);
-  const Feedback feedback = method.feedback();
   std::int64_t group = 0;
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const auto& row = rows[r];
-    if (feedback == Feedback::kPairs) {
-      for (const auto& [better, worse] : pairs_of(row, pairing.pairs)) {
-        assembler.add(row, better, Role::kChosen, group);
-        assembler.add(row, worse, Role::kRejected, group++);
-      }
-      continue;
+    key.record = static_cast<std::uint64_t>(row.index);
+    const record::Grouping grouping = data::group_row(row, use, key);
+    for (const record::Pair& pair : grouping.pairs) {
+      assembler.add(row, grouping.members[pair.chosen], grouping.said[pair.chosen], Role::kChosen, group);
+      assembler.add(row, grouping.members[pair.rejected], grouping.said[pair.rejected], Role::kRejected, group++);
     }
-    const auto order = feedback == Feedback::kLists ? by_rank(row) : std::vector<std::size_t>();
-    for (std::size_t i = 0; i < row.candidates.size(); ++i) {
-      const std::size_t index = order.empty() ? i : order[i];
-      assembler.add(row, index, Role::kSampled, group);
+    if (use.learns(record::GroupShape::kPairs)) continue;
+    for (std::size_t i = 0; i < grouping.members.size(); ++i) {
+      assembler.add(row, grouping.members[i], grouping.said[i], Role::kSampled, group);
       if (method.derived() == algorithm::Derived::kMismatched) {
         const auto& previous = rows[(r + rows.size() - 1) % rows.size()].candidates;
-        assembler.add_mismatched(row, previous[std::min(index, previous.size() - 1)], group);
+        assembler.add_mismatched(row, previous[std::min(i, previous.size() - 1)], group);
       }
     }
     ++group;

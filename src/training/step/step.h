@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "algorithm/method.h"
-#include "data/dataset.h"
 #include "data/packing.h"
+#include "data/row_use.h"
+#include "data/tokenized_row.h"
 #include "model/config.h"
 
 namespace attune::training {
@@ -45,15 +46,13 @@ struct Step {
 void append_text(Step& step, std::span<const std::int32_t> prompt, std::span<const std::int32_t> completion,
                  std::int64_t group);
 
-/// How rated rows become what a method asks for.
-struct PairingOptions {
-  std::string pairs = "best_worst";  ///< best_worst, all, adjacent
-  void declare(core::Fields& fields);
-};
+/// The shape of what a method of this kind learns from.
+record::GroupShape shape_of(algorithm::Feedback feedback);
 
-/// Builds a step from dataset rows: chosen and rejected, labels, groups or lists, as the method wants, with
-/// the extra candidates it asks for. Deterministic: derived candidates depend on the order of rows only.
+/// Builds a step from dataset rows: chosen and rejected, labels, groups or lists, as they were read for, with the extra
+/// candidates that the method asks for. Deterministic: derived candidates depend on the order of rows only.
+/// @param key seed and step of a pairing that draws
 Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Method& method,
-                   const model::ModelConfig& config, const PairingOptions& pairing);
+                   const model::ModelConfig& config, const data::RowUse& use, record::PairingKey key = {});
 
 }  // namespace attune::training
