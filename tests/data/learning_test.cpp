@@ -24,7 +24,7 @@ class Learning : public ::testing::Test {
   std::string texts(const TokenizedRow& row) const {
     std::string all;
     for (const auto& candidate : row.candidates)
-      all += (all.empty() ? "" : "|") + codec_.tokenizer->decode({candidate.completion.begin(), candidate.completion.end()});
+      all += (all.empty() ? "" : "|") + codec_.tokenizer->decode(candidate.completion);
     return all;
   }
   /// The trained part of a completion.
@@ -83,9 +83,9 @@ TEST_F(Learning, SoftLabelsOfAPairReachItsMembers) {
                          GroupShape::kPairs);
   const record::Grouping group = group_row(data.row(0), data.use(), {});
   ASSERT_THAT(group.pairs, SizeIs(1));
-  EXPECT_EQ(group.said[group.pairs[0].chosen].preference, 0.7);  // y
+  EXPECT_DOUBLE_EQ(*group.said[group.pairs[0].chosen].preference, 0.7);  // y
   EXPECT_EQ(group.said[group.pairs[0].chosen].index, 1U);
-  EXPECT_EQ(group.said[group.pairs[0].rejected].preference, 0.3);
+  EXPECT_DOUBLE_EQ(*group.said[group.pairs[0].rejected].preference, 0.3);
   EXPECT_EQ(group.said[0].annotator, "eva");
 }
 
@@ -242,7 +242,7 @@ TEST_F(Learning, ATeacherReadsASystemTextBeforeThePrompt) {
   options_.teacher_system = "be kind";
   const auto decoded = [&](const std::string& content) {
     const auto row = open(content, GroupShape::kDemonstrations).row(0);
-    return codec_.tokenizer->decode({row.teacher_prompt.begin(), row.teacher_prompt.end()});
+    return codec_.tokenizer->decode(row.teacher_prompt);
   };
   EXPECT_EQ(decoded(plain), "be kind\n\nsay");
   EXPECT_EQ(decoded(R"({"prompt":[{"role":"user","content":"q"}],"completion":[{"role":"assistant","content":"a"}]})"),
