@@ -53,7 +53,7 @@ std::string feedback_text(const DatasetSummary& summary) {
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
   for (const auto& [what, rows] : summary.feedback.derived) add(what + ": " + core::counted(rows, "row"));
-  for (const auto& [what, count] : summary.feedback.left_out) add(fmt::format("{} {}", count, what));
+  for (const auto& [what, count] : summary.feedback.left_out) add(fmt::format("{}: {}", what, count));
   return text;
 }
 

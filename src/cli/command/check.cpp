@@ -135,12 +135,12 @@ class Check : public Command {
                         core::human_count(summary.trained_tokens));
     text += fmt::format("  straddle  {}\n  cut       {}\n", core::counted(summary.straddling, "row"),
                         core::counted(summary.truncated, "row"));
-    if (summary.pairs > 0)
+    if (summary.pairs > 0 && summary.pairs != summary.rows_kept)
       text += fmt::format("  pairs     {} ({})\n", core::human_count(summary.pairs), summary.pairing);
     for (const auto& [what, rows] : summary.feedback.derived)
       text += fmt::format("  derived   {} ({})\n", what, core::counted(rows, "row"));
     for (const auto& [what, count] : summary.feedback.left_out)
-      text += fmt::format("  not used  {} {}\n", core::human_count(count), what);
+      text += fmt::format("  not used  {}: {}\n", what, core::human_count(count));
     for (const auto& [reason, count] : summary.dropped) {
       text += fmt::format("  left out  {}: {}\n", core::counted(count, "row"), reason);
       for (const auto& example : summary.dropped_examples.at(reason))
