@@ -65,6 +65,7 @@ attune_folder(training TORCH LINK attune_report attune_algorithm attune_feedback
 attune_folder(cli TORCH LINK attune_training)
 target_compile_definitions(attune_cli PRIVATE ATTUNE_BUILT_ASSETS="${CMAKE_SOURCE_DIR}/assets")
 
+attune_open_set(attune_record record pairing "std::unique_ptr<Pairing>" record/pairing.h)
 attune_open_set(attune_data data format "const Format*" data/format.h)
 attune_open_set(attune_model model family "const Family*" model/family.h)
 attune_open_set(attune_model model signal "const Signal*" model/signal.h)

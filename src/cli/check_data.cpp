@@ -5,9 +5,7 @@
 #include <numeric>
 
 #include "core/system.h"
-#include "data/rows/example_source.h"
-#include "data/tokens/row_needs.h"
-#include "data/tokens/row_tokens.h"
+#include "data/read_rows.h"
 #include "training/method_needs.h"
 #include "training/reference/model.h"
 #include "training/run/resolve.h"
@@ -19,42 +17,25 @@ using core::Json;
 
 class Checker {
  public:
-  Checker(const data::DataOptions& options, const data::TextCodec& codec, data::RowNeeds needs,
-          std::size_t shown)
-      : options_(options), codec_(codec), needs_(needs), shown_(shown), source_(options) {}
+  Checker(const data::DataOptions& options, const data::TextCodec& codec, const data::RowUse& use, std::size_t shown)
+      : options_(options), codec_(codec), use_(use), shown_(shown) {}
 
   DataCheck run() {
-    data::SourceRow row;
-    data::MalformedRows malformed;
-    while (source_.next(row)) {
-      ++out_.summary.rows_read;
-      if (row.example.ok()) {
-        take(row);
-        continue;
-      }
-      malformed.add(row);
-      out_.summary.drop("malformed: " + row.example.error().reason, row.where, row.example.error().detail);
-    }
-    if (out_.summary.rows_read == 0) core::fail_request("{}: no rows", options_.name());
-    if (options_.on_error == "fail") malformed.fail_if_any(options_.name(), out_.summary.rows_read);
-    out_.summary.format = source_.format_name();
+    out_.summary = data::read_rows(options_, codec_, use_, [&](const data::SourceRow& row, const data::CachedRow& tokens) {
+      take(row.example.value(), tokens);
+    });
     add_warnings();
     return std::move(out_);
   }
 
  private:
-  void take(const data::SourceRow& row) {
-    const auto cached = data::tokenize_row(row, codec_, options_, needs_);
-    if (!cached.ok()) return out_.summary.drop(cached.error().reason, row.where, cached.error().detail);
-    data::count_row(cached.value(), row.copies, out_.summary);
-    const record::Example& example = row.example.value();
+  void take(const record::Example& example, const data::CachedRow& row) {
     if (example.language_modelling && !example.candidates.empty() &&
         example.candidates.front().completion.is_array())
       ++out_.conversations;
-    const auto& prompt = cached.value().prompt;
-    for (const auto& candidate : cached.value().candidates) count_sequence(prompt, candidate.completion);
-    if (cached.value().candidates.empty()) out_.lengths.push_back(std::ssize(prompt));
-    if (out_.rows.size() < shown_) show(row);
+    for (const auto& candidate : row.candidates) count_sequence(row.prompt, candidate.completion);
+    if (row.candidates.empty()) out_.lengths.push_back(std::ssize(row.prompt));
+    if (out_.rows.size() < shown_) show(example.id, row);
   }
 
   void count_sequence(const std::vector<std::int32_t>& prompt,
@@ -77,23 +58,26 @@ class Checker {
     }
   }
 
-  void show(const data::SourceRow& row) {
-    record::Example example = row.example.value();
-    data::meet_needs(example, needs_);
-    const auto tokens = data::tokenize_example(example, codec_, options_, true);
-    if (!tokens.ok()) return;
-    ShownRow shown{example.id, tokens.value(), {}};
-    for (const auto& candidate : example.candidates) shown.roles.push_back(role_of(candidate));
+  void show(const std::string& id, const data::CachedRow& row) {
+    ShownRow shown{id, {}, {}};
+    shown.tokens.prompt = row.prompt;
+    shown.tokens.rendered = row.rendered;
+    for (const auto& candidate : row.candidates) {
+      shown.tokens.completions.push_back(candidate.completion);
+      shown.roles.push_back(role_of(candidate.said));
+    }
     out_.rows.push_back(std::move(shown));
   }
 
   /// What a method is told about a completion, in a word.
-  std::string role_of(const record::Candidate& candidate) const {
-    if (needs_ == data::RowNeeds::kPairs && candidate.rank)
-      return *candidate.rank == 0 ? "chosen" : "rejected";
-    if (needs_ == data::RowNeeds::kLabels && candidate.label) return *candidate.label ? "good" : "bad";
-    if (needs_ == data::RowNeeds::kRewards && candidate.reward)
-      return fmt::format("reward {:g}", *candidate.reward);
+  std::string role_of(const record::Candidate& said) const {
+    using record::GroupShape;
+    if (use_.learns(GroupShape::kPairs) && said.role == record::Role::kChosen) return "chosen";
+    if (use_.learns(GroupShape::kPairs) && said.role == record::Role::kRejected) return "rejected";
+    if (use_.learns(GroupShape::kPairs) || use_.learns(GroupShape::kLists))
+      return said.rank ? fmt::format("rank {:g}", *said.rank) : "";
+    if (use_.learns(GroupShape::kLabels) && said.label) return *said.label ? "good" : "bad";
+    if (use_.learns(GroupShape::kGroups) && said.reward) return fmt::format("reward {:g}", *said.reward);
     return "";
   }
 
@@ -107,11 +91,11 @@ class Checker {
           "{} sequences begin with two beginning-of-sequence tokens: the text holds one that the tokenizer "
           "adds as well",
           out_.double_bos));
-    if (out_.sequences > 0 && out_.trained_end == 0 && needs_ != data::RowNeeds::kPromptsOnly)
+    if (out_.sequences > 0 && out_.trained_end == 0 && !use_.only_prompts())
       warn(
           "no completion ends in a trained end-of-sequence token: the model will not learn to stop "
           "(data.max_length, data.append_eos)");
-    if (out_.conversations > 0 && !options_.assistant_only && needs_ == data::RowNeeds::kDemonstrations)
+    if (out_.conversations > 0 && !options_.assistant_only && use_.learns(record::GroupShape::kDemonstrations))
       warn(
           fmt::format("{} trained on from end to end, the words of users and system prompts included; "
                       "data.assistant_only=true trains on the assistant's alone",
@@ -134,17 +118,16 @@ class Checker {
 
   const data::DataOptions& options_;
   const data::TextCodec& codec_;
-  data::RowNeeds needs_;
+  const data::RowUse& use_;
   std::size_t shown_;
-  data::ExampleSource source_;
   DataCheck out_;
 };
 
 }  // namespace
 
-DataCheck check_data(const data::DataOptions& options, const data::TextCodec& codec, data::RowNeeds needs,
+DataCheck check_data(const data::DataOptions& options, const data::TextCodec& codec, const data::RowUse& use,
                      std::size_t shown) {
-  return Checker(options, codec, needs, shown).run();
+  return Checker(options, codec, use, shown).run();
 }
 
 Json length_json(std::vector<std::int64_t> lengths) {

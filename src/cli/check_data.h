@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/row_use.h"
+#include "data/summary.h"
+#include "data/tokens/tokenize.h"
 #include "model/config.h"
 #include "training/run/terms.h"
 
@@ -30,7 +32,7 @@ struct DataCheck {
 
 /// Reads and tokenises everything as `train` would. @param shown how many rows are kept for the picture.
 /// @throws Error{kRequest}: malformed rows under data.on_error=fail, as in training.
-DataCheck check_data(const data::DataOptions& options, const data::TextCodec& codec, data::RowNeeds needs,
+DataCheck check_data(const data::DataOptions& options, const data::TextCodec& codec, const data::RowUse& use,
                      std::size_t shown);
 
 /// {"count", "min", "median", "mean", "p95", "max", "histogram": [{"from", "to", "count"}]}

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "data/dataset.h"
+#include "data/tokens/tokenize.h"
 #include "model/model.h"
 
 namespace attune::cli {

@@ -6,10 +6,10 @@ namespace attune::cli {
 
 model::Model SelftestBench::load() const { return model::Model::load({.path = model_folder}); }
 
-data::Dataset SelftestBench::open(data::RowNeeds needs) const {
+data::Dataset SelftestBench::open(record::GroupShape shape) const {
   data::DataOptions options;
   options.path = pairs;
-  return data::Dataset::open(options, data::TextCodec::load(model_folder), needs, scratch);
+  return data::Dataset::open(options, data::TextCodec::load(model_folder), shape, scratch);
 }
 
 SelftestResult SelftestResult::within(double difference, double allowed, const std::string& of_what) {

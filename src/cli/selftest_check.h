@@ -24,7 +24,7 @@ struct SelftestBench {
 
   model::Model load() const;
   /// The pairs as a method that asks for them reads them.
-  data::Dataset open(data::RowNeeds needs) const;
+  data::Dataset open(record::GroupShape shape) const;
 };
 
 /// What a check found.

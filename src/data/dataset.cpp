@@ -1,15 +1,10 @@
 #include "data/dataset.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
-
-#include "core/progress.h"
 #include "core/system.h"
 #include "data/cache/file.h"
 #include "data/cache/layout.h"
-#include "data/rows/example_source.h"
-#include "data/tokens/row_needs.h"
+#include "data/read_rows.h"
+#include "data/rows/source_files.h"
 #include "data/tokens/row_tokens.h"
 
 namespace attune::data {
@@ -17,6 +12,7 @@ namespace attune::data {
 struct Dataset::Map {
   std::shared_ptr<const CacheFile> file;
   DatasetSummary summary;
+  RowUse use = RowUse::anything();
 };
 
 namespace {
@@ -28,7 +24,7 @@ std::uint64_t mix(std::uint64_t state, std::string_view text) {
 }
 
 /// Of everything that the cached tokens depend on.
-std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec, RowNeeds needs) {
+std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec, const RowUse& use) {
   core::Json settings = {{"format", options.format},
                          {"on_error", options.on_error},
                          {"columns", options.columns},
@@ -38,7 +34,8 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
                          {"max_prompt_length", options.max_prompt_length},
                          {"append_eos", options.append_eos},
                          {"assistant_only", options.assistant_only},
-                         {"needs", static_cast<int>(needs)},
+                         {"teacher_system", options.teacher_system},
+                         {"use", use.described()},
                          {"max_positions", codec.max_positions},
                          {"vocab_size", codec.vocab_size},
                          {"eos", codec.eos_id.value_or(-1)},
@@ -59,61 +56,34 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
   return state;
 }
 
-void build_cache(const DataOptions& options, const TextCodec& codec, RowNeeds needs,
-                 std::uint64_t fingerprint, const core::Sink& sink) {
+void build_cache(const DataOptions& options, const TextCodec& codec, const RowUse& use, std::uint64_t fingerprint,
+                 const core::Sink& sink) {
   CacheWriter writer(sink, fingerprint);
-  ExampleSource source(options);
-  DatasetSummary summary;
-  MalformedRows malformed;
-  core::Progress progress("tokenising", 0, "row");
-  const core::Stopwatch clock;
-  SourceRow row;
-  while (source.next(row)) {
-    ++summary.rows_read;
-    if (clock.seconds() > 2) progress.update(summary.rows_read);  // short reads need no words
-    if (!row.example.ok()) {
-      malformed.add(row);
-      summary.drop("malformed: " + row.example.error().reason, row.where, row.example.error().detail);
-      continue;
-    }
-    if (malformed.count() > 0 && options.on_error == "fail")
-      continue;  // the command will stop: only count on
-    auto cached = tokenize_row(row, codec, options, needs);
-    if (!cached.ok()) {
-      summary.drop(cached.error().reason, row.where, cached.error().detail);
-      if (summary.rows_kept == 0 && clock.seconds() > 10 && cached.error().reason == kTemplateRefused)
-        core::fail_request("{}: the chat template refused every conversation so far: {}", row.where,
-                           cached.error().detail);
-      continue;
-    }
-    count_row(cached.value(), row.copies, summary);
-    if (row.copies > 0) writer.add(cached.value(), row.copies);
-  }
-  if (clock.seconds() > 2) progress.finish();
-  if (summary.rows_read == 0) core::fail_request("{}: no rows", options.name());
-  if (options.on_error == "fail") malformed.fail_if_any(options.name(), summary.rows_read);
-  summary.format = source.format_name();
+  const auto summary = read_rows(options, codec, use, [&](const SourceRow& row, const CachedRow& tokens) {
+    if (row.copies > 0) writer.add(tokens, row.copies);
+  });
   writer.finish(to_json(summary));
 }
 
 }  // namespace
 
-Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, RowNeeds needs,
+Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, const RowUse& use,
                       const std::string& cache_folder) {
-  const std::uint64_t fingerprint = fingerprint_of(options, codec, needs);
+  const std::uint64_t fingerprint = fingerprint_of(options, codec, use);
   const std::string folder = cache_folder.empty() ? core::cache_folder() : cache_folder;
   core::ensure_folder(folder);
   const std::string path = fmt::format("{}/tokens{}-{:016x}.bin", folder, cache::kVersion, fingerprint);
   auto file = CacheFile::open(path, fingerprint);
   if (!file) {
     core::write_file_atomically(
-        path, [&](const core::Sink& sink) { build_cache(options, codec, needs, fingerprint, sink); });
+        path, [&](const core::Sink& sink) { build_cache(options, codec, use, fingerprint, sink); });
     file = CacheFile::open(path, fingerprint);
     if (!file) core::fail_run("{}: the token cache cannot be read back; is the disk sound?", path);
   }
   auto map = std::make_shared<Map>();
   map->summary = summary_from_json(file->summary(), fingerprint);
   map->file = std::move(file);
+  map->use = use;
   Dataset dataset;
   dataset.map_ = std::move(map);
   return dataset;
@@ -122,5 +92,6 @@ Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, RowNee
 std::int64_t Dataset::size() const { return map_->file->size(); }
 TokenizedRow Dataset::row(std::int64_t i) const { return map_->file->row(i); }
 const DatasetSummary& Dataset::summary() const { return map_->summary; }
+const RowUse& Dataset::use() const { return map_->use; }
 
 }  // namespace attune::data

@@ -1,4 +1,5 @@
-#include "data/dataset.h"
+#include "data/options.h"
+
 #include "data/rows/source_files.h"
 
 namespace attune::data {
@@ -36,6 +37,8 @@ void DataOptions::declare(core::Fields& fields) {
       .add("assistant_only", assistant_only,
            "Of conversations, train on what the assistant said and on nothing else.")
       .alias("assistant_only_loss");
+  fields.add("teacher_system", teacher_system,
+             "What a teacher reads before the prompt: a system message, or text before a plain prompt.");
 }
 
 bool DataOptions::given() const { return !(path.is_null() || path.empty() || path == ""); }

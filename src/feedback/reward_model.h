@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/tokens/tokenize.h"
 #include "model/model.h"
 
 namespace attune::feedback {

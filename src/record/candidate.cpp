@@ -2,16 +2,20 @@
 
 namespace attune::record {
 
-Candidate feedback_of(const Candidate& candidate) {
-  Candidate said;
-#define ATTUNE_COPY(type, name, initial, meaning) said.name = candidate.name;
+void copy_feedback(const Candidate& from, Candidate& to) {
+#define ATTUNE_COPY(type, name, initial, meaning) to.name = from.name;
   ATTUNE_CANDIDATE_FIELDS(ATTUNE_COPY)
 #undef ATTUNE_COPY
-  said.index = candidate.index;
-  said.group = candidate.group;
-  said.role = candidate.role;
-  said.truncated = candidate.truncated;
-  said.meta = candidate.meta;
+  to.index = from.index;
+  to.group = from.group;
+  to.role = from.role;
+  to.truncated = from.truncated;
+  to.meta = from.meta;
+}
+
+Candidate feedback_of(const Candidate& candidate) {
+  Candidate said;
+  copy_feedback(candidate, said);
   return said;
 }
 

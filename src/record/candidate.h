@@ -62,8 +62,7 @@ struct Candidate {
   std::shared_ptr<const core::Json> meta;  ///< the record's meta; null when it has none
 };
 
-/// Calls visit(name, value) for each field of feedback; `candidate` may be const. A declaration's type, name and meaning:
-/// candidate_fields().
+/// Calls visit(name, value) for each field of feedback; `candidate` may be const.
 template <class AnyCandidate, class Visitor>
 void visit_feedback(AnyCandidate&& candidate, Visitor&& visit) {
 #define ATTUNE_VISIT(type, name, initial, meaning) visit(#name, candidate.name);
@@ -71,6 +70,8 @@ void visit_feedback(AnyCandidate&& candidate, Visitor&& visit) {
 #undef ATTUNE_VISIT
 }
 
+/// Replaces what is said of a completion and where it stands; what was written stays.
+void copy_feedback(const Candidate& from, Candidate& to);
 /// The feedback alone, with its place: what remains of a candidate in a training batch.
 Candidate feedback_of(const Candidate& candidate);
 

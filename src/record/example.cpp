@@ -12,28 +12,32 @@ void put_list(core::Json& out, const char* name, const auto& values) {
   if (!values.empty()) out[name] = values;
 }
 
+template <class T>
+core::Json field_json(const std::optional<T>& value) {
+  return *value;
+}
+core::Json field_json(const auto& value) { return value; }
+
+/// Every field of feedback that says something.
+void put_feedback(core::Json& out, const Candidate& candidate) {
+  const Candidate untouched;
+#define ATTUNE_WRITE(type, name, initial, meaning) \
+  if (candidate.name != untouched.name) out[#name] = field_json(candidate.name);
+  ATTUNE_CANDIDATE_FIELDS(ATTUNE_WRITE)
+#undef ATTUNE_WRITE
+  if (!candidate.rank) return;
+  const double rank = *candidate.rank;  // places are whole numbers and printed as such: 0, not 0.0
+  if (rank > -1e15 && rank < 1e15 && rank == static_cast<double>(static_cast<std::int64_t>(rank)))
+    out["rank"] = static_cast<std::int64_t>(rank);
+}
+
 core::Json candidate_json(const Candidate& candidate) {
   core::Json out = core::Json::object();
   if (!candidate.completion.is_null()) out["completion"] = candidate.completion;
   put(out, "completion_ids", candidate.completion_ids);
   put_list(out, "completion_mask", candidate.completion_mask);
-  if (candidate.rank) {
-    const double rank = *candidate.rank;  // whole ranks are printed as such: 0, not 0.0
-    const bool whole =
-        rank > -1e15 && rank < 1e15 && rank == static_cast<double>(static_cast<std::int64_t>(rank));
-    out["rank"] = whole ? core::Json(static_cast<std::int64_t>(rank)) : core::Json(rank);
-  }
-  put(out, "label", candidate.label);
-  put(out, "reward", candidate.reward);
-  put(out, "margin", candidate.margin);
-  put(out, "preference", candidate.preference);
-  if (candidate.weight != 1) out["weight"] = candidate.weight;
   put_list(out, "steps", candidate.steps);
-  put_list(out, "step_scores", candidate.step_scores);
-  put_list(out, "scores", candidate.scores);
-  put_list(out, "source", candidate.source);
-  put_list(out, "annotator", candidate.annotator);
-  put_list(out, "finish_reason", candidate.finish_reason);
+  put_feedback(out, candidate);
   put_list(out, "logps", candidate.logps);
   put_list(out, "sampling_logps", candidate.sampling_logps);
   return out;

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 #include <vector>
+
+#include "record/candidate.h"
 
 namespace attune::record {
 
@@ -13,6 +16,9 @@ enum class GroupShape {
   kGroups,          ///< candidates with rewards
   kLists,           ///< candidates in an order of preference, best first
 };
+
+/// "demonstrations", "pairs", "labels", "groups", "lists".
+std::string_view to_text(GroupShape shape);
 
 /// One comparison within a group.
 struct Pair {
@@ -25,6 +31,9 @@ struct Pair {
 struct Grouping {
   std::vector<std::size_t> members;  ///< indices into the record's candidates
   std::vector<Pair> pairs;           ///< kPairs only: indices into `members`
+  /// [members] the feedback as the pairing understood it: the rank, label or reward that the shape asks for is there,
+  /// also where it follows from other feedback; the role is set; `index` is the place in the record.
+  std::vector<Candidate> said;
 };
 
 }  // namespace attune::record

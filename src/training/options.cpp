@@ -122,7 +122,7 @@ void TrainingOptions::declare(core::Fields& fields) {
       .add("early_stopping_patience", early_stopping_patience,
            "Stops after so many evaluations without improvement; 0: never.")
       .non_negative();
-  pairing.declare(fields);
+  fields.add("pairs", pairs, "Accepted for pairing=NAME.");
   fields.add("share_prefixes", share_prefixes,
              "Computes a prompt once for all its candidates; off for comparison.");
   fields.add("layer_grad_norms", layer_grad_norms,
@@ -185,6 +185,11 @@ void TrainRecipe::declare(core::Fields& fields) {
   fields.add("method", method, "How: a name, {name, options…}, or a list of {name, weight, data, …}.")
       .short_form("name")
       .shown_type("method");
+  fields.add("pairing", pairing,
+             "How rated candidates of a prompt become what the method learns from: a name of `attune list pairings`, or "
+             "{name, options…}. Default: best_worst for pairs, as_given for the rest.")
+      .short_form("name")
+      .shown_type("pairing");
   fields.section("adapter", adapter, "LoRA instead of all weights.", "type");
   fields.section("training", training, "The run.");
   fields.section("reference", reference, "The frozen model that methods compare with.", "path");
@@ -210,9 +215,17 @@ void TrainRecipe::settle() {
   require(!data.is_null(), "data", "data=prefs.jsonl");
   require(!method.is_null(), "method", "method=dpo");
   require(!output.empty(), "output", "output=runs/my-run");
+  pairing = pairing_setting();
+  training.pairs.clear();
   training.batch_size *= training.gradient_accumulation;
   training.gradient_accumulation = 1;
   refuse_contradictions();
+}
+
+core::Value TrainRecipe::pairing_setting() const {
+  if (training.pairs.empty()) return pairing;
+  if (!pairing.is_null()) core::fail_request("pairing and training.pairs say the same thing: leave training.pairs out");
+  return core::Value::scalar(training.pairs, false, "training.pairs");
 }
 
 void TrainRecipe::refuse_contradictions() const {

@@ -8,7 +8,6 @@
 
 #include "core/config/fields.h"
 #include "core/config/value.h"
-#include "data/dataset.h"
 #include "generation/generator.h"
 #include "model/model.h"
 #include "training/step/assemble.h"
@@ -35,7 +34,7 @@ struct TrainingOptions {
   bool save_best = false;
   std::int64_t early_stopping_patience = 0, profile = 0;
   bool layer_grad_norms = true;
-  PairingOptions pairing;
+  std::string pairs;  ///< an older name of TrainRecipe::pairing
   bool share_prefixes = true;
   void declare(core::Fields& fields);
 };
@@ -72,7 +71,7 @@ struct SamplesOptions {
 /// Everything that `attune train` is told.
 struct TrainRecipe {
   model::ModelOptions model;
-  core::Value data, method, hooks;
+  core::Value data, method, pairing, hooks;
   model::AdapterOptions adapter;
   TrainingOptions training;
   ReferenceOptions reference;
@@ -85,6 +84,8 @@ struct TrainRecipe {
   void declare(core::Fields& fields);
   /// Checks settings against each other and turns aliases into ours. @throws Error{kRequest}
   void settle();
+  /// `pairing`, also where it has its older name; null: each method's default. @throws Error{kRequest}: both
+  core::Value pairing_setting() const;
   /// The part of settle() that holds for a recipe that is not complete yet, too: settings that exclude each
   /// other or have no effect. @throws Error{kRequest}
   void refuse_contradictions() const;

@@ -66,7 +66,7 @@ std::optional<TermUpdate> learn_once(MethodTerm& term, const Engine& engine, std
 std::unique_ptr<StepSource> evaluation_steps(const MethodTerm& term, const TrainingOptions& options,
                                              const model::ModelConfig& config) {
   return std::make_unique<DatasetSteps>(DataStream(*term.eval, {options.batch_size, 0, false, 0}), *term.method,
-                                        config, options.pairing);
+                                        config);
 }
 
 std::int64_t updates_in(const TrainingOptions& options, double updates_per_epoch) {

@@ -13,12 +13,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using record::GroupShape;
 
 class DatasetTest : public ::testing::Test {
  protected:
-  Dataset open(const std::string& content, RowNeeds needs = RowNeeds::kAny) {
+  Dataset open(const std::string& content, const RowUse& use = RowUse::anything()) {
     options_.path = folder_.write("rows.jsonl", content);
-    return Dataset::open(options_, codec_, needs, cache());
+    return Dataset::open(options_, codec_, use, cache());
   }
   std::string cache() const { return folder_.path("cache"); }
   std::vector<std::string> cache_files() const {
@@ -30,6 +31,10 @@ class DatasetTest : public ::testing::Test {
   TextCodec codec_ = support::codec(folder_);
   DataOptions options_;
 };
+
+RowUse with_pairing(GroupShape shape, const std::string& settings) {
+  return {shape, record::make_pairing(core::parse_yaml(settings, "test"))};
+}
 
 template <class T>
 std::vector<T> copy(std::span<const T> values) {
@@ -43,7 +48,7 @@ const char* const kPairs =
     "{\"prompt\":\"x t\",\"chosen\":\"he\",\"rejected\":\"y\"}\n";
 
 TEST_F(DatasetTest, RowsSummaryAndReasons) {
-  const Dataset data = open(kPairs, RowNeeds::kPairs);
+  const Dataset data = open(kPairs, GroupShape::kPairs);
   ASSERT_EQ(data.size(), 2);
   const TokenizedRow row = data.row(0);
   EXPECT_EQ(row.index, 0);
@@ -107,30 +112,34 @@ TEST_F(DatasetTest, SamplingLogProbsAreCutWithTheCompletion) {
 }
 
 TEST_F(DatasetTest, NeedsAreFilledInFromOtherFeedback) {
-  const auto ranked =
-      open(R"({"prompt":"p","responses":["a","b","c"],"scores":[1,3,3]})", RowNeeds::kPairs).row(0);
-  EXPECT_EQ(ranked.candidates[0].said.rank, 1);
-  EXPECT_EQ(ranked.candidates[1].said.rank, 0);
-  EXPECT_EQ(ranked.candidates[2].said.rank, 0);
-  const auto labels = open(kPairs, RowNeeds::kLabels).row(0);
+  const char* const rated = R"({"prompt":"p","responses":["a","b","c"],"scores":[1,3,3]})";
+  const auto best_worst = open(rated, GroupShape::kPairs).row(0);
+  ASSERT_EQ(best_worst.candidates.size(), 2U);  // in the order of the record; c is in no pair
+  EXPECT_EQ(best_worst.candidates[0].said.rank, 1);
+  EXPECT_EQ(best_worst.candidates[1].said.rank, 0);
+  const auto ranked = open(rated, with_pairing(GroupShape::kPairs, "all"));
+  ASSERT_EQ(ranked.row(0).candidates.size(), 3U);
+  EXPECT_EQ(ranked.row(0).candidates[2].said.rank, 0);
+  EXPECT_EQ(ranked.summary().pairs, 2);
+  const auto labels = open(kPairs, GroupShape::kLabels).row(0);
   EXPECT_EQ(labels.candidates[0].said.label, true);
   EXPECT_EQ(labels.candidates[1].said.label, false);
-  const auto rewards = open(R"({"prompt":"p","completion":"c","label":true})", RowNeeds::kRewards).row(0);
+  const auto rewards = open(R"({"prompt":"p","completion":"c","label":true})", GroupShape::kGroups).row(0);
   EXPECT_EQ(rewards.candidates[0].said.reward, 1);
-  const auto prompts = open(kPairs, RowNeeds::kPromptsOnly);
+  const auto prompts = open(kPairs, RowUse::prompts());
   EXPECT_EQ(prompts.size(), 4);
   EXPECT_TRUE(prompts.row(0).candidates.empty());
 }
 
 TEST_F(DatasetTest, NeedsThatAreNotMet) {
-  EXPECT_EQ(open(R"({"prompt":"p","completion":"c"})", RowNeeds::kPairs)
+  EXPECT_EQ(open(R"({"prompt":"p","completion":"c"})", GroupShape::kPairs)
                 .summary()
                 .dropped.at("no pair of completions"),
             1);
-  EXPECT_EQ(open(R"({"prompt":"p","completion":"c"})", RowNeeds::kLabels).summary().dropped.at("no labels"),
+  EXPECT_EQ(open(R"({"prompt":"p","completion":"c"})", GroupShape::kLabels).summary().dropped.at("no labels"),
             1);
-  EXPECT_EQ(open(R"({"prompt":"p"})", RowNeeds::kDemonstrations).summary().dropped.at("no completion"), 1);
-  EXPECT_EQ(open(R"({"prompt":"p","response_a":"x","response_b":"y","winner":"tie"})", RowNeeds::kPairs)
+  EXPECT_EQ(open(R"({"prompt":"p"})", GroupShape::kDemonstrations).summary().dropped.at("no completion"), 1);
+  EXPECT_EQ(open(R"({"prompt":"p","response_a":"x","response_b":"y","winner":"tie"})", GroupShape::kPairs)
                 .summary()
                 .dropped.at("all candidates tie"),
             1);
@@ -169,11 +178,11 @@ TEST_F(DatasetTest, TheCacheIsReusedUntilSomethingChanges) {
 }
 
 TEST_F(DatasetTest, ADamagedOrTruncatedCacheIsMadeAnew) {
-  open(kPairs, RowNeeds::kPairs);
+  open(kPairs, GroupShape::kPairs);
   const std::string file = cache_files().at(0), whole = core::read_file(file);
   const auto damaged = [&](const std::string& content) {
     core::write_file_atomically(file, content);
-    const Dataset data = open(kPairs, RowNeeds::kPairs);
+    const Dataset data = open(kPairs, GroupShape::kPairs);
     EXPECT_EQ(data.row(0).candidates.at(1).completion[0], 103);
     return core::read_file(file) == whole;
   };
@@ -191,7 +200,7 @@ TEST_F(DatasetTest, ADamagedOrTruncatedCacheIsMadeAnew) {
 TEST_F(DatasetTest, MixturesRepeatRows) {
   const auto a = folder_.write("a.jsonl", "{\"text\":\"aaa\"}\n{\"text\":\"bbb\"}\n");
   options_.path = core::Json::array({core::Json{{"path", a}, {"weight", 2}}});
-  const Dataset data = Dataset::open(options_, codec_, RowNeeds::kAny, cache());
+  const Dataset data = Dataset::open(options_, codec_, RowUse::anything(), cache());
   ASSERT_EQ(data.size(), 4);
   EXPECT_EQ(data.row(1).index, 0);
   EXPECT_EQ(data.row(2).index, 1);
@@ -207,7 +216,7 @@ double peak_of_child(const DataOptions& options, const TextCodec& codec, const s
   const pid_t child = ::fork();
   if (child == 0) {
     std::ofstream("/proc/self/clear_refs") << "5";  // VmHWM starts again from the present memory
-    const Dataset data = Dataset::open(options, codec, RowNeeds::kAny, cache);
+    const Dataset data = Dataset::open(options, codec, RowUse::anything(), cache);
     std::int64_t sum = 0;
     for (std::int64_t i = 0; i < data.size(); ++i) {
       const TokenizedRow row = data.row(i * 7919 % data.size());

@@ -38,8 +38,8 @@ TEST(Formats, EveryFormatKnowsItself) {
 TEST(Formats, NativeReadsEveryFieldAndWritesItBack) {
   // The record of interface.md §2 with all optional fields.
   const std::string row =
-      R"({"id":"hh-17","prompt":"text","candidates":[{"completion":"ab","rank":0,"label":true,"reward":1.5,)"
-      R"("margin":0.25,"preference":0.75,"weight":2.0,"steps":["a","b"],"step_scores":[0.2,0.9],"scores":{"help":3.0},)"
+      R"({"id":"hh-17","prompt":"text","candidates":[{"completion":"ab","steps":["a","b"],"rank":0,"label":true,"reward":1.5,)"
+      R"("margin":0.25,"preference":0.75,"weight":2.0,"step_scores":[0.2,0.9],"scores":{"help":3.0},)"
       R"("source":"human","annotator":"x","finish_reason":"stop","logps":[-1.2,-0.3],"sampling_logps":[-1.0,-0.5]}],)"
       R"("reference_answer":"42","tools":[{"name":"f"}],"meta":{"topic":"t"}})";
   const record::Example example = read(row, "native");

@@ -9,6 +9,8 @@
 #include "core/files/files.h"
 #include "data/dataset.h"
 #include "data/format.h"
+#include "data/rows/example_reader.h"
+#include "data/tokens/tokenize.h"
 
 namespace attune::data::support {
 

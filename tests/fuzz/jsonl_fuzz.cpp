@@ -1,9 +1,10 @@
 // Data files: rows of every file type, through every format, tokenised. Input: a byte that chooses the file
 // type
 // ("jJctx": JSON Lines, JSON, comma- or tab-separated, text), then the file, which may be compressed.
-#include "data/dataset.h"
 #include "data/format.h"
+#include "data/rows/example_reader.h"
 #include "data/rows/reader.h"
+#include "data/tokens/tokenize.h"
 #include "tests/fuzz/input.h"
 
 namespace attune::fuzz {

@@ -2,7 +2,7 @@
 #include "core/config/fields.h"
 #include "core/json.h"
 #include "core/config/value.h"
-#include "data/dataset.h"
+#include "data/options.h"
 #include "tests/fuzz/input.h"
 
 namespace attune::fuzz {

@@ -58,7 +58,7 @@ TEST_F(ContinuedHead, ReferenceReadsTheFrozenHead) {
     if (name == "dpo") method = make();
   const auto rows = fixture::random_rows(3, 2, 7);
   const auto views = fixture::views(rows);
-  const Step step = assemble_step(views, *method, model.config(), {});
+  const Step step = assemble_step(views, *method, model.config(), method->shape());
   Engine engine(model, {}, {});
   const auto read = [&](algorithm::Source source) { return engine.scorer(source).logps(step.items); };
   const auto start = read(algorithm::Source::kPolicy);

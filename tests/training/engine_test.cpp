@@ -60,7 +60,7 @@ class EveryMethod : public ::testing::TestWithParam<std::string> {
     model_.emplace(fixture::tiny_model());
     if (scored()) model_->add_head("score", 3);
     start_.emplace(fixture::tiny_model());
-    step_ = assemble_step(views, *method_, model_->config(), {});
+    step_ = assemble_step(views, *method_, model_->config(), method_->shape());
   }
   bool scored() const {
     for (const auto& need : method_->needs())
@@ -192,7 +192,7 @@ TEST(Engine, StateAndPrepareRunOncePerStepHoweverItIsSplit) {
   const auto rows = fixture::random_rows(3, 4, 3);
   const auto views = fixture::views(rows);
   auto model = fixture::tiny_model();
-  const Step step = assemble_step(views, method, model.config(), {});
+  const Step step = assemble_step(views, method, model.config(), method.shape());
   std::vector<Computed> results;
   std::vector<algorithm::State> states;
   for (const std::int64_t budget : {1, 1 << 20}) {
@@ -217,8 +217,8 @@ TEST(Engine, WeightsOfAMixtureScaleGradients) {
   const auto dpo = algorithm::make_method(core::Value::scalar("dpo", false, "test"));
   const auto sft = algorithm::make_method(core::Value::scalar("sft", false, "test"));
   const auto pair_views = fixture::views(pairs), text_views = fixture::views(texts);
-  const Step first = assemble_step(pair_views, *dpo, model.config(), {});
-  const Step second = assemble_step(text_views, *sft, model.config(), {});
+  const Step first = assemble_step(pair_views, *dpo, model.config(), dpo->shape());
+  const Step second = assemble_step(text_views, *sft, model.config(), sft->shape());
   model.trainable();  // marks what is trained
   Engine engine(model, {&model}, {});
   algorithm::State state;

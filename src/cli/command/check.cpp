@@ -77,15 +77,14 @@ class Check : public Command {
 
   std::vector<Part> look(const std::vector<training::TermSetting>& terms) const {
     std::vector<Part> parts;
-    const auto add = [&](const std::string& what, const data::DataOptions& options, data::RowNeeds needs) {
+    const auto add = [&](const std::string& what, const data::DataOptions& options, const data::RowUse& use) {
       const auto rows = parts.empty() ? static_cast<std::size_t>(rows_) : 0;
-      parts.push_back({what, options, check_data(options, codec_, needs, rows)});
+      parts.push_back({what, options, check_data(options, codec_, use, rows)});
     };
-    if (terms.empty()) add("data", training::data_options(recipe_.data, "data"), data::RowNeeds::kAny);
+    if (terms.empty()) add("data", training::data_options(recipe_.data, "data"), data::RowUse::anything());
     for (const auto& term : terms) {
-      const auto needs = training::row_needs(term.method->shape());
-      add(term.name, term.data, needs);
-      if (!recipe_.eval.data.is_null()) add("eval", training::held_out_options(recipe_), needs);
+      add(term.name, term.data, term.use);
+      if (!recipe_.eval.data.is_null()) add("eval", training::held_out_options(recipe_), term.use);
     }
     return parts;
   }
@@ -136,6 +135,12 @@ class Check : public Command {
                         core::human_count(summary.trained_tokens));
     text += fmt::format("  straddle  {}\n  cut       {}\n", core::counted(summary.straddling, "row"),
                         core::counted(summary.truncated, "row"));
+    if (summary.pairs > 0 && summary.pairs != summary.rows_kept)
+      text += fmt::format("  pairs     {} ({})\n", core::human_count(summary.pairs), summary.pairing);
+    for (const auto& [what, rows] : summary.feedback.derived)
+      text += fmt::format("  derived   {} ({})\n", what, core::counted(rows, "row"));
+    for (const auto& [what, count] : summary.feedback.left_out)
+      text += fmt::format("  not used  {}: {}\n", what, core::human_count(count));
     for (const auto& [reason, count] : summary.dropped) {
       text += fmt::format("  left out  {}: {}\n", core::counted(count, "row"), reason);
       for (const auto& example : summary.dropped_examples.at(reason))

@@ -7,7 +7,8 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/system.h"
-#include "data/dataset.h"
+#include "data/rows/example_reader.h"
+#include "data/tokens/tokenize.h"
 #include "generation/generator.h"
 #include "model/model.h"
 

@@ -9,6 +9,7 @@
 #include "model/adapter.h"
 #include "model/family.h"
 #include "model/model.h"
+#include "record/pairing.h"
 #include "report/metric_names.h"
 #include "training/hook.h"
 #include "training/optimizer/schedule.h"
@@ -55,6 +56,19 @@ Rows formats() {
     const auto info = make()->info();
     Json object = row(info.name, info.paper, info.summary);
     object["columns"] = info.columns;
+    rows.push_back(std::move(object));
+  }
+  return rows;
+}
+
+Rows pairings() {
+  Rows rows;
+  for (const auto& [name, make] : record::pairing_entries()) {
+    const auto pairing = make();
+    const auto info = pairing->info();
+    Json object = row(info.name, info.paper, info.summary, core::options_json(pairing->fields()));
+    object["makes"] = Json::array();
+    for (const auto shape : pairing->shapes()) object["makes"].push_back(record::to_text(shape));
     rows.push_back(std::move(object));
   }
   return rows;
@@ -153,7 +167,7 @@ struct Kind {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
       {"methods", methods},       {"families", families}, {"formats", formats},     {"adapters", adapters},
-      {"rules", rules},           {"hooks", hooks},       {"tasks", nothing_yet}, {"attacks", nothing_yet}, {"decoding", nothing_yet},
+      {"rules", rules},           {"hooks", hooks}, {"pairings", pairings},       {"tasks", nothing_yet}, {"attacks", nothing_yet}, {"decoding", nothing_yet},
       {"pipelines", nothing_yet}, {"recipes", recipes},   {"schedules", schedules}, {"metrics", metrics},
       {"commands", commands}};
   return all;

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/system.h"
+#include "data/rows/example_reader.h"
 #include "data/dataset.h"
 #include "feedback/reward_model.h"
 #include "feedback/rule.h"

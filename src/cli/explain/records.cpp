@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "data/rows/example_reader.h"
 #include "data/tokens/row_tokens.h"
 #include "training/run/terms.h"
 
@@ -16,6 +17,7 @@ data::TokenizedRow view_of(const data::CachedRow& row) {
   data::TokenizedRow view;
   view.index = row.index;
   view.prompt = row.prompt;
+  view.teacher_prompt = row.teacher_prompt;
   for (const data::CachedCandidate& candidate : row.candidates) {
     data::TokenizedCandidate& out = view.candidates.emplace_back();
     out.said = candidate.said;
@@ -59,7 +61,8 @@ class RecordFinder {
  private:
   core::Result<data::CachedRow> usable(const record::Example& example) const {
     const data::SourceRow source{reader_.index(), 1, "", example};
-    auto row = data::tokenize_row(source, codec_, options_, training::row_needs(method_.shape()));
+    record::PairingCounts counts;
+    auto row = data::tokenize_row(source, codec_, options_, use_, counts);
     if (!row.ok()) return row;
     if (step_of({{example, row.value()}}).size() == 0)
       return core::ItemError{fmt::format("no completion that {} learns from", method_.info().name), ""};
@@ -69,7 +72,7 @@ class RecordFinder {
   training::Step step_of(const std::vector<ExplainedRecord>& records) const {
     std::vector<data::TokenizedRow> rows;
     for (const ExplainedRecord& record : records) rows.push_back(view_of(record.row));
-    training::Step step = training::assemble_step(rows, method_, config_, {});
+    training::Step step = training::assemble_step(rows, method_, config_, use_);
     step.number = 1;
     return step;
   }
@@ -86,6 +89,7 @@ class RecordFinder {
   const data::TextCodec& codec_;
   const algorithm::Method& method_;
   const model::ModelConfig& config_;
+  const data::RowUse use_ = method_.shape();
   data::ExampleReader reader_;
   std::map<std::string, std::int64_t> left_out_;  ///< reason → its first row
   std::int64_t rows_ = 0, usable_ = 0;

@@ -8,7 +8,8 @@
 
 #include "algorithm/method.h"
 #include "data/cache/file.h"
-#include "data/dataset.h"
+#include "data/options.h"
+#include "data/tokens/codec.h"
 #include "model/config.h"
 #include "training/step/step.h"
 

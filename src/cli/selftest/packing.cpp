@@ -56,8 +56,8 @@ class Packing : public SelftestCheck {
     double worst = 0;
     for (const char* name : {"sft", "dpo", "kto"}) {
       const auto method = algorithm::make_method(core::Value::scalar(name, false, "selftest"));
-      training::DataStream rows(bench.open(training::row_needs(method->shape())), {kPairs, 0, false, 0});
-      const auto step = training::assemble_step(rows.next(), *method, model.config(), {});
+      training::DataStream rows(bench.open(method->shape()), {kPairs, 0, false, 0});
+      const auto step = training::assemble_step(rows.next(), *method, model.config(), rows.data().use());
       const auto packed =
           compute(model, start, step, *method, {.micro_batch_tokens = 4096, .share_prefixes = true});
       const auto single =

@@ -62,7 +62,7 @@ class Threads : public SelftestCheck {
 
   SelftestResult run(const SelftestBench& bench) const override {
     model::Model model = bench.load();
-    const auto rows = bench.open(data::RowNeeds::kPairs);
+    const auto rows = bench.open(record::GroupShape::kPairs);
     const auto seed = static_cast<std::uint64_t>(bench.compute.seed);
     const auto sampled = sample(model, rows, seed), again = sample(model, rows, seed);
     const std::int64_t many = std::max<std::int64_t>(2, bench.compute.threads);

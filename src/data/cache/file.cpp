@@ -125,6 +125,7 @@ TokenizedRow CacheFile::row(std::int64_t i) const {
   TokenizedRow out;
   out.index = head.index;
   out.prompt = cursor.list<std::int32_t>(head.prompt);
+  out.teacher_prompt = cursor.list<std::int32_t>(head.teacher_prompt);
   out.candidates.reserve(head.candidates);
   const auto meta = read_meta(cursor.list<char>(head.meta));
   for (std::uint32_t c = 0; c < head.candidates; ++c) {

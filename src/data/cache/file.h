@@ -4,7 +4,7 @@
 //
 //   "ATTNDATA" | row … row | offsets [rows + 1] (u64) | summary (JSON text, padded to 8) | trailer
 //
-// A row: its lengths, prompt ids, meta (JSON text); then each candidate: its lengths, feedback, sampling log-probs, ids,
+// A row: its lengths, prompt ids, the teacher's prompt ids, meta (JSON text); then each candidate: its lengths, feedback, sampling log-probs, ids,
 // step ends, mask. Every part begins at a multiple of 8 bytes.
 #pragma once
 
@@ -17,7 +17,8 @@
 #include <vector>
 
 #include "core/files/files.h"
-#include "data/dataset.h"
+#include "data/tokenized_row.h"
+#include "data/tokens/tokenize.h"
 
 namespace attune::data {
 
@@ -30,9 +31,11 @@ struct CachedCandidate {
 
 struct CachedRow {
   std::int64_t index = 0;
-  std::vector<std::int32_t> prompt;
+  std::vector<std::int32_t> prompt, teacher_prompt;
   core::Json meta;
   std::vector<CachedCandidate> candidates;
+  std::int64_t pairs = 0;  ///< comparisons of its candidates; not written, as they are made anew at every step
+  std::string rendered;    ///< the text that was tokenised; not written
 };
 
 /// Fast 64-bit checksum of blocks whose sizes are multiples of 8 (the last may be any).

@@ -6,11 +6,11 @@
 namespace attune::data::cache {
 
 inline constexpr char kMagic[8] = {'A', 'T', 'T', 'N', 'D', 'A', 'T', 'A'};
-inline constexpr std::uint64_t kVersion = 3;
+inline constexpr std::uint64_t kVersion = 4;
 
 struct RowHead {
   std::int64_t index;
-  std::uint32_t prompt, candidates, meta, reserved;
+  std::uint32_t prompt, candidates, meta, teacher_prompt;
 };
 
 struct CandidateHead {

@@ -66,9 +66,11 @@ void CacheWriter::add(const CachedRow& row, std::int64_t copies) {
   const std::string meta = row.meta.empty() ? "" : core::to_line(row.meta);
   const cache::RowHead head{row.index, static_cast<std::uint32_t>(row.prompt.size()),
                             static_cast<std::uint32_t>(row.candidates.size()),
-                            static_cast<std::uint32_t>(meta.size()), 0};
+                            static_cast<std::uint32_t>(meta.size()),
+                            static_cast<std::uint32_t>(row.teacher_prompt.size())};
   append_bytes(buffer_, &head, sizeof head);
   append_list(buffer_, row.prompt);
+  append_list(buffer_, row.teacher_prompt);
   append_bytes(buffer_, meta.data(), meta.size());
   for (const auto& candidate : row.candidates) append_candidate(buffer_, candidate);
   if (buffer_.size() < kBufferBytes) return;

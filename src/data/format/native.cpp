@@ -5,21 +5,26 @@
 namespace attune::data {
 namespace {
 
-void read_scores(Columns& columns, record::Candidate& candidate) {
-  const core::Json& scores = columns.take("scores");
+// One overload for each type of ATTUNE_CANDIDATE_FIELDS; what the row does not say keeps its default.
+void read_field(Columns& columns, const char* name, std::optional<double>& value) { value = columns.number(name); }
+void read_field(Columns& columns, const char* name, std::optional<bool>& value) { value = columns.boolean(name); }
+void read_field(Columns& columns, const char* name, double& value) { value = columns.number(name).value_or(value); }
+void read_field(Columns& columns, const char* name, std::string& value) { value = columns.optional_text(name); }
+void read_field(Columns& columns, const char* name, std::vector<double>& value) { value = columns.numbers(name); }
+void read_field(Columns& columns, const char* name, record::Scores& value) {
+  const core::Json& scores = columns.take(name);
   if (scores.is_null()) return;
   if (!scores.is_object())
-    return columns.problem("wrong type", "\"scores\" of a candidate must be an object");
-  for (const auto& [name, value] : scores.items()) {
-    if (!value.is_number())
-      return columns.problem("wrong type", "\"scores." + name + "\" of a candidate must be a number");
-    candidate.scores[name] = value.get<double>();
+    return columns.problem("wrong type", fmt::format("\"{}\" of a candidate must be an object", name));
+  for (const auto& [key, score] : scores.items()) {
+    if (!score.is_number())
+      return columns.problem("wrong type", fmt::format("\"{}.{}\" of a candidate must be a number", name, key));
+    value[key] = score.get<double>();
   }
 }
 
 void read_steps(Columns& columns, record::Candidate& candidate) {
   candidate.steps = columns.texts("steps");
-  candidate.step_scores = columns.numbers("step_scores");
   if (candidate.steps.empty()) return;
   if (!candidate.step_scores.empty() && candidate.step_scores.size() != candidate.steps.size())
     columns.problem("wrong length", fmt::format("{} \"step_scores\" for {} \"steps\" of a candidate",
@@ -64,18 +69,9 @@ record::Candidate read_candidate(Columns& columns) {
   if (columns.has("completion")) candidate.completion = columns.conversation("completion");
   candidate.completion_ids = columns.ids("completion_ids");
   candidate.completion_mask = columns.mask("completion_mask");
-  candidate.rank = columns.number("rank");
-  candidate.label = columns.boolean("label");
-  candidate.reward = columns.number("reward");
-  candidate.margin = columns.number("margin");
-  candidate.preference = columns.number("preference");
-  candidate.weight = columns.number("weight").value_or(1);
-  candidate.source = columns.optional_text("source");
-  candidate.annotator = columns.optional_text("annotator");
-  candidate.finish_reason = columns.optional_text("finish_reason");
+  record::visit_feedback(candidate, [&](const char* name, auto& value) { read_field(columns, name, value); });
   candidate.logps = read_logps(columns, "logps");
   candidate.sampling_logps = read_logps(columns, "sampling_logps");
-  read_scores(columns, candidate);
   read_steps(columns, candidate);
   check_lengths(columns, candidate);
   if (candidate.completion.is_null() && !candidate.completion_ids)

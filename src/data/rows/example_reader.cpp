@@ -1,3 +1,5 @@
+#include "data/rows/example_reader.h"
+
 #include "data/rows/example_source.h"
 
 namespace attune::data {

@@ -1,5 +1,5 @@
 // Rows as Examples: column names mapped, the format recognised, malformed rows reported. What ExampleReader
-// and Dataset share.
+// and read_rows share.
 #pragma once
 
 #include <deque>
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
 #include "data/format.h"
+#include "data/options.h"
 #include "data/rows/reader.h"
 
 namespace attune::data {

@@ -1,5 +1,6 @@
+#include "data/tokens/codec.h"
+
 #include "core/files/files.h"
-#include "data/dataset.h"
 
 namespace attune::data {
 namespace {

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "data/tokens/row_needs.h"
+#include "data/tokens/tokenize.h"
+#include "record/derived_feedback.h"
 
 namespace attune::data {
 namespace {
@@ -38,28 +39,141 @@ CachedCandidate cached_candidate(const record::Candidate& candidate, TokenizedEx
   return out;
 }
 
+/// The prompt of a row whose candidates are sampled; a text or conversation gives its own.
+std::optional<core::ItemError> leave_prompt(record::Example& example, const TextCodec& codec) {
+  if (!example.language_modelling) {
+    example.candidates.clear();
+    return {};
+  }
+  auto prompt = tokenize_prompt(example, codec);
+  if (!prompt.ok()) return prompt.error();
+  record::Example alone;
+  alone.id = example.id;
+  alone.meta = example.meta;
+  alone.prompt_ids = std::move(prompt.value());
+  example = std::move(alone);
+  return {};
+}
+
+/// Leaves the candidates that are learned from, with what the pairing understood of them.
+std::optional<core::ItemError> choose(record::Example& example, const RowUse& use, const record::PairingKey& key,
+                                      record::PairingCounts& counts) {
+  auto found = use.pairing().group(example.candidates, use.shape(), key, counts);
+  if (!found.ok()) return found.error();
+  if (use.pairing().draws()) return {};  // another step may draw the others
+  auto& grouping = found.value();
+  for (std::size_t i = 0; i < grouping.members.size(); ++i)
+    record::copy_feedback(grouping.said[i], example.candidates[grouping.members[i]]);
+  // Pairs are found anew at every step, whatever the order: that of the record stays.
+  if (use.shape() == record::GroupShape::kPairs) std::ranges::sort(grouping.members);
+  std::vector<record::Candidate> chosen;
+  for (const std::size_t member : grouping.members) chosen.push_back(std::move(example.candidates[member]));
+  example.candidates = std::move(chosen);
+  return {};
+}
+
+std::int64_t duplicates_in(const record::PairingCounts& counts) {
+  const auto found = counts.left_out.find("duplicates");
+  return found == counts.left_out.end() ? 0 : found->second;
+}
+
+/// Completions may become equal when they are cut: the pairs of what is left.
+/// @param known duplicates of this row that are counted already
+std::optional<core::ItemError> pair_ids(CachedRow& row, const RowUse& use, const record::PairingKey& key,
+                                        record::PairingCounts& counts, std::int64_t known) {
+  std::vector<record::Candidate> candidates;
+  for (const CachedCandidate& candidate : row.candidates) {
+    candidates.push_back(candidate.said);
+    candidates.back().completion_ids = candidate.completion.ids;
+  }
+  record::PairingCounts again;
+  auto found = use.pairing().group(candidates, use.shape(), key, again);
+  if (duplicates_in(again) > known) counts.left_out["duplicates"] += duplicates_in(again) - known;
+  if (!found.ok()) return found.error();
+  auto& grouping = found.value();
+  row.pairs = std::ssize(grouping.pairs);
+  for (std::size_t i = 0; i < grouping.members.size(); ++i)
+    row.candidates[grouping.members[i]].said.role = grouping.said[i].role;
+  if (use.pairing().draws()) return {};
+  std::ranges::sort(grouping.members);
+  std::vector<CachedCandidate> kept;
+  for (const std::size_t member : grouping.members) kept.push_back(std::move(row.candidates[member]));
+  row.candidates = std::move(kept);
+  return {};
+}
+
+/// Differently judged candidates that all came out as the same ids, where no pairing has looked at that.
+std::optional<core::ItemError> check_distinct(const CachedRow& row) {
+  const auto& all = row.candidates;
+  if (all.size() < 2) return {};
+  const auto& first = all.front();
+  const bool judged = std::ranges::any_of(all, [&](const CachedCandidate& c) {
+    return (c.said.rank && first.said.rank && *c.said.rank != *first.said.rank) ||
+           (c.said.label && first.said.label && *c.said.label != *first.said.label);
+  });
+  const bool differ =
+      std::ranges::any_of(all, [&](const CachedCandidate& c) { return c.completion.ids != first.completion.ids; });
+  if (!judged || differ) return {};
+  return core::ItemError{
+      first.completion.truncated ? "chosen equal to rejected after truncation" : "chosen equal to rejected", ""};
+}
+
+/// Of a reasoning with a wrong step only the steps before it are imitated.
+std::optional<core::ItemError> mask_wrong_steps(const record::Candidate& candidate, const TextCodec& codec,
+                                                TokenizedExample::Completion& completion) {
+  const auto right = record::right_steps(candidate);
+  if (!right) return {};
+  if (candidate.steps.empty() || !codec.tokenizer)
+    return core::ItemError{"a wrong step, and where it begins is not known: \"steps\" and a tokenizer tell it", ""};
+  if (*right <= static_cast<std::size_t>(completion.dropped_steps))
+    return core::ItemError{"no right step is left after truncation", ""};
+  const std::size_t left = *right - static_cast<std::size_t>(completion.dropped_steps);
+  if (left > completion.step_ends.size()) return {};  // cut before the wrong step begins
+  const auto end = completion.mask.begin() + completion.step_ends[left - 1] + 1;
+  std::fill(end, completion.mask.end(), std::uint8_t{0});
+  if (std::find(completion.mask.begin(), end, 1) == end) return core::ItemError{"no trained tokens", ""};
+  return {};
+}
+
+core::Result<CachedRow> tokens_of(const record::Example& example, const TextCodec& codec, const DataOptions& options,
+                                  bool up_to_wrong_steps) {
+  auto tokenized = tokenize_example(example, codec, options, true);
+  if (!tokenized.ok()) return tokenized.error();
+  auto& tokens = tokenized.value();
+  CachedRow out;
+  out.meta = example.meta;
+  out.prompt = std::move(tokens.prompt);
+  out.teacher_prompt = std::move(tokens.teacher_prompt);
+  out.rendered = std::move(tokens.rendered);
+  for (std::size_t i = 0; i < example.candidates.size(); ++i) {
+    if (up_to_wrong_steps)
+      if (const auto problem = mask_wrong_steps(example.candidates[i], codec, tokens.completions[i])) return *problem;
+    out.candidates.push_back(cached_candidate(example.candidates[i], std::move(tokens.completions[i])));
+  }
+  return out;
+}
+
 }  // namespace
 
 core::Result<CachedRow> tokenize_row(const SourceRow& row, const TextCodec& codec, const DataOptions& options,
-                                     RowNeeds needs) {
+                                     const RowUse& use, record::PairingCounts& counts) {
   record::Example example = row.example.value();
-  if (const auto problem = meet_needs(example, needs)) return *problem;
-  if (needs == RowNeeds::kPromptsOnly && example.language_modelling) {
-    auto prompt = tokenize_prompt(example, codec);
-    if (!prompt.ok()) return prompt.error();
-    example = record::Example();
-    example.prompt_ids = std::move(prompt.value());
-  }
-  auto tokenized = tokenize_example(example, codec, options, true);
-  if (!tokenized.ok()) return tokenized.error();
-  if (const auto problem = check_distinct(example, tokenized.value(), needs)) return *problem;
-  CachedRow out;
-  out.index = row.index;
-  out.meta = example.meta;
-  out.prompt = std::move(tokenized.value().prompt);
   for (std::size_t i = 0; i < example.candidates.size(); ++i)
-    out.candidates.push_back(
-        cached_candidate(example.candidates[i], std::move(tokenized.value().completions[i])));
+    example.candidates[i].index = static_cast<std::uint32_t>(i);
+  const record::PairingKey key{0, static_cast<std::uint64_t>(row.index), 0};
+  const std::int64_t duplicates = duplicates_in(counts);
+  std::optional<core::ItemError> problem;
+  if (use.only_prompts()) problem = leave_prompt(example, codec);
+  if (use.learns()) problem = choose(example, use, key, counts);
+  if (problem) return *problem;
+  auto out = tokens_of(example, codec, options, use.learns(record::GroupShape::kDemonstrations));
+  if (!out.ok()) return out;
+  out.value().index = row.index;
+  if (use.learns(record::GroupShape::kPairs))
+    problem = pair_ids(out.value(), use, key, counts, duplicates_in(counts) - duplicates);
+  else if (!use.learns() || use.learns(record::GroupShape::kLabels))
+    problem = check_distinct(out.value());
+  if (problem) return *problem;
   return out;
 }
 
@@ -79,6 +193,7 @@ void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summar
   summary.tokens += copies * sequences * std::ssize(row.prompt);
   summary.rows_kept += copies;
   summary.candidates += copies * std::ssize(row.candidates);
+  summary.pairs += copies * row.pairs;
   summary.straddling += straddles ? copies : 0;
   summary.truncated += truncated ? copies : 0;
 }

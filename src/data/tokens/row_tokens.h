@@ -2,19 +2,23 @@
 #pragma once
 
 #include "data/cache/file.h"
+#include "data/row_use.h"
 #include "data/rows/example_source.h"
+#include "data/summary.h"
 
 namespace attune::data {
 
 /// Goes up when tokenisation or the rules of what is used change, so that older caches are made anew.
-inline constexpr int kTokenRules = 5;
+inline constexpr int kTokenRules = 6;
 
 /// The reason of rows that the template would not render.
 inline constexpr const char* kTemplateRefused = "the chat template refused the messages";
 
-/// Tokens, masks and feedback of a row, or why it is unusable.
+/// Tokens, masks and feedback of a row, or why it is unusable. What the row is not used for is not even tokenised:
+/// candidates that nobody accepted as demonstrations, those of no pair.
+/// @param counts what the pairing derived and left out is added
 core::Result<CachedRow> tokenize_row(const SourceRow& row, const TextCodec& codec, const DataOptions& options,
-                                     RowNeeds needs);
+                                     const RowUse& use, record::PairingCounts& counts);
 
 /// Adds a kept row to the counts.
 void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summary);

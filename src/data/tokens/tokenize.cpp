@@ -179,6 +179,11 @@ core::Result<TokenizedExample> tokenize_example(const record::Example& record, c
   } else {
     share_prompt(encoded, training, out);
   }
+  if (!options.teacher_system.empty() && !example.language_modelling) {
+    auto prompt = tokenize_teacher_prompt(example, codec, options.teacher_system, out.prompt.size());
+    if (!prompt.ok()) return prompt.error();
+    out.teacher_prompt = std::move(prompt.value());
+  }
   auto problem = truncate(out, codec, options);
   if (!problem && training) problem = check_trained(out);
   if (problem) return *problem;

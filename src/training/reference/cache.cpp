@@ -35,7 +35,8 @@ ReferenceCache::ReferenceCache(StepSource& steps, std::int64_t count, bool repea
                            reference.fingerprint);
   load(path);
   const std::size_t known = numbers_.size();
-  for (std::int64_t i = 0; i < count && !(repeats && steps.epoch() >= 1); ++i) add(steps.next(0), reference);
+  for (std::int64_t i = 0; i < count && !(repeats && steps.epoch() >= 1); ++i)
+    add(steps.next(static_cast<std::uint64_t>(i + 1)), reference);
   if (numbers_.size() > known) save(path);
 }
 

@@ -45,7 +45,9 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
   const auto cached = [&](StepSource& steps, std::int64_t count, const MethodTerm& term, const data::Dataset& data) {
     const auto what = any_need(*term.method, compares_distributions) ? Cached::kHidden : Cached::kLogps;
     const std::uint64_t fingerprint = data.summary().fingerprint ^ (weights * 0x9e3779b97f4a7c15ULL);
-    return std::make_shared<const ReferenceCache>(steps, count, term.method->derived() == algorithm::Derived::kNone,
+    const bool draws = data.use().learns() && data.use().pairing().draws();
+    const bool repeats = term.method->derived() == algorithm::Derived::kNone && !draws;  // every epoch has the same
+    return std::make_shared<const ReferenceCache>(steps, count, repeats,
                                                   CacheSource{reader.scorer(source), what, fingerprint},
                                                   core::cache_folder());
   };

@@ -27,6 +27,7 @@ class DataStream {
   /// Epochs read so far, with fraction.
   double epoch() const;
   const data::Dataset& data() const { return data_; }
+  std::uint64_t seed() const { return options_.seed; }
   core::Json cursor() const;
   void seek(const core::Json& cursor, const std::string& where);
 

@@ -154,6 +154,15 @@ core::Json resolved_method(const TermSetting& term) {
   return json;
 }
 
+core::Json resolved_pairing(const TrainRecipe& recipe) {
+  const core::Value setting = recipe.pairing_setting();
+  if (setting.is_null()) return nullptr;
+  const auto pairing = record::make_pairing(setting);
+  core::Json json = {{"name", pairing->info().name}};
+  json.update(pairing->fields().to_json());
+  return json;
+}
+
 }  // namespace
 
 double activation_bytes(const model::ModelConfig& config) {
@@ -182,6 +191,8 @@ core::Json resolved_json(TrainRecipe& recipe, const std::vector<TermSetting>& te
   for (const char* key : {"path", "adapter", "base"}) name_in_full(json["model"][key]);
   name_in_full(json["reference"]["path"]);
   name_in_full(json["teacher"]["path"]);
+  json["training"].erase("pairs");
+  json["pairing"] = resolved_pairing(recipe);
   json["data"] = resolved_data(data_options(recipe.data, "data"));
   if (!recipe.eval.data.is_null()) json["eval"]["data"] = resolved_data(held_out_options(recipe));
   if (!recipe.method.is_list()) {

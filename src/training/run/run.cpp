@@ -58,14 +58,13 @@ class Run {
   void open_data() {
     const auto& training = recipe_.training;
     for (auto& setting : settings_) {
-      const auto needs = row_needs(setting.method->shape());
       const bool shuffle = training.shuffle && setting.data.shuffle;
-      data::Dataset rows = open(setting.data, needs, setting.name);
+      data::Dataset rows = open(setting.data, setting.use, setting.name);
       auto steps = std::make_unique<DatasetSteps>(
           DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed()}), *setting.method,
-          model_->config(), training.pairing);
+          model_->config());
       std::optional<data::Dataset> eval;
-      if (!recipe_.eval.data.is_null()) eval = open(held_out_options(recipe_), needs, setting.name);
+      if (!recipe_.eval.data.is_null()) eval = open(held_out_options(recipe_), setting.use, setting.name);
       terms_.push_back({setting.name,
                         std::move(setting.method),
                         setting.weight,
@@ -75,8 +74,8 @@ class Run {
     }
   }
 
-  data::Dataset open(const data::DataOptions& options, data::RowNeeds needs, const std::string& method) {
-    auto data = data::Dataset::open(options, codec_, needs);
+  data::Dataset open(const data::DataOptions& options, const data::RowUse& use, const std::string& method) {
+    auto data = data::Dataset::open(options, codec_, use);
     const auto& summary = data.summary();
     if (data.size() == 0)
       core::fail_request(
@@ -87,6 +86,7 @@ class Run {
                     options.name(), summary.format, core::human_count(summary.tokens),
                     core::human_count(summary.trained_tokens),
                     summary.dropped.empty() ? "" : "; left out:" + left_out_text(summary)));
+    if (const std::string feedback = feedback_text(summary); !feedback.empty()) say("  feedback: " + feedback);
     return data;
   }
 

@@ -51,17 +51,33 @@ TermSetting term_of(const TrainRecipe& recipe, const core::Value& setting, const
   return term;
 }
 
+/// The recipe's pairing for every method that it makes something for; the others keep their default. A pairing that
+/// serves nobody is refused.
+void set_uses(const TrainRecipe& recipe, std::vector<TermSetting>& terms) {
+  const core::Value setting = recipe.pairing_setting();
+  bool serves = setting.is_null();
+  for (TermSetting& term : terms) {
+    const auto shape = term.method->shape();
+    term.use = shape;
+    if (setting.is_null()) continue;
+    std::shared_ptr<record::Pairing> pairing = record::make_pairing(setting);
+    if (!pairing->makes(shape)) continue;
+    term.use = {shape, std::move(pairing)};
+    serves = true;
+  }
+  if (!serves)
+    record::require_shape(*record::make_pairing(setting), terms.front().method->shape(), terms.front().name);
+}
+
 }  // namespace
 
 std::vector<TermSetting> terms_of(const TrainRecipe& recipe) {
   std::vector<TermSetting> terms;
-  if (!recipe.method.is_list()) {
-    terms.push_back(term_of(recipe, recipe.method, "method"));
-    return terms;
-  }
+  if (!recipe.method.is_list()) terms.push_back(term_of(recipe, recipe.method, "method"));
   for (std::size_t i = 0; i < recipe.method.items().size(); ++i)
     terms.push_back(term_of(recipe, recipe.method.items()[i], fmt::format("method[{}]", i)));
   if (terms.empty()) core::fail_request("{}: method is an empty list", recipe.method.place());
+  set_uses(recipe, terms);
   return terms;
 }
 
@@ -74,21 +90,6 @@ data::DataOptions held_out_options(const TrainRecipe& recipe) {
   if (!options.given())
     core::fail_request("eval.data names no file; for example eval.data.path=held_out.jsonl");
   return options;
-}
-
-data::RowNeeds row_needs(record::GroupShape feedback) {
-  switch (feedback) {
-    case record::GroupShape::kDemonstrations:
-      return data::RowNeeds::kDemonstrations;
-    case record::GroupShape::kPairs:
-      return data::RowNeeds::kPairs;
-    case record::GroupShape::kLabels:
-      return data::RowNeeds::kLabels;
-    case record::GroupShape::kGroups:
-    case record::GroupShape::kLists:
-      return data::RowNeeds::kRewards;
-  }
-  return data::RowNeeds::kAny;
 }
 
 }  // namespace attune::training

@@ -7,7 +7,8 @@
 
 #include "algorithm/method.h"
 #include "core/config/value.h"
-#include "data/dataset.h"
+#include "data/options.h"
+#include "data/row_use.h"
 #include "training/options.h"
 
 namespace attune::training {
@@ -18,6 +19,7 @@ struct TermSetting {
   std::unique_ptr<algorithm::Method> method;
   double weight = 1;
   data::DataOptions data;
+  data::RowUse use = data::RowUse::anything();  ///< what its rows are read for
   core::Json resolved;  ///< every option of the entry, as the saved recipe states it
 };
 
@@ -29,8 +31,5 @@ std::vector<TermSetting> terms_of(const TrainRecipe& recipe);
 /// @param key what the setting is called in messages, e.g. "eval.data"
 data::DataOptions data_options(const core::Value& setting, const std::string& key);
 data::DataOptions held_out_options(const TrainRecipe& recipe);
-
-/// What a row must offer to a method of this kind.
-data::RowNeeds row_needs(record::GroupShape feedback);
 
 }  // namespace attune::training

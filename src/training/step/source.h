@@ -41,9 +41,8 @@ class StepSource {
 class DatasetSteps final : public StepSource {
  public:
   /// @param method, config must outlive this object
-  DatasetSteps(DataStream stream, const algorithm::Method& method, const model::ModelConfig& config,
-               PairingOptions pairing)
-      : stream_(std::move(stream)), method_(method), config_(config), pairing_(std::move(pairing)) {}
+  DatasetSteps(DataStream stream, const algorithm::Method& method, const model::ModelConfig& config)
+      : stream_(std::move(stream)), method_(method), config_(config) {}
   Step next(std::uint64_t update) override;
   std::int64_t steps_per_epoch() const override { return stream_.batches_per_epoch(); }
   double epoch() const override { return stream_.epoch(); }
@@ -55,7 +54,6 @@ class DatasetSteps final : public StepSource {
   DataStream stream_;
   const algorithm::Method& method_;
   const model::ModelConfig& config_;
-  PairingOptions pairing_;
 };
 
 }  // namespace attune::training

@@ -1,6 +1,7 @@
+#include "data/summary.h"
+
 #include "core/progress.h"
 #include "core/system.h"
-#include "data/dataset.h"
 
 namespace attune::data {
 
@@ -11,16 +12,22 @@ void DatasetSummary::drop(const std::string& reason, const std::string& where, c
 }
 
 core::Json to_json(const DatasetSummary& summary) {
-  return {{"format", summary.format},         {"rows_read", summary.rows_read},
-          {"rows_kept", summary.rows_kept},   {"candidates", summary.candidates},
+  return {{"format", summary.format},         {"pairing", summary.pairing},
+          {"rows_read", summary.rows_read},   {"rows_kept", summary.rows_kept},
+          {"candidates", summary.candidates}, {"pairs", summary.pairs},
           {"tokens", summary.tokens},         {"trained_tokens", summary.trained_tokens},
           {"straddling", summary.straddling}, {"truncated", summary.truncated},
+          {"derived", summary.feedback.derived}, {"not_compared", summary.feedback.left_out},
           {"dropped", summary.dropped},       {"dropped_examples", summary.dropped_examples}};
 }
 
 DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerprint) {
   DatasetSummary summary;
   summary.format = json.at("format").get<std::string>();
+  summary.pairing = json.at("pairing").get<std::string>();
+  summary.pairs = json.at("pairs").get<std::int64_t>();
+  summary.feedback.derived = json.at("derived").get<std::map<std::string, std::int64_t>>();
+  summary.feedback.left_out = json.at("not_compared").get<std::map<std::string, std::int64_t>>();
   summary.rows_read = json.at("rows_read").get<std::int64_t>();
   summary.rows_kept = json.at("rows_kept").get<std::int64_t>();
   summary.candidates = json.at("candidates").get<std::int64_t>();
@@ -39,6 +46,14 @@ std::string left_out_text(const DatasetSummary& summary) {
   for (const auto& [reason, examples] : summary.dropped_examples)
     text += fmt::format("\n  {}: {} ({})", core::counted(summary.dropped.at(reason), "row"), reason,
                         examples.front());
+  return text;
+}
+
+std::string feedback_text(const DatasetSummary& summary) {
+  std::string text;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  for (const auto& [what, rows] : summary.feedback.derived) add(what + ": " + core::counted(rows, "row"));
+  for (const auto& [what, count] : summary.feedback.left_out) add(fmt::format("{}: {}", what, count));
   return text;
 }
 

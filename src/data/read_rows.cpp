@@ -1,0 +1,73 @@
+#include "data/read_rows.h"
+
+#include "core/progress.h"
+#include "core/system.h"
+#include "data/tokens/row_tokens.h"
+
+namespace attune::data {
+namespace {
+
+/// Seconds after which words are needed.
+constexpr double kShort = 2, kPatience = 10;
+
+class Reading {
+ public:
+  Reading(const DataOptions& options, const TextCodec& codec, const RowUse& use, const RowVisitor& visit)
+      : options_(options), codec_(codec), use_(use), visit_(visit), source_(options) {}
+
+  DatasetSummary run() {
+    core::Progress progress("tokenising", 0, "row");
+    for (SourceRow row; source_.next(row);) {
+      ++summary_.rows_read;
+      if (clock_.seconds() > kShort) progress.update(summary_.rows_read);
+      if (row.example.ok())
+        take(row);
+      else
+        malformed(row);
+    }
+    if (clock_.seconds() > kShort) progress.finish();
+    if (summary_.rows_read == 0) core::fail_request("{}: no rows", options_.name());
+    if (options_.on_error == "fail") malformed_.fail_if_any(options_.name(), summary_.rows_read);
+    summary_.format = source_.format_name();
+    if (use_.learns()) summary_.pairing = use_.pairing().info().name;
+    return std::move(summary_);
+  }
+
+ private:
+  void malformed(const SourceRow& row) {
+    malformed_.add(row);
+    summary_.drop("malformed: " + row.example.error().reason, row.where, row.example.error().detail);
+  }
+
+  void take(const SourceRow& row) {
+    if (malformed_.count() > 0 && options_.on_error == "fail") return;  // the command will stop: only count on
+    const auto tokens = tokenize_row(row, codec_, options_, use_, summary_.feedback);
+    if (!tokens.ok()) {
+      const auto& [reason, detail] = tokens.error();
+      summary_.drop(reason, row.where, detail);
+      if (summary_.rows_kept == 0 && clock_.seconds() > kPatience && reason == kTemplateRefused)
+        core::fail_request("{}: the chat template refused every conversation so far: {}", row.where, detail);
+      return;
+    }
+    count_row(tokens.value(), row.copies, summary_);
+    visit_(row, tokens.value());
+  }
+
+  const DataOptions& options_;
+  const TextCodec& codec_;
+  const RowUse& use_;
+  const RowVisitor& visit_;
+  ExampleSource source_;
+  MalformedRows malformed_;
+  DatasetSummary summary_;
+  core::Stopwatch clock_;
+};
+
+}  // namespace
+
+DatasetSummary read_rows(const DataOptions& options, const TextCodec& codec, const RowUse& use,
+                         const RowVisitor& visit) {
+  return Reading(options, codec, use, visit).run();
+}
+
+}  // namespace attune::data

@@ -1,0 +1,37 @@
+// What was read, for `check`, progress and run.json.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "record/pairing.h"
+
+namespace attune::data {
+
+struct DatasetSummary {
+  std::string format;
+  std::string pairing;  ///< how rated candidates become what is learned from; "" when nobody learns
+  std::int64_t rows_read = 0, rows_kept = 0, candidates = 0, tokens = 0, trained_tokens = 0, straddling = 0,
+               truncated = 0;
+  std::int64_t pairs = 0;                       ///< comparisons of the kept rows; 0 where a method takes none
+  record::PairingCounts feedback;               ///< what the pairing left out and what it derived
+  std::map<std::string, std::int64_t> dropped;  ///< reason → rows (unusable; malformed under on_error=skip)
+  std::map<std::string, std::vector<std::string>>
+      dropped_examples;           ///< reason → "prefs.jsonl:17: detail" of its first three rows
+  std::uint64_t fingerprint = 0;  ///< of content, tokenizer, template and options
+  void drop(const std::string& reason, const std::string& where, const std::string& detail);
+};
+
+/// Every count, as run.json and `check` show them and as the cache keeps them (the fingerprint apart).
+core::Json to_json(const DatasetSummary& summary);
+DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerprint);
+/// A line for each reason, its rows and the first of them; "" when nothing was left out.
+std::string left_out_text(const DatasetSummary& summary);
+/// "rewards from labels (good is 1, bad is 0): 3 rows; ties: 2" – what was learned from that the rows do not say, and
+/// comparisons that were not made; "" when there is neither.
+std::string feedback_text(const DatasetSummary& summary);
+
+}  // namespace attune::data
