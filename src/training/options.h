@@ -8,6 +8,7 @@
 
 #include "core/config/fields.h"
 #include "core/config/value.h"
+#include "data/options.h"
 #include "generation/generator.h"
 #include "model/model.h"
 #include "training/step/assemble.h"
