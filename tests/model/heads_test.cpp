@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/error.h"
 #include "core/files/files.h"
 #include "model/files/safetensors.h"
 #include "model/model.h"
@@ -14,6 +13,7 @@
 namespace attune::model {
 namespace {
 
+using test::operator+;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
@@ -173,12 +173,7 @@ TEST(Heads, FilesThatDoNotFitAreNamed) {
     Linear& head = model.weights().named_heads.at("value");
     head.weight = at::ones(weight), head.bias = at::ones(bias);
     model.save(folder / "model");
-    try {
-      Model::load({.path = folder / "model"});
-      return "";
-    } catch (const core::Error& error) {
-      return error.what();
-    }
+    return test::message_of([&] { Model::load({.path = folder / "model"}); });
   };
   EXPECT_EQ(message({2, 16}, {2}), "");
   EXPECT_THAT(message({2, 17}, {2}), HasSubstr("hidden_size = 16"));
