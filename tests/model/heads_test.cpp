@@ -112,8 +112,10 @@ TEST(Heads, AFreshOneIsKeptAndItsBiasStartsAtZero) {
   const at::Tensor first = model.named_head("value").weight.clone();
   EXPECT_EQ(first.sizes(), (std::vector<std::int64_t>{1, 16}));
   EXPECT_EQ(model.named_head("value").bias.item<float>(), 0);
-  model.add_head("value", 6, 4);
+  model.add_head("value", 6);
   EXPECT_TRUE(model.named_head("value").weight.equal(first));
+  EXPECT_THAT(test::message_of([&] { model.add_head("value", 6, 4); }),
+              HasSubstr("the value head has 1 outputs; this needs exactly 4"));
   model.add_head("score", 5);
   EXPECT_FALSE(model.named_head("score").bias.defined());
   EXPECT_FALSE(model.named_head("score").weight.equal(first));
