@@ -16,9 +16,11 @@ std::vector<core::TokenSequence> sequences_of(std::span<const PackItem> items) {
     const auto length = static_cast<std::int64_t>(item.ids.size());
     ATTUNE_ASSERT(length > 0 && item.prompt_length >= 0 && item.prompt_length <= length);
     ATTUNE_ASSERT(static_cast<std::int64_t>(item.mask.size()) == length - item.prompt_length);
-    const std::span<const std::int32_t> ids(item.ids);
     ATTUNE_ASSERT(length > (item.last_is_target ? 1 : 0));
-    sequences.push_back({item.last_is_target ? ids.first(ids.size() - 1) : ids, item.group, item.table});
+    ATTUNE_ASSERT(item.content.empty() || item.content.size() == item.ids.size());
+    const std::size_t computed = item.ids.size() - (item.last_is_target ? 1 : 0);
+    const auto first = [&](const auto& list) { return std::span(list).first(std::min(list.size(), computed)); };
+    sequences.push_back({first(item.ids), item.group, item.table, first(item.content)});
   }
   return sequences;
 }

@@ -119,7 +119,12 @@ void Model::add_head(const std::string& name, std::uint64_t seed, std::int64_t o
   const auto known = known_heads();
   ATTUNE_ASSERT(known.contains(name) && outputs > 0);
   Linear& head = weights_.named_heads[name];
-  if (head.weight.defined()) return;
+  if (head.weight.defined()) {
+    if (head.weight.size(0) != outputs)
+      core::fail_request("{}: the {} head has {} outputs; this needs exactly {}", folder_, name,
+                         head.weight.size(0), outputs);
+    return;
+  }
   if (config_.pad_id < 0) config_.pad_id = pad_id;
   const auto like = weights_.embedding.options().requires_grad(false);
   head.weight = at::empty({outputs, config_.hidden_size}, like);

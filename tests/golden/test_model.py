@@ -436,6 +436,40 @@ def test_reward_head(folders, tmp_path, name):
     assert [rows[-1] for rows in again["logits"]] == ours
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_value_head(folders, tmp_path, name, outputs):
+    """A value head lies beside the other tensors under TRL's names, and transformers and PEFT pass over it."""
+    request = dict(model=folders[name], dtype="float64", add_value=outputs, sequences=SEQUENCES, groups=GROUPS)
+
+    def values(model, folder, prefix=""):
+        tensors = {}
+        for file in folder.glob("*.safetensors"):
+            tensors |= {key: value.double() for key, value in load_file(file).items()}
+        head = torch.nn.Linear(model.config.hidden_size, outputs, dtype=torch.float64)
+        head.load_state_dict({part: tensors[f"{prefix}v_head.summary.{part}"] for part in ("weight", "bias")})
+        rows = []
+        with torch.no_grad():
+            for ids in SEQUENCES:
+                hidden = model(torch.tensor([ids]), output_hidden_states=True).hidden_states[-1][0, :-1]
+                rows += head(hidden).squeeze(-1).tolist() if outputs == 1 else head(hidden).tolist()
+        return torch.tensor(rows, dtype=torch.float64)
+
+    for lora in ({}, {"lora": LORAS["default"]}):
+        folder = tmp_path / ("adapter" if lora else "full")
+        ours = ask_well(op="signals", names=["value"], **request, **lora)["value"]
+        ask_well(op="save_adapter" if lora else "save", output=folder, save_dtype="float64", **request, **lora)
+        model = oracle(folders[name] if lora else folder, "float64")
+        if lora:
+            model = peft.PeftModel.from_pretrained(model, folder, autocast_adapter_dtype=False).eval()
+        expected = values(model, folder, "base_model.model." if lora else "")
+        actual = torch.tensor(ours, dtype=torch.float64)
+        assert actual.shape == expected.shape
+        assert (actual - expected).abs().max() < 1e-9
+        again = ask_well(op="signals", names=["value"], model=folder, dtype="float64", sequences=SEQUENCES, groups=GROUPS)
+        assert again["value"] == ours
+
+
 # --- what is wrong is named ---------------------------------------------------------------------------------------
 
 

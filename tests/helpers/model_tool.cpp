@@ -54,6 +54,14 @@ model::Weights side(const Json& request) {
   return request.value("reference", false) ? model::Weights::kReference : model::Weights::kPolicy;
 }
 
+/// A list for each row where a row is several numbers.
+Json rows_of(const at::Tensor& values) {
+  if (values.dim() == 1) return numbers(values);
+  Json rows = Json::array();
+  for (std::int64_t i = 0; i < values.size(0); ++i) rows.push_back(numbers(values[i]));
+  return rows;
+}
+
 /// Logits of every token of every sequence: [sequence][token][V].
 Json logits(model::Model& model, const Json& request) {
   const Packed packed(request, model.config());
@@ -73,11 +81,12 @@ Json signals(model::Model& model, const Json& request) {
   const Packed packed(request, model.config());
   const model::SignalModel fused{.hidden = model.hidden(packed.forest, side(request)),
                                  .head = model.head(side(request)),
-                                 .temperature = request.value("temperature", 1.0)};
+                                 .temperature = request.value("temperature", 1.0),
+                                 .heads = model.named_heads()};
   const auto read =
       model::read_signals(fused, packed.readout(), request.at("names").get<std::vector<std::string>>());
   Json out = Json::object();
-  for (const auto& [name, values] : read) out[name] = numbers(values);
+  for (const auto& [name, values] : read) out[name] = rows_of(values);
   return out;
 }
 
@@ -140,6 +149,7 @@ Json answer(const Json& request) {
     randomize(model, 11);
   }
   if (request.value("add_score", false)) model.add_head("score", 5);
+  if (request.contains("add_value")) model.add_head("value", 5, request["add_value"].get<std::int64_t>());
   if (request.value("merge", false)) model.merge_adapter();
   if (request.value("unmerge", false)) model.unmerge_adapter();
   const std::string op = request.at("op");

@@ -18,6 +18,8 @@
 namespace attune::model {
 namespace {
 
+using test::message_of;
+using test::operator+;
 using ::testing::HasSubstr;
 
 const test::Case kPair{
@@ -48,17 +50,6 @@ at::Tensor hidden(const Model& model, Weights which = Weights::kPolicy) {
 }
 
 bool near(const at::Tensor& a, const at::Tensor& b) { return at::allclose(a, b, 1e-10, 1e-10); }
-
-template <class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-    return "";
-  } catch (const core::Error& error) {
-    EXPECT_EQ(error.code(), core::ErrorCode::kRequest);
-    return error.what();
-  }
-}
 
 class EveryAdapter : public ::testing::TestWithParam<std::tuple<std::string, bool>> {
  protected:
@@ -152,7 +143,9 @@ TEST_P(EveryAdapter, FilesBringBackTheSameModel) {
   const auto peeked = Model::peek_adapter({.path = folder / "adapter"});
   ASSERT_TRUE(peeked);
   EXPECT_EQ(peeked->type, chosen.type);
-  if (adapter_named(chosen.type).info().heeds("start")) EXPECT_EQ(peeked->numbers.at("start"), 1.5);
+  if (adapter_named(chosen.type).info().heeds("start")) {
+    EXPECT_EQ(peeked->numbers.at("start"), 1.5);
+  }
 
   Model fresh = Model::load({.path = folder / "base", .dtype = "float64"});
   fresh.add_adapter(chosen, 10);

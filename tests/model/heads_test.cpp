@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/error.h"
 #include "core/files/files.h"
 #include "model/files/safetensors.h"
 #include "model/model.h"
@@ -14,6 +13,7 @@
 namespace attune::model {
 namespace {
 
+using test::operator+;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
@@ -112,8 +112,10 @@ TEST(Heads, AFreshOneIsKeptAndItsBiasStartsAtZero) {
   const at::Tensor first = model.named_head("value").weight.clone();
   EXPECT_EQ(first.sizes(), (std::vector<std::int64_t>{1, 16}));
   EXPECT_EQ(model.named_head("value").bias.item<float>(), 0);
-  model.add_head("value", 6, 4);
+  model.add_head("value", 6);
   EXPECT_TRUE(model.named_head("value").weight.equal(first));
+  EXPECT_THAT(test::message_of([&] { model.add_head("value", 6, 4); }),
+              HasSubstr("the value head has 1 outputs; this needs exactly 4"));
   model.add_head("score", 5);
   EXPECT_FALSE(model.named_head("score").bias.defined());
   EXPECT_FALSE(model.named_head("score").weight.equal(first));
@@ -173,12 +175,7 @@ TEST(Heads, FilesThatDoNotFitAreNamed) {
     Linear& head = model.weights().named_heads.at("value");
     head.weight = at::ones(weight), head.bias = at::ones(bias);
     model.save(folder / "model");
-    try {
-      Model::load({.path = folder / "model"});
-      return "";
-    } catch (const core::Error& error) {
-      return error.what();
-    }
+    return test::message_of([&] { Model::load({.path = folder / "model"}); });
   };
   EXPECT_EQ(message({2, 16}, {2}), "");
   EXPECT_THAT(message({2, 17}, {2}), HasSubstr("hidden_size = 16"));

@@ -16,18 +16,8 @@
 namespace attune::model {
 namespace {
 
+using test::message_of;
 using ::testing::HasSubstr;
-
-template <class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-    return "";
-  } catch (const core::Error& error) {
-    EXPECT_EQ(error.code(), core::ErrorCode::kRequest);
-    return error.what();
-  }
-}
 
 Model load(const std::string& path, const std::string& dtype = "float32") {
   ModelOptions options;

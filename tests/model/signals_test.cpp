@@ -6,7 +6,6 @@
 
 #include <cmath>
 
-#include "core/error.h"
 #include "support.h"
 
 namespace attune::model {
@@ -77,9 +76,8 @@ TEST_P(SignalTest, GradientsEqualFiniteDifferences) {
   for (const auto* name : {"logps", "entropy", "reference_kl", "value"})
     upstream[name] = at::randn({6}, at::kDouble);
   upstream["score"] = at::randn({6, 3}, at::kDouble);
-  const Head &score = s.policy.heads["score"], &value = s.policy.heads["value"];
-  for (const auto* tensor :
-       {&s.policy.head.weight, &s.policy.head.bias, &score.weight, &value.weight, &value.bias})
+  Head &score = s.policy.heads["score"], &value = s.policy.heads["value"];
+  for (auto* tensor : {&s.policy.head.weight, &s.policy.head.bias, &score.weight, &value.weight, &value.bias})
     tensor->set_requires_grad(true);
   s.other.model.head.weight.set_requires_grad(true);
   const at::Tensor d_hidden = backward_signals(s.policy, s.readout, upstream, &s.other);
@@ -105,7 +103,7 @@ TEST_P(SignalTest, GradientsEqualFiniteDifferences) {
   check(s.policy.hidden, d_hidden);
   check(s.policy.head.weight, s.policy.head.weight.grad());
   check(s.policy.head.bias, s.policy.head.bias.grad());
-  for (const auto* tensor : {&score.weight, &value.weight, &value.bias}) check(*tensor, tensor->grad());
+  for (auto* tensor : {&score.weight, &value.weight, &value.bias}) check(*tensor, tensor->grad());
 }
 
 INSTANTIATE_TEST_SUITE_P(TemperatureAndSoftcap, SignalTest,
@@ -162,14 +160,9 @@ TEST(Signals, PeakMemoryDoesNotGrowWithVocabularyTimesTokens) {
 }
 
 TEST(Signals, NameAHeadThatIsNotThere) {
-  const auto message = [](const SignalModel& model, const std::string& signal,
-                          const Other* other) -> std::string {
-    try {
-      read_signals(model, {at::tensor({0}, at::kLong), at::tensor({0}, at::kLong)}, {signal}, other);
-      return "";
-    } catch (const core::Error& error) {
-      return error.what();
-    }
+  const auto message = [](const SignalModel& model, const std::string& signal, const Other* other) {
+    const at::Tensor zero = at::zeros({1}, at::kLong);
+    return test::message_of([&] { read_signals(model, {zero, zero}, {signal}, other); });
   };
   SignalModel model{.hidden = at::ones({1, 2})};
   EXPECT_THAT(message(model, "value", nullptr), ::testing::HasSubstr("v_head.summary.weight"));

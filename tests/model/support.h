@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/CPUAllocator.h>
+#include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "core/forest.h"
 #include "core/json.h"
 
@@ -95,6 +97,18 @@ class TemporaryFolder {
  private:
   std::string path_;
 };
+
+/// The message of the request error that a call ends with, "" when it ends with none.
+template <class Call>
+std::string message_of(Call call) {
+  try {
+    call();
+    return "";
+  } catch (const core::Error& error) {
+    EXPECT_EQ(error.code(), core::ErrorCode::kRequest);
+    return error.what();
+  }
+}
 
 inline void write_text(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;

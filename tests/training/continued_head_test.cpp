@@ -44,7 +44,9 @@ class ContinuedHead : public ::testing::Test {
     model::write_safetensors(file, std::move(tensors));
     model::Model model =
         model::Model::load({.path = folder_ + "/base", .dtype = "float64", .adapter = folder_ + "/adapter"});
-    model.add_adapter({.type = "lora"}, 5);
+    model::AdapterOptions lora;
+    lora.type = "lora";
+    model.add_adapter(lora, 5);
     return model;
   }
 

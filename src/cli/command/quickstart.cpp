@@ -8,9 +8,9 @@
 #include "cli/quickstart/stories.h"
 #include "cli/train_output.h"
 #include "core/files/files.h"
+#include "core/files/text_input.h"
 #include "core/progress.h"
 #include "core/system.h"
-#include "core/files/text_input.h"
 
 namespace attune::cli {
 namespace {
@@ -138,6 +138,7 @@ class Quickstart : public Command {
     recipe.overwrite = true;
     recipe.seed = options_.compute.seed;
     recipe.threads = options_.compute.threads;
+    recipe.kernels = options_.compute.kernels;
     recipe.device = options_.compute.device;
     return recipe;
   }

@@ -1,60 +1,28 @@
 // The transformer one token at a time: prompts are read once into a KV cache in which shared prefixes lie
 // once, then each step computes one new token of every active sequence. Gives the numbers of hidden_states()
-// to rounding.
+// to rounding: both run the same blocks.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <array>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "core/forest.h"
 #include "model/decode/attention.h"
+#include "model/decode/cache.h"
+#include "model/tap.h"
 #include "model/transformer.h"
 
 namespace attune::model {
-
-struct FreeBuffer {
-  void operator()(float* data) const { std::free(data); }  // NOLINT: the other half of std::aligned_alloc
-};
-using KvBuffer = std::unique_ptr<float[], FreeBuffer>;
-
-/// Blocks of a run of positions, keeping alive those of the prefix before it.
-struct KvRun {
-  std::shared_ptr<const KvRun> prefix;
-  std::vector<KvBuffer> buffers;
-};
-
-/// A prompt that has been read: its keys and values, and the hidden state that gives its next token.
-struct ReadPrompt {
-  std::shared_ptr<const KvRun> run;
-  std::vector<KvBlockRef> blocks;
-  at::Tensor hidden;  ///< [D] at the last token, after the final norm
-};
-
-/// The KV cache of one growing sequence behind a read prompt. Its first block is its own: what it shares with
-/// others is never written.
-class KvSequence {
- public:
-  KvSequence(const KvShape& shape, const ReadPrompt& prompt);
-  /// Makes room for one more position and returns all blocks, the new position in the last one.
-  std::span<const KvBlockRef> extend(std::int32_t position);
-
- private:
-  KvShape shape_;
-  KvRun own_;
-  std::vector<KvBlockRef> blocks_;
-};
 
 /// One token to be computed.
 struct DecodeRow {
   std::int32_t token = 0, position = 0;
   std::int32_t table = 0;              ///< ModelConfig::table_of of the sequence's length
   std::span<const KvBlockRef> blocks;  ///< of its sequence, up to the block that holds `position`
+  std::uint64_t content = 0;           ///< content key of a token that comes as a vector; 0: the id says it
 };
 
 /// A view of a model for decoding. Weights are read in place and must outlive it; layers with an adapter are
@@ -62,17 +30,20 @@ struct DecodeRow {
 /// values and attention are float32 whatever the model's dtype. No gradients.
 class Decoder {
  public:
-  Decoder(const TransformerWeights& weights, const ModelConfig& config, Weights which);
+  /// @param tap sees every activation of read_prompts() and step(), may be null, outlives the decoder
+  Decoder(const TransformerWeights& weights, const ModelConfig& config, Weights which, Tap* tap = nullptr);
 
   const KvShape& shape() const { return shape_; }
 
   /// Reads all prompts of a forest, each segment once. result[i] belongs to sequence i.
-  std::vector<ReadPrompt> read_prompts(const core::Forest& forest) const;
+  /// @param pool of blocks of shape()
+  std::vector<ReadPrompt> read_prompts(const StreamInput& input, const KvPool& pool) const;
 
   /// Computes one token of each row and stores its key and value. Rows of one call may lie in one sequence,
   /// in order.
+  /// @param given what rows with a content key stand for
   /// @return hidden states after the final norm [R, D]
-  at::Tensor step(std::span<const DecodeRow> rows) const;
+  at::Tensor step(std::span<const DecodeRow> rows, const GivenRows* given = nullptr) const;
 
   /// Multiply-adds that one row of step() and logits() costs, attention aside.
   std::int64_t work_per_row() const { return work_per_row_; }
@@ -81,32 +52,11 @@ class Decoder {
   at::Tensor logits(const at::Tensor& hidden) const;
 
  private:
-  struct DecodeLinear {
-    at::Tensor weight, bias;
-    at::Tensor operator()(const at::Tensor& x) const;
-  };
-  struct DecodeLayer {
-    std::vector<DecodeLinear> qkv, up;
-    DecodeLinear output, down;
-  };
-  struct Step;
-
-  std::array<at::Tensor, 3> split_heads(std::size_t layer, const at::Tensor& x) const;
-  AttentionShape attention_shape(std::size_t layer) const;
-  static void rotate_rows(at::Tensor& heads, const RopeTables& rope);
-  static void store_rows(const AttentionShape& shape, const Step& step, const at::Tensor& k,
-                         const at::Tensor& v);
-  static void attend_rows(const AttentionShape& shape, const Step& step, const at::Tensor& q,
-                          at::Tensor& mixed);
-  at::Tensor attention(const Step& step, std::size_t layer, const at::Tensor& x) const;
-  at::Tensor mlp(std::size_t layer, const at::Tensor& x) const;
-
-  const TransformerWeights& weights_;
+  TransformerWeights weights_;  ///< without adapters
   const ModelConfig& config_;
   KvShape shape_;
+  Tap* tap_;
   std::int64_t work_per_row_ = 0;
-  std::vector<DecodeLayer> layers_;
-  DecodeLinear head_;
 };
 
 }  // namespace attune::model
