@@ -77,7 +77,7 @@ TEST_P(SignalTest, GradientsEqualFiniteDifferences) {
   for (const auto* name : {"logps", "entropy", "reference_kl", "value"})
     upstream[name] = at::randn({6}, at::kDouble);
   upstream["score"] = at::randn({6, 3}, at::kDouble);
-  const Head &score = s.policy.heads["score"], &value = s.policy.heads["value"];
+  Head &score = s.policy.heads["score"], &value = s.policy.heads["value"];
   for (const auto* tensor :
        {&s.policy.head.weight, &s.policy.head.bias, &score.weight, &value.weight, &value.bias})
     tensor->set_requires_grad(true);
