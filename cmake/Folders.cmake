@@ -67,6 +67,7 @@ target_compile_definitions(attune_cli PRIVATE ATTUNE_BUILT_ASSETS="${CMAKE_SOURC
 
 attune_open_set(attune_data data format "const Format*" data/format.h)
 attune_open_set(attune_model model family "const Family*" model/family.h)
+attune_open_set(attune_model model adapter "const Adapter*" model/adapter.h)
 attune_open_set(attune_model model signal "const Signal*" model/signal.h)
 attune_open_set(attune_algorithm algorithm method "std::unique_ptr<Method>" algorithm/method.h)
 attune_open_set(attune_feedback feedback rule "std::unique_ptr<Rule>" feedback/rule.h)
