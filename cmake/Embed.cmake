@@ -36,15 +36,37 @@ endfunction()
 #   in namespace attune::<folder>: {path below the source folder, content} of every file that matches, sorted. A new file
 #   appears by being there.
 function(attune_embed_folder library folder set pattern)
-  file(GLOB paths CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/${pattern})
-  list(SORT paths)
-  set(rows "")
-  foreach(path ${paths})
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${path})
-    file(READ ${CMAKE_SOURCE_DIR}/${path} content)
-    string(APPEND rows "    {\"${path}\", R\"asset~(${content})asset~\"},\n")
-  endforeach()
   set(out ${CMAKE_BINARY_DIR}/generated/${folder}/embedded_${set}.cpp)
+  attune_write_embedded(${out} ${folder} ${set} ${pattern} ${CMAKE_SOURCE_DIR})
+  target_sources(${library} PRIVATE ${out})
+  set_property(GLOBAL APPEND PROPERTY ATTUNE_EMBEDDED_FOLDERS "${folder}|${set}|${pattern}")
+endfunction()
+
+# attune_add_embedded(<target> <root>…): the target's embedded folders also have the files below these roots that match. Its
+# own copies take the place of those in the libraries.
+function(attune_add_embedded target)
+  get_property(known GLOBAL PROPERTY ATTUNE_EMBEDDED_FOLDERS)
+  foreach(row ${known})
+    string(REPLACE "|" ";" row "${row}")
+    list(GET row 0 folder)
+    list(GET row 1 set)
+    list(GET row 2 pattern)
+    set(out ${CMAKE_CURRENT_BINARY_DIR}/${target}/${folder}/embedded_${set}.cpp)
+    attune_write_embedded(${out} ${folder} ${set} ${pattern} ${CMAKE_SOURCE_DIR} ${ARGN})
+    target_sources(${target} PRIVATE ${out})
+  endforeach()
+endfunction()
+
+function(attune_write_embedded out folder set pattern)
+  set(rows "")
+  foreach(root ${ARGN})
+    file(GLOB paths CONFIGURE_DEPENDS RELATIVE ${root} ${root}/${pattern})
+    foreach(path ${paths})
+      set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${root}/${path})
+      file(READ ${root}/${path} content)
+      string(APPEND rows "    {\"${path}\", R\"asset~(${content})asset~\"},\n")
+    endforeach()
+  endforeach()
   set(source
 "// Generated from ${pattern} by cmake/Embed.cmake.
 #include <string_view>
@@ -62,5 +84,4 @@ ${rows}  };
 }  // namespace attune::${folder}
 ")
   file(CONFIGURE OUTPUT ${out} CONTENT "@source@" @ONLY)
-  target_sources(${library} PRIVATE ${out})
 endfunction()

@@ -61,6 +61,41 @@ print(s.submodule_search_locations[0] if s and s.submodule_search_locations else
   [ -n "$candidate" ] && is_torch "$candidate" && printf '%s\n' "$candidate"
 }
 
+pip_into() { # pip_into FOLDER ARGUMENTS…
+  local folder="$1"
+  shift
+  python3 -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore \
+    --target "$folder" "$@" >&2
+}
+
+# What libtorch_cpu.so of a CUDA wheel asks for although nothing of it is used without a GPU: libcudart and libcupti,
+# 13 MB, of the versions the wheel names. The rest of its dependencies is gigabytes.
+cuda_runtime_requirements() { # FOLDER that holds torch-*.dist-info
+  sed -n -E 's/^Requires-Dist: *((nvidia-cuda-(runtime|cupti)(-cu[0-9]+)?) *\(?(==[0-9.]+)?\)?).*/\2\5/p' \
+    "$1"/torch-*.dist-info/METADATA
+  sed -n -E 's/^Requires-Dist: *cuda-toolkit(\[[^]]*\])? *\(?(==[0-9.*]+)\)?.*/cuda-toolkit[cudart,cupti]\2/p' \
+    "$1"/torch-*.dist-info/METADATA
+}
+
+# download_torch VERSION FOLDER GPU(yes|no): the Python package torch with what it needs, into the folder.
+download_torch() {
+  local version="$1" folder="$2"
+  local -a extra=(--no-deps)
+  [ "$3" = no ] || extra=()
+  mkdir -p "$folder"
+  pip_into "$folder" "${extra[@]}" "torch==$version" || {
+    say "pip could not install torch $version"
+    return 1
+  }
+  [ "$3" = no ] && readelf -d "$folder/torch/lib/libtorch_cpu.so" | grep -qE 'NEEDED.*lib(cudart|cupti)' || return 0
+  mapfile -t extra < <(cuda_runtime_requirements "$folder" | sort -u)
+  say "this wheel is built for CUDA; adding ${extra[*]}"
+  [ ${#extra[@]} = 0 ] || pip_into "$folder" "${extra[@]}" || {
+    say "pip could not install ${extra[*]}"
+    return 1
+  }
+}
+
 # configure_build ARGUMENTS…: cmake into $build with these besides the usual ones; what it says is shown when it fails.
 configure_build() {
   local log="$build.configure.log" status=0
@@ -71,3 +106,25 @@ configure_build() {
 }
 
 has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; }
+
+# The instruction sets that libtorch's kernels, the libraries it calls and our own are written for and this processor has, in
+# ascending order. On others than x86-64 there is one, "default".
+instruction_levels() {
+  local flags
+  flags=" $(sed -n '/^flags/{s/.*: //p;q}' /proc/cpuinfo 2>/dev/null || true) "
+  printf 'default\n'
+  case "$flags" in *" avx2 "*) printf 'avx2\n' ;; esac
+  case "$flags" in *" avx512bw "*) printf 'avx512\n' ;; esac
+}
+
+# at_level LEVEL COMMAND…: runs it as on a processor that has no more than this.
+at_level() {
+  local level="$1"
+  shift
+  case "$level" in
+    default) ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 "$@" ;;
+    avx2) ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 "$@" ;;
+    avx512) ATEN_CPU_CAPABILITY=avx512 ONEDNN_MAX_CPU_ISA=AVX512_CORE MKL_ENABLE_INSTRUCTIONS=AVX512 "$@" ;;
+    *) fail "no level '$level' of instruction sets" ;;
+  esac
+}

@@ -1,124 +1,96 @@
 #!/usr/bin/env python3
 """Shows that the open sets are open: a file added to a folder becomes an entry of the program, with no second edit.
 
-Copies the sources, configures and then adds one method, one rule and one recipe to the copy, builds it, and looks for
-them in `attune list`; takes the files away again, and they are gone. With a warm ccache (scripts/build shares it between
-checkouts) this compiles a handful of files.
+Puts one new file of every open set, and a recipe, beside the sources of the program `attune_doubles` (tests/doubles),
+builds it, and looks for them; takes the files away again, and they are gone. A new file is the smallest one of its set
+under another name, so that a set that is new itself is tested as well. Only these files, their lists and the program are
+compiled.
 
-usage: open_sets.py SOURCE BUILD   (BUILD tells which torch and compiler to use)
+usage: open_sets.py SOURCE BUILD
 """
+import fcntl
 import json
-import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
-METHOD = """
-#include "algorithm/method.h"
-
-namespace attune::algorithm {
-namespace {
-
-class Probe : public Method {
- public:
-  MethodInfo info() const override {
-    MethodInfo info;
-    info.name = "zz_probe";
-    info.paper = "none";
-    info.summary = "shows that one file is enough";
-    return info;
-  }
-  core::Fields fields() override {
-    core::Fields fields;
-    fields.add("strength", strength_, "An option.");
-    return fields;
-  }
-  std::vector<Need> needs() const override { return {}; }
-  Scope scope() const override { return Scope::kCandidate; }
-  GroupShape shape() const override { return GroupShape::kDemonstrations; }
-  Loss loss(const Batch&, const State&) const override { return {}; }
-
- private:
-  double strength_ = 0.25;
-};
-
-}  // namespace
-
-std::unique_ptr<Method> method_zz_probe() { return std::make_unique<Probe>(); }
-
-}  // namespace attune::algorithm
-"""
-
-RULE = """
-#include "feedback/rule.h"
-
-namespace attune::feedback {
-namespace {
-
-class Probe : public Rule {
- public:
-  RuleInfo info() const override { return {"zz_probe", "shows that one file is enough", ""}; }
-  core::Fields fields() override { return {}; }
-  std::vector<RuleScore> score(std::span<const RuleInput> inputs) override {
-    return std::vector<RuleScore>(inputs.size());
-  }
-};
-
-}  // namespace
-
-std::unique_ptr<Rule> rule_zz_probe() { return std::make_unique<Probe>(); }
-
-}  // namespace attune::feedback
-"""
+NAME = "zz_probe"
+PLURALS = {"family": "families", "decoding": "decoding"}
 
 
-def cached(build, name):
-    for line in (build / "CMakeCache.txt").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return line.split("=", 1)[1]
-    return ""
+def run(*words):
+    done = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, f"{' '.join(map(str, words))}:\n{done.stdout[-4000:]}"
+    return done.stdout
+
+
+def open_sets(build):
+    """[(folder, set)] of every open set"""
+    return [tuple(line.split("|")[:2]) for line in (build / "open_sets.txt").read_text().splitlines() if line]
+
+
+def renamed(folder, name):
+    """(the name of the folder's smallest entry, its source under the name of the probe)"""
+    path = min(folder.glob("*.cpp"), key=lambda file: (file.stat().st_size, file.name))
+    text, factories = re.subn(rf"\b{name}_{path.stem}\b", f"{name}_{NAME}", path.read_text())
+    assert factories, f"{path} does not define {name}_{path.stem}()"
+    return path.stem, text.replace(f'"{path.stem}"', f'"{NAME}"')
+
+
+def listed(program, kind):
+    return {row["name"]: row for row in map(json.loads, run(program, "list", kind, "--json").splitlines())}
+
+
+def kinds_of(program):
+    """The kinds that `attune list` knows, from its message about one that it does not."""
+    said = subprocess.run([program, "list", "zz_nothing"], capture_output=True, text=True).stderr
+    return set(re.findall(r"[a-z]+", said))
+
+
+def has_symbol(program, symbol):
+    return re.search(rf"\b{symbol}\b", run("nm", "--demangle", program)) is not None
+
+
+def look(program, added, kinds):
+    """Every probe is there, and is listed as what it was copied from."""
+    for (folder, name), original in added.items():
+        assert has_symbol(program, f"attune::{folder}::{name}_{NAME}()"[:-2]), f"{folder}/{name} is not linked"
+        kind = PLURALS.get(name, name + "s")
+        if kind not in kinds:
+            continue
+        rows = listed(program, kind)
+        assert NAME in rows, f"{NAME} is not among {kind}: {sorted(rows)}"
+        assert rows[NAME].get("options") == rows[original].get("options"), rows[NAME]
+    assert listed(program, "recipes")[NAME]["summary"] == "A probe."
 
 
 def main():
     source, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    with tempfile.TemporaryDirectory() as temporary:
-        # Laid out as the original, so that relative paths, and with them the compiler cache, agree.
-        copy = pathlib.Path(temporary, "repository")
-        copy.mkdir()
-        shutil.copy2(source / "CMakeLists.txt", copy)
-        for folder in ("cmake", "src", "assets", "recipes"):
-            shutil.copytree(source / folder, copy / folder)
-        env = dict(os.environ, CCACHE_BASEDIR=str(copy), CCACHE_NOHASHDIR="1")
-        run = lambda *words: subprocess.run(words, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
-        out = copy / "build"
-        torch = cached(build, "ATTUNE_TORCH") or os.environ.get("ATTUNE_TORCH", "")
-        local = pathlib.Path(source, ".deps", "torch")
-        run("cmake", "-G", "Ninja", "-S", str(copy), "-B", str(out), "-DATTUNE_TESTS=OFF",
-            "-DCMAKE_CXX_COMPILER=" + cached(build, "CMAKE_CXX_COMPILER"),
-            "-DATTUNE_TORCH=" + (torch or (str(local) if local.exists() else "")))
-
-        def names(kind):
-            lines = run(str(out / "attune"), "list", kind, "--json").splitlines()
-            return {item["name"]: item for item in map(json.loads, lines)}
-
-        added = {copy / "src/algorithm/method/zz_probe.cpp": METHOD, copy / "src/feedback/rule/zz_probe.cpp": RULE,
-                 copy / "recipes/zz_probe.yaml": "# A probe.\nmethod: dpo\n"}
-        for path, text in added.items():
-            path.write_text(text)
-        run("ninja", "-C", str(out), "attune")
-        methods, rules, recipes = names("methods"), names("rules"), names("recipes")
-        assert "zz_probe" in methods and "zz_probe" in rules, (sorted(methods), sorted(rules))
-        assert recipes["zz_probe"]["summary"] == "A probe.", recipes
-        assert methods["zz_probe"]["options"][0]["default"] == 0.25, methods["zz_probe"]
-        for path in added:
-            path.unlink()
-        run("ninja", "-C", str(out), "attune")
-        assert set(names("methods")) == set(methods) - {"zz_probe"}
-        assert set(names("rules")) == set(rules) - {"zz_probe"}
-        assert set(names("recipes")) == set(recipes) - {"zz_probe"}
-    print("one file is one entry")
+    probe, program = build / "probe", build / "tests/attune_doubles"
+    with open(build / "probe.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one test of a build at a time
+        shutil.rmtree(probe, ignore_errors=True)
+        added = {}
+        try:
+            for folder, name in open_sets(build):
+                added[folder, name], text = renamed(source / "src" / folder / name, name)
+                place = probe / folder / name
+                place.mkdir(parents=True)
+                (place / f"{NAME}.cpp").write_text(text)
+            (probe / "recipes").mkdir()
+            (probe / "recipes" / f"{NAME}.yaml").write_text("# A probe.\nmethod: dpo\n")
+            run("ninja", "-C", build, "attune_doubles")
+            kinds = kinds_of(program)
+            assert {"methods", "rules", "formats", "families", "recipes"} <= kinds, kinds
+            look(program, added, kinds)
+        finally:
+            shutil.rmtree(probe, ignore_errors=True)
+            run("ninja", "-C", build, "attune_doubles")
+        assert not has_symbol(program, rf"\w+_{NAME}"), "an entry without a file"
+        assert NAME not in listed(program, "recipes")
+    print(f"one file is one entry: {', '.join('/'.join(key) for key in added)}, recipes")
 
 
 if __name__ == "__main__":

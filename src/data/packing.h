@@ -21,6 +21,9 @@ struct PackItem {
   std::int32_t table = 0;          ///< ModelConfig::table_of(length)
   /// The last token is read as a target only and is not computed: the sequence may be one longer than the context.
   bool last_is_target = false;
+  /// [ids] or empty: content keys of tokens that come as embeddings (core::TokenSequence); prefixes with
+  /// other embeddings are not shared.
+  std::vector<std::uint64_t> content{};
 };
 
 /// Places of a stream where numbers are read; those of item i are [offsets[i], offsets[i+1]).

@@ -5,9 +5,12 @@ import os
 import pathlib
 import subprocess
 
+from tolerance import logp_tolerance
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ATTUNE = os.environ.get("ATTUNE_BIN", str(ROOT / "build/attune"))
 MODEL = ROOT / "assets/tinystories-656k"
+CONFIG = json.loads((MODEL / "config.json").read_text())
 TIMINGS = {"tokens_per_second", "step_seconds", "peak_rss_mb"}
 
 
@@ -21,6 +24,17 @@ def pairs(path, count=24):
                                   "candidates": [{"completion_ids": better, "rank": 0},
                                                  {"completion_ids": other, "rank": 1}]}) + "\n")
     return path
+
+
+def logps_may_differ(smallest=-23, tokens=30):
+    """What two computations of a token's log-probability may differ by, in the stories of pairs()."""
+    return logp_tolerance(CONFIG, [smallest], tokens)
+
+
+def losses_may_differ(beta=0.1, pairs=4, tokens=30):
+    """The same for a loss: the mean over the pairs of a function of beta · margin that is nowhere steeper than 1, where the
+    margin adds up the log-probabilities of the tokens of both answers, by the policy and by the reference."""
+    return beta * (2 * tokens / pairs)**0.5 * logps_may_differ()
 
 
 def command(data, output, *settings):

@@ -11,9 +11,12 @@ import subprocess
 
 import pytest
 
+from tolerance import logp_tolerance
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ATTUNE = os.environ.get("ATTUNE_BIN", str(ROOT / "build/attune"))
 MODEL = ROOT / "assets/tinystories-656k"
+CONFIG = json.loads((MODEL / "config.json").read_text())
 FIXTURE_KEYS = ("group", "rank", "label", "reward", "weight", "margin", "scores", "kl_logps", "kl_ref_logps")
 TOKEN_KEYS = ("logps", "ref_logps", "old_logps")  # of trained tokens only
 NEED_DISTRIBUTIONS = {"entropy", "mean_token_accuracy", "logits/chosen", "logits/rejected"}  # metrics that a fixture without logits has not
@@ -112,7 +115,8 @@ def assert_scored(found, data, model=MODEL, key="logps"):
         front = len(candidate["ids"]) - len(row["ids"])
         assert front == 0 if candidate["id"] == "ids" else 0 <= front <= 1
         assert candidate["ids"][front:] == row["ids"] and set(candidate["mask"]) == {1}
-        assert candidate[key][front:] == pytest.approx(row["logps"], abs=1e-5)
+        tokens = len(found["prompt_ids"]) + len(candidate["ids"])
+        assert candidate[key][front:] == pytest.approx(row["logps"], rel=0, abs=logp_tolerance(CONFIG, row["logps"], tokens))
 
 
 @pytest.fixture(scope="module")
@@ -233,9 +237,10 @@ def test_masked_tokens_are_not_read(tmp_path):
     whole = explain("sft", write(tmp_path / "whole.jsonl", [{"prompt_ids": [1] + ids[0], "candidates": [
         {"completion_ids": ids[1]}]}]), "data.append_eos=false")["candidates"][0]
     assert candidate["ids"] == ids[1] and candidate["mask"] == mask and 0 in mask
+    tolerance = logp_tolerance(CONFIG, whole["logps"], 1 + len(ids[0]) + len(ids[1]))
     for wanted, push, logp, unmasked in zip(mask, candidate["coefficients"], candidate["logps"], whole["logps"]):
         assert (push > 0) == bool(wanted)
-        assert logp == pytest.approx(unmasked, abs=1e-5) if wanted else logp is None
+        assert logp == pytest.approx(unmasked, rel=0, abs=tolerance) if wanted else logp is None
     assert sum(candidate["coefficients"]) == pytest.approx(1)
 
 

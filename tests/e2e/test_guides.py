@@ -70,7 +70,7 @@ def test_the_method_of_the_guide_compiles(tmp_path):
     source = next(text for info, text in blocks("add-a-method") if info == "cpp")
     (tmp_path / "dpop.cpp").write_text(source)
     commands = json.loads(subprocess.run(["ninja", "-C", BUILD, "-t", "compdb"], capture_output=True, text=True, check=True).stdout)
-    command = next(item for item in commands if re.search(r"attune_algorithm\.dir/Unity/unity_0\w*\.cxx\.o$", item["output"]))
+    command = next(item for item in commands if re.search(r"attune_algorithm\.dir/Unity/unity_algorithm_method_\w+\.cxx\.o$", item["output"]))
     words = shlex.split(command["command"])
     words = words[next(i for i, word in enumerate(words) if re.search(r"(g|clang)\+\+(-\d+)?$", word)):]
     words = [word for i, word in enumerate(words) if word != "-MD" and not ({word, words[i - 1]} & {"-MT", "-MF", "-o", "-c"})]

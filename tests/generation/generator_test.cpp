@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "tests/generation/tiny_models.h"
+#include "tests/tolerance.h"
 
 namespace attune::generation {
 namespace {
@@ -28,6 +29,11 @@ std::vector<Prompt> some_prompts() {
   std::vector<Prompt> prompts;
   for (std::size_t i = 0; i < ids.size(); ++i) prompts.push_back({ids[i], 100 + i});
   return prompts;
+}
+
+/// What two computations of a log-probability may differ by: e^-12 is less than what is drawn here.
+double rounding(const model::Model& model, std::int64_t tokens = 64) {
+  return test::logp_tolerance(model.config(), -12, tokens);
 }
 
 class GeneratorTest : public testing::TestWithParam<const char*> {};
@@ -50,7 +56,8 @@ TEST_P(GeneratorTest, LogpsEqualFullForward) {
     for (const Sample& sample : results[p]) {
       const auto expected = slow_logps(model, prompts[p].ids, sample.ids);
       ASSERT_EQ(sample.logps.size(), sample.ids.size());
-      for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(sample.logps[i], expected[i], 1e-4);
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        EXPECT_NEAR(sample.logps[i], expected[i], rounding(model));
     }
   }
 }
@@ -95,7 +102,7 @@ TEST_P(GeneratorTest, BatchingDoesNotMatter) {
     for (std::size_t s = 0; s < 3; ++s) {
       EXPECT_EQ(reversed[p][s].ids, together[other][s].ids);
       for (std::size_t i = 0; i < reversed[p][s].logps.size(); ++i) {
-        EXPECT_NEAR(reversed[p][s].logps[i], together[other][s].logps[i], 1e-4);
+        EXPECT_NEAR(reversed[p][s].logps[i], together[other][s].logps[i], rounding(model));
       }
     }
   }
@@ -120,7 +127,7 @@ TEST(Generator, ThreadsDoNotMatter) {
   for (std::size_t i = 0; i < alone[0].size(); ++i) {
     EXPECT_EQ(together[0][i].ids, alone[0][i].ids);
     for (std::size_t t = 0; t < alone[0][i].logps.size(); ++t)
-      EXPECT_NEAR(together[0][i].logps[t], alone[0][i].logps[t], 1e-5);
+      EXPECT_NEAR(together[0][i].logps[t], alone[0][i].logps[t], rounding(model, 523));
   }
 }
 
@@ -224,7 +231,7 @@ TEST(Generator, AdapterIsMergedForThePolicyAndOffForTheReference) {
       const core::TokenSequence sequence{ids, 0, 0};
       const at::Tensor hidden = model.hidden(core::build_forest(std::span(&sequence, 1), false), which);
       const at::Tensor logps = at::log_softmax(at::linear(hidden[-1], model.head(which).weight), -1);
-      EXPECT_NEAR(sample.logps[i], logps[sample.ids[i]].item<double>(), 1e-4);
+      EXPECT_NEAR(sample.logps[i], logps[sample.ids[i]].item<double>(), rounding(model));
       ids.push_back(sample.ids[i]);
     }
   }

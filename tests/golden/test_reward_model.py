@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from tolerance import float32_tolerance, forward_terms
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 torch = pytest.importorskip("torch")
@@ -65,13 +67,18 @@ def reward_model(request, tmp_path_factory, data):
 
 @torch.no_grad()
 def logit(oracle, ids):
-    return oracle(torch.tensor([ids])).logits.item()
+    """(the reward, what it may differ by: it is a sum over the last token's hidden state, whose terms cancel)"""
+    found = oracle(torch.tensor([ids]), output_hidden_states=True)
+    terms = found.hidden_states[-1][0, -1] * oracle.score.weight[0]
+    return found.logits.item(), float32_tolerance(terms.norm().item(), forward_terms(oracle.config, len(ids)))
 
 
 def assert_rewards(rows, oracle, texts):
     """texts: the ids of prompt and completion, row by row"""
-    rewards = [logit(oracle, ids) for ids in texts]
-    assert [row["reward"] for row in rows] == pytest.approx(rewards, abs=1e-4)
+    for row, ids in zip(rows, texts, strict=True):
+        reward, tolerance = logit(oracle, ids)
+        assert row["reward"] == pytest.approx(reward, rel=0, abs=tolerance)
+    rewards = [logit(oracle, ids)[0] for ids in texts]
     assert max(rewards) - min(rewards) > 0.01
     return rewards
 
@@ -115,7 +122,8 @@ def test_another_tokenizer_reads_the_text(reward_model, data, tmp_path):
     for row in scored(f"model={policy}", f"data={samples}", f"reward_model={folder}"):
         record = written[row["id"]]
         text = record["prompt"] + record["candidates"][0]["completion"]
-        assert row["reward"] == pytest.approx(logit(oracle, encode(text).ids), abs=1e-4)
+        reward, tolerance = logit(oracle, encode(text).ids)
+        assert row["reward"] == pytest.approx(reward, rel=0, abs=tolerance)
     for record in written.values():
         del record["candidates"][0]["completion"]
     ids = write(tmp_path / "ids.jsonl", written.values())

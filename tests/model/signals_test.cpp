@@ -77,7 +77,8 @@ TEST_P(SignalTest, GradientsEqualFiniteDifferences) {
     upstream[name] = at::randn({6}, at::kDouble);
   upstream["score"] = at::randn({6, 3}, at::kDouble);
   Head &score = s.policy.heads["score"], &value = s.policy.heads["value"];
-  for (auto* tensor : {&s.policy.head.weight, &s.policy.head.bias, &score.weight, &value.weight, &value.bias})
+  for (const auto* tensor :
+       {&s.policy.head.weight, &s.policy.head.bias, &score.weight, &value.weight, &value.bias})
     tensor->set_requires_grad(true);
   s.other.model.head.weight.set_requires_grad(true);
   const at::Tensor d_hidden = backward_signals(s.policy, s.readout, upstream, &s.other);

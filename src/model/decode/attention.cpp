@@ -14,7 +14,7 @@ constexpr std::int64_t kLanes = kBlockTokens;
 constexpr float kMasked = -1e30F;
 
 /// Scores of one block: lanes[j] = scale * <query, key_j>.
-ATTUNE_CLONES void score_block(const float* __restrict query, const float* __restrict keys,
+ATTUNE_KERNEL void score_block(const float* __restrict query, const float* __restrict keys,
                                std::int64_t head_dim, float scale, float* __restrict lanes) {
   float even[kLanes] = {}, odd[kLanes] = {};
   std::int64_t d = 0;
@@ -32,7 +32,7 @@ ATTUNE_CLONES void score_block(const float* __restrict query, const float* __res
 
 /// scores = exp(scores - highest), with the sum returned. Cody–Waite reduction and a degree-6 polynomial:
 /// relative error below 2e-7, and it vectorises where std::exp does not.
-ATTUNE_CLONES double exponentials(float* __restrict scores, std::int64_t count, float highest) {
+ATTUNE_KERNEL double exponentials(float* __restrict scores, std::int64_t count, float highest) {
   float sums[kLanes] = {};
   for (std::int64_t block = 0; block < count; block += kLanes) {
     float* lanes = scores + block;
@@ -63,7 +63,7 @@ ATTUNE_CLONES double exponentials(float* __restrict scores, std::int64_t count, 
 }
 
 /// out += weights[j] * values[j, :] over the tokens [begin, end) of a block.
-ATTUNE_CLONES void add_values(const float* __restrict weights, const float* __restrict values,
+ATTUNE_KERNEL void add_values(const float* __restrict weights, const float* __restrict values,
                               std::int64_t begin, std::int64_t end, std::int64_t value_dim,
                               float* __restrict out) {
   for (std::int64_t j = begin; j < end; ++j) {
@@ -117,8 +117,11 @@ void store_key_value(const AttentionShape& shape, const AttentionRow& row, const
   }
 }
 
-void attend(const AttentionShape& shape, const AttentionRow& row, std::int64_t kv_head, const float* query,
-            float* out) {
+namespace {
+
+/// The heads that share the head `kv_head` of keys and values.
+ATTUNE_KERNEL void attend_heads(const AttentionShape& shape, const AttentionRow& row, std::int64_t kv_head,
+                                const float* query, float* out) {
   const KvShape& kv = shape.kv;
   const std::int64_t oldest = shape.window > 0 ? row.position - shape.window + 1 : 0;
   const auto blocks = in_window(row, oldest);
@@ -155,6 +158,13 @@ void attend(const AttentionShape& shape, const AttentionRow& row, std::int64_t k
     }
     for (std::int64_t d = 0; d < kv.value_dim; ++d) result[d] *= inverse;
   }
+}
+
+}  // namespace
+
+void attend(const AttentionShape& shape, const AttentionRow& row, std::int64_t kv_head, const float* query,
+            float* out) {
+  ATTUNE_ON_BEST_INSTRUCTIONS(attend_heads(shape, row, kv_head, query, out));
 }
 
 }  // namespace attune::model
