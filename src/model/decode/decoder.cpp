@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <new>
 #include <string>
 
 #include "core/error.h"
@@ -20,15 +19,6 @@ namespace {
 constexpr std::int64_t kWorkPerThread = std::int64_t{1} << 21;
 /// Prompt tokens computed at once: bounds the memory of activations.
 constexpr std::size_t kRowsPerPass = 1024;
-
-KvBuffer new_block(const KvShape& shape) {
-  const auto bytes = static_cast<std::size_t>(shape.block_floats()) * sizeof(float);
-  auto* data = static_cast<float*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-  if (!data) throw std::bad_alloc();
-  // Scores are computed for whole blocks before unused lanes are masked: they must hold numbers.
-  std::fill_n(data, shape.block_floats(), 0.0F);
-  return KvBuffer(data);
-}
 
 /// The rows as a forest of single tokens, which is what rope_tables() wants to know about them.
 core::Forest positions_of(std::span<const DecodeRow> rows) {
@@ -50,18 +40,6 @@ at::Tensor row_numbers(std::span<const DecodeRow> rows, Get get) {
 }
 
 }  // namespace
-
-KvSequence::KvSequence(const KvShape& shape, const ReadPrompt& prompt)
-    : shape_(shape), own_{prompt.run, {}}, blocks_(prompt.blocks) {}
-
-std::span<const KvBlockRef> KvSequence::extend(std::int32_t position) {
-  if (own_.buffers.empty() || blocks_.back().count == kBlockTokens) {
-    own_.buffers.push_back(new_block(shape_));
-    blocks_.push_back({own_.buffers.back().get(), position, 0});
-  }
-  ++blocks_.back().count;
-  return blocks_;
-}
 
 struct Decoder::Step {
   std::span<const DecodeRow> rows;
@@ -219,35 +197,27 @@ at::Tensor Decoder::step(std::span<const DecodeRow> rows) const {
   return weights_.final_norm.forward(x, config_);
 }
 
-std::vector<ReadPrompt> Decoder::read_prompts(const core::Forest& forest) const {
+std::vector<ReadPrompt> Decoder::read_prompts(const core::Forest& forest, const KvPool& pool) const {
   const c10::InferenceMode no_gradients;
-  const std::size_t segments = forest.segments.size();
-  std::vector<std::shared_ptr<KvRun>> runs(segments);
-  std::vector<std::vector<KvBlockRef>> blocks(segments);
+  std::vector<KvSequence> caches;         // of the segments
   std::vector<DecodeRow> rows;
   std::vector<std::size_t> block_counts;  // how many of its segment's blocks a row sees
-  std::vector<std::size_t> owners;
-  for (std::size_t s = 0; s < segments; ++s) {
-    const core::Segment& segment = forest.segments[s];
-    runs[s] = std::make_shared<KvRun>();
-    if (segment.parent >= 0) {
-      runs[s]->prefix = runs[static_cast<std::size_t>(segment.parent)];
-      blocks[s] = blocks[static_cast<std::size_t>(segment.parent)];
-    }
+  for (const core::Segment& segment : forest.segments) {
+    caches.push_back(segment.parent < 0 ? KvSequence(pool)
+                                        : caches[static_cast<std::size_t>(segment.parent)].fork());
     for (std::int32_t t = segment.begin; t < segment.end; ++t) {
-      const std::int32_t position = forest.positions[static_cast<std::size_t>(t)];
-      if ((t - segment.begin) % kBlockTokens == 0) {
-        runs[s]->buffers.push_back(new_block(shape_));
-        blocks[s].push_back({runs[s]->buffers.back().get(), position, 0});
-      }
-      ++blocks[s].back().count;
-      rows.push_back({forest.tokens[static_cast<std::size_t>(t)], position, segment.table, {}});
-      block_counts.push_back(blocks[s].size());
-      owners.push_back(s);
+      const auto at = static_cast<std::size_t>(t);
+      block_counts.push_back(caches.back().extend().size());
+      rows.push_back({forest.tokens[at], forest.positions[at], segment.table, {}});
+    }
+    caches.back().seal();
+  }
+  for (std::size_t s = 0; s < caches.size(); ++s) {
+    for (std::int32_t t = forest.segments[s].begin; t < forest.segments[s].end; ++t) {
+      const auto at = static_cast<std::size_t>(t);
+      rows[at].blocks = caches[s].blocks().first(block_counts[at]);
     }
   }
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    rows[i].blocks = std::span(blocks[owners[i]]).first(block_counts[i]);
 
   std::vector<at::Tensor> hidden;
   for (std::size_t begin = 0; begin < rows.size(); begin += kRowsPerPass) {
@@ -260,7 +230,7 @@ std::vector<ReadPrompt> Decoder::read_prompts(const core::Forest& forest) const 
     const auto last = static_cast<std::size_t>(forest.segments[s].end) - 1;
     const at::Tensor state =
         hidden[last / kRowsPerPass].select(0, static_cast<std::int64_t>(last % kRowsPerPass));
-    prompts.push_back({runs[s], blocks[s], state.clone()});
+    prompts.push_back({caches[s].fork(), state.clone()});
   }
   return prompts;
 }

@@ -7,48 +7,15 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "core/forest.h"
 #include "model/decode/attention.h"
+#include "model/decode/cache.h"
 #include "model/transformer.h"
 
 namespace attune::model {
-
-struct FreeBuffer {
-  void operator()(float* data) const { std::free(data); }  // NOLINT: the other half of std::aligned_alloc
-};
-using KvBuffer = std::unique_ptr<float[], FreeBuffer>;
-
-/// Blocks of a run of positions, keeping alive those of the prefix before it.
-struct KvRun {
-  std::shared_ptr<const KvRun> prefix;
-  std::vector<KvBuffer> buffers;
-};
-
-/// A prompt that has been read: its keys and values, and the hidden state that gives its next token.
-struct ReadPrompt {
-  std::shared_ptr<const KvRun> run;
-  std::vector<KvBlockRef> blocks;
-  at::Tensor hidden;  ///< [D] at the last token, after the final norm
-};
-
-/// The KV cache of one growing sequence behind a read prompt. Its first block is its own: what it shares with
-/// others is never written.
-class KvSequence {
- public:
-  KvSequence(const KvShape& shape, const ReadPrompt& prompt);
-  /// Makes room for one more position and returns all blocks, the new position in the last one.
-  std::span<const KvBlockRef> extend(std::int32_t position);
-
- private:
-  KvShape shape_;
-  KvRun own_;
-  std::vector<KvBlockRef> blocks_;
-};
 
 /// One token to be computed.
 struct DecodeRow {
@@ -67,7 +34,8 @@ class Decoder {
   const KvShape& shape() const { return shape_; }
 
   /// Reads all prompts of a forest, each segment once. result[i] belongs to sequence i.
-  std::vector<ReadPrompt> read_prompts(const core::Forest& forest) const;
+  /// @param pool of blocks of shape()
+  std::vector<ReadPrompt> read_prompts(const core::Forest& forest, const KvPool& pool) const;
 
   /// Computes one token of each row and stores its key and value. Rows of one call may lie in one sequence,
   /// in order.
