@@ -7,6 +7,10 @@
 namespace attune::core {
 namespace {
 
+std::uint64_t content_of(const TokenSequence& sequence, std::size_t at) {
+  return sequence.content.empty() ? 0 : sequence.content[at];
+}
+
 /// A node of the radix tree of one group: tokens [from, to) of `source`, then branches.
 struct Node {
   const TokenSequence* source;
@@ -22,7 +26,14 @@ struct Tree {
   std::size_t common(const Node& node, const TokenSequence& sequence) const {
     const auto a = node.source->ids.subspan(node.from, node.to - node.from);
     const auto b = sequence.ids.subspan(node.from);
-    return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+    const auto equal_ids =
+        static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+    if (node.source->content.empty() && sequence.content.empty()) return equal_ids;
+    std::size_t count = 0;
+    while (count < equal_ids &&
+           content_of(*node.source, node.from + count) == content_of(sequence, node.from + count))
+      ++count;
+    return count;
   }
 
   /// Cuts a node after `count` tokens: it keeps the head, a new child takes the tail and the children.
@@ -47,7 +58,8 @@ struct Tree {
       const auto& branches = siblings(parent);
       const auto match = std::find_if(branches.begin(), branches.end(), [&](std::size_t i) {
         return nodes[i].source->table == sequence.table &&
-               nodes[i].source->ids[nodes[i].from] == sequence.ids[at];
+               nodes[i].source->ids[nodes[i].from] == sequence.ids[at] &&
+               content_of(*nodes[i].source, nodes[i].from) == content_of(sequence, at);
       });
       if (match == branches.end()) break;
       const std::size_t index = *match, count = common(nodes[index], sequence);
@@ -68,6 +80,7 @@ Tree build_tree(std::span<const TokenSequence> group, bool share) {
   Tree tree;
   for (const auto& sequence : group) {
     ATTUNE_ASSERT(!sequence.ids.empty());
+    ATTUNE_ASSERT(sequence.content.empty() || sequence.content.size() == sequence.ids.size());
     tree.insert(sequence, share);
   }
   return tree;
@@ -100,6 +113,11 @@ void append(const Tree& tree, Forest& forest) {
     for (std::size_t i = node.from; i < node.to; ++i) {
       forest.tokens.push_back(node.source->ids[i]);
       forest.positions.push_back(static_cast<std::int32_t>(i));
+    }
+    if (!node.source->content.empty()) {
+      forest.content.resize(forest.tokens.size());
+      std::copy_n(node.source->content.begin() + static_cast<std::ptrdiff_t>(node.from), count,
+                  forest.content.begin() + begin);
     }
     stack.push_back({visit.node, visit.parent, true});
     for (auto child = node.children.rbegin(); child != node.children.rend(); ++child)
@@ -136,6 +154,7 @@ Forest build_forest(std::span<const TokenSequence> sequences, bool share) {
   for_each_group(sequences, share, [&](const Tree& tree) { append(tree, forest); });
   for (const auto& sequence : sequences)
     forest.sequence_lengths.push_back(static_cast<std::int32_t>(sequence.ids.size()));
+  if (!forest.content.empty()) forest.content.resize(forest.tokens.size());
   return forest;
 }
 

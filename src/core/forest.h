@@ -22,6 +22,9 @@ struct TokenSequence {
       ids;                 ///< final token ids (after template, truncation, end-of-sequence); not empty
   std::int64_t group = 0;  ///< only sequences of the same group share; groups must be contiguous
   std::int32_t table = 0;  ///< position table; only sequences of equal tables share (length-dependent RoPE)
+  /// Content keys, one per id, or empty: tokens with equal ids and different keys differ. 0: the id says it
+  /// all; else the token comes as a vector of its own (an image, a soft prompt) that the key stands for.
+  std::span<const std::uint64_t> content{};
 };
 
 struct Segment {
@@ -36,6 +39,7 @@ struct Segment {
 struct Forest {
   std::vector<std::int32_t> tokens;     ///< [T]
   std::vector<std::int32_t> positions;  ///< [T]
+  std::vector<std::uint64_t> content;   ///< [T] content keys; empty when every sequence is ids alone
   std::vector<Segment> segments;
   std::vector<std::int32_t> leaf_of;           ///< [N] segment in which sequence i ends
   std::vector<std::int32_t> sequence_lengths;  ///< [N] tokens of sequence i, prefix included

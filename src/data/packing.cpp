@@ -16,7 +16,8 @@ std::vector<core::TokenSequence> sequences_of(std::span<const PackItem> items) {
     const auto length = static_cast<std::int64_t>(item.ids.size());
     ATTUNE_ASSERT(length > 0 && item.prompt_length >= 0 && item.prompt_length <= length);
     ATTUNE_ASSERT(static_cast<std::int64_t>(item.mask.size()) == length - item.prompt_length);
-    sequences.push_back({item.ids, item.group, item.table});
+    ATTUNE_ASSERT(item.content.empty() || item.content.size() == item.ids.size());
+    sequences.push_back({item.ids, item.group, item.table, item.content});
   }
   return sequences;
 }

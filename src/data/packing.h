@@ -18,6 +18,9 @@ struct PackItem {
   std::int64_t group = 0;          ///< contiguous; candidates of one prompt
   std::int32_t table = 0;          ///< ModelConfig::table_of(length)
   std::int64_t candidate = 0;      ///< index in the step, for putting results back
+  /// [ids] or empty: content keys of tokens that come as embeddings (core::TokenSequence); prefixes with
+  /// other embeddings are not shared.
+  std::vector<std::uint64_t> content{};
 };
 
 /// One micro-batch: the forest, and where each item's masked completion tokens are read.

@@ -3,14 +3,14 @@
 namespace attune::model {
 
 std::int32_t ModelConfig::table_of(std::int64_t length) const {
-  switch (rope.kind) {
-    case RopeKind::kDynamic:  // the base grows with the length beyond the trained context
-      return length > max_positions ? static_cast<std::int32_t>(length) : 0;
-    case RopeKind::kLongrope:  // one list of factors up to the original context, another one beyond it
-      return length > rope.original_max_positions ? 1 : 0;
-    default:
-      return 0;
+  std::int32_t table = 0;
+  for (const RopeConfig& rope : ropes) {
+    if (rope.kind == RopeKind::kDynamic && length > max_positions)
+      return static_cast<std::int32_t>(length);  // the base grows with the length beyond the trained context
+    // one list of factors up to the original context, another one beyond it
+    if (rope.kind == RopeKind::kLongrope && length > rope.original_max_positions) table = 1;
   }
+  return table;
 }
 
 }  // namespace attune::model

@@ -105,9 +105,9 @@ class Model {
   /// This model must have no adapter. @throws Error{kRequest} when names or shapes differ
   void move_towards(const Model& other, double share);
 
-  at::Tensor hidden(const core::Forest& forest, Weights which = Weights::kPolicy,
-                    std::optional<std::uint64_t> dropout_seed = std::nullopt) const {
-    return hidden_states(weights_, config_, forest, which, dropout_seed);
+  at::Tensor hidden(const StreamInput& input, Weights which = Weights::kPolicy,
+                    std::optional<std::uint64_t> dropout_seed = std::nullopt, Tap* tap = nullptr) const {
+    return hidden_states(weights_, config_, input, which, dropout_seed, tap);
   }
   /// The output head (weight undefined in a reward model). kReference differs only where a continued adapter
   /// trains the head in full.

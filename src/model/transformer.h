@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@
 #include "model/config.h"
 
 namespace attune::model {
+
+class Attention;
+class Tap;
 
 /// Which weights a pass uses. kReference is the frozen start: the same weights with a fresh adapter off, or
 /// with the frozen copy of a continued adapter, or (full fine-tuning with a second copy) other weights.
@@ -52,11 +56,13 @@ struct Norm {
 };
 
 struct Layer {
-  Norm input_norm, post_norm;
-  std::vector<Linear> qkv;  ///< {fused} or {q, k, v}
-  Norm q_norm, k_norm;      ///< defined when config.qk_norm
+  Norm input_norm, post_norm;  ///< before attention, before the MLP; undefined without pre_norms
+  Norm attention_output_norm, mlp_output_norm;  ///< defined with post_norms
+  std::vector<Linear> qkv;                      ///< {fused} or {q, k, v}
+  Norm q_norm, k_norm;                          ///< defined when config.qk_norm
   Linear output;
-  std::vector<Linear> up;  ///< {gate, up} or {up}
+  MlpKind mlp = MlpKind::kGated;
+  std::vector<Linear> up;  ///< {gate, up} or one
   Linear down;
 };
 
@@ -80,18 +86,60 @@ struct TransformerWeights {
       named_heads;  ///< beside the output head, by name (known_heads()): [outputs, D], undefined when absent
 };
 
+/// Embeddings that come in place of token ids: images, soft prompts, inputs whose gradient is asked for.
+struct GivenRows {
+  std::vector<std::uint64_t> keys;  ///< [E] content keys, different and none 0
+  /// [E, D] as they enter the first layer: embedding_scale is applied already, learned positions are still
+  /// added. Gradients reach them.
+  at::Tensor vectors;
+};
+
+/// A content key for each row of a tensor [E, D]: equal rows have equal keys. Never 0.
+std::vector<std::uint64_t> content_keys(const at::Tensor& rows);
+
+/// What goes into a pass: the packed tokens, of which those with a content key come as rows of `given`. The
+/// parts must outlive it.
+struct StreamInput {
+  StreamInput(const core::Forest& packed, const GivenRows* rows = nullptr)  // NOLINT: a forest is an input
+      : forest(packed), given(rows) {}
+  const core::Forest& forest;
+  const GivenRows* given;
+};
+
+/// Tokens in a row, wherever they come from: what embed() reads.
+struct TokenRows {
+  std::span<const std::int32_t> ids, positions;  ///< [R]
+  std::span<const std::uint64_t> content;        ///< [R] or empty
+  const GivenRows* given = nullptr;
+};
+
+/// What the first layer reads: [R, D]. @throws Error{kRequest}: an id outside the vocabulary
+at::Tensor embed(const TransformerWeights& weights, const ModelConfig& config, const TokenRows& rows);
+
+/// How the linear layers of a pass are used.
+struct LinearUse {
+  Weights weights = Weights::kPolicy;
+  const AdapterDropout* dropout = nullptr;
+  at::Tensor operator()(const Linear& linear, const at::Tensor& x) const {
+    return linear.forward(x, weights, dropout);
+  }
+};
+
+/// All blocks and the final norm: [R, D] → [R, D]. The same for training and decoding, which differ in where
+/// the rows look (`attention`). @param tap may be null
+at::Tensor through_layers(const TransformerWeights& weights, const ModelConfig& config, at::Tensor x,
+                          Attention& attention, const LinearUse& linears, Tap* tap);
+
 /// Hidden states after the final norm for every token of the stream: [T, D], on the autograd tape if grad
 /// mode is on and some weight requires grad. Exact shared-prefix attention, no [T, T] tensor, no padding.
-/// Dropout of adapters only when `dropout_seed` is given (then the forest must not share).
+/// Dropout of adapters only when `dropout_seed` is given (then the forest must not share). A tap sees every
+/// activation on its way.
 at::Tensor hidden_states(const TransformerWeights& weights, const ModelConfig& config,
-                         const core::Forest& forest, Weights which = Weights::kPolicy,
-                         std::optional<std::uint64_t> dropout_seed = std::nullopt);
+                         const StreamInput& input, Weights which = Weights::kPolicy,
+                         std::optional<std::uint64_t> dropout_seed = std::nullopt, Tap* tap = nullptr);
 
-/// cos and sin tables for the positions of the stream: each [T, dims/2], float32 arithmetic as transformers
-/// does.
-struct RopeTables {
-  at::Tensor cos, sin;
-};
-RopeTables rope_tables(const ModelConfig& config, const core::Forest& forest, const at::Tensor& like);
+/// The transformer with every adapter merged into its layer, for decoding: plain linear layers, whose tensors
+/// are shared wherever nothing had to be added.
+TransformerWeights merged_weights(const TransformerWeights& weights, Weights which);
 
 }  // namespace attune::model

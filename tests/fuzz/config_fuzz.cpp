@@ -16,8 +16,10 @@ void configure(const core::Json& json) {
   expect(config.heads > 0 && config.kv_heads > 0 && config.head_dim > 0, "heads are missing");
   expect(config.heads % config.kv_heads == 0, "key-value heads do not divide the heads");
   expect(static_cast<std::int64_t>(config.windows.size()) == config.layers, "a layer without its window");
-  expect(config.rope_layers.empty() || static_cast<std::int64_t>(config.rope_layers.size()) == config.layers,
-         "a layer does not know whether it rotates");
+  expect(config.rope_of.empty() || static_cast<std::int64_t>(config.rope_of.size()) == config.layers,
+         "a layer does not know how it rotates");
+  expect(config.mlps.empty() || static_cast<std::int64_t>(config.mlps.size()) == config.layers,
+         "a layer does not know its MLP");
   expect(!family.names(config).embedding.empty(), "the embedding has no name");
   for (const std::int64_t length : {0, 1, 4096, 1 << 30}) config.table_of(length);
 }

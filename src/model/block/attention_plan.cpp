@@ -21,6 +21,7 @@ class Planner {
  public:
   Planner(const Forest& forest, std::int64_t window) : forest_(forest), window_(window) {
     plan_.tokens = forest.size();
+    plan_.positions = forest.positions;
     deepest_.resize(forest.segments.size());
     for (std::size_t i = forest.segments.size(); i-- > 0;) {  // children come after their parents
       deepest_[i] = std::max(deepest_[i], last_position(forest.segments[i]));

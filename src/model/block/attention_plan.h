@@ -38,6 +38,7 @@ struct AttentionPiece {
 struct AttentionPlan {
   std::vector<AttentionPiece> pieces;
   std::int64_t tokens = 0;
+  std::vector<std::int32_t> positions;  ///< [tokens] of the stream, for scores that depend on distance
   /// Query–key products that will be computed, masked ones in tiles included.
   std::int64_t products() const;
 };

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "model/block/kernels.h"
+
 namespace attune::model {
 namespace {
 
@@ -45,34 +47,6 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   }
 };
 
-/// `direction` 1 rotates, -1 rotates back (the transpose, times the same attention factor).
-at::Tensor rotated(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int direction) {
-  const std::int64_t pairs = cos.size(1);
-  at::Tensor out = at::empty(x.sizes(), x.options());
-  const at::Tensor c = cos.unsqueeze(1), s = sin.unsqueeze(1);
-  const at::Tensor a = x.narrow(2, 0, pairs), b = x.narrow(2, pairs, pairs);
-  at::Tensor out_a = out.narrow(2, 0, pairs), out_b = out.narrow(2, pairs, pairs);
-  at::mul_out(out_a, a, c).addcmul_(b, s, -direction);
-  at::mul_out(out_b, b, c).addcmul_(a, s, direction);
-  if (2 * pairs < x.size(2)) {
-    const std::int64_t rest = x.size(2) - 2 * pairs;
-    out.narrow(2, 2 * pairs, rest).copy_(x.narrow(2, 2 * pairs, rest));
-  }
-  return out;
-}
-
-struct Rotation : torch::autograd::Function<Rotation> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& cos,
-                            const at::Tensor& sin) {
-    ctx->save_for_backward({cos, sin});
-    return rotated(x, cos, sin, 1);
-  }
-  static variable_list backward(AutogradContext* ctx, variable_list gradients) {
-    const auto saved = ctx->get_saved_variables();
-    return {rotated(gradients[0], saved[0], saved[1], -1), at::Tensor(), at::Tensor()};
-  }
-};
-
 /// Saves gate and up only; the activated gate is computed again in the backward.
 struct GatedSilu : torch::autograd::Function<GatedSilu> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gate, const at::Tensor& up) {
@@ -86,14 +60,18 @@ struct GatedSilu : torch::autograd::Function<GatedSilu> {
   }
 };
 
+at::Tensor rms_norm_by_library(const at::Tensor& x, const at::Tensor& weight, double eps, bool plus_one) {
+  const at::Tensor values = widened(x);
+  const at::Tensor normed = values * at::rsqrt(values.square().mean(-1, true) + eps);
+  if (plus_one) return (normed * (1 + widened(weight))).to(x.scalar_type());
+  return normed.to(x.scalar_type()) * weight;
+}
+
 }  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, bool plus_one) {
+  if (kernels() == Kernels::kLibrary) return rms_norm_by_library(x, weight, eps, plus_one);
   return RmsNorm::apply(x, weight, eps, plus_one);
-}
-
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  return Rotation::apply(x, cos, sin);
 }
 
 at::Tensor activate(const at::Tensor& x, Activation kind) {
@@ -111,7 +89,7 @@ at::Tensor activate(const at::Tensor& x, Activation kind) {
 }
 
 at::Tensor gated(const at::Tensor& gate, const at::Tensor& up, Activation kind) {
-  if (kind == Activation::kSilu) return GatedSilu::apply(gate, up);
+  if (kind == Activation::kSilu && kernels() == Kernels::kNative) return GatedSilu::apply(gate, up);
   return activate(gate, kind) * up;
 }
 

@@ -12,10 +12,6 @@ namespace attune::model {
 /// factor is 1 + weight.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, bool plus_one);
 
-/// Rotates the first 2 * P dimensions of each head, half against half (Su et al. 2021, arXiv:2104.09864).
-/// @param x [T, H, d]. @param cos, sin [T, P]; no gradient flows to them.
-at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
-
 at::Tensor activate(const at::Tensor& x, Activation kind);
 
 /// activate(gate) * up.

@@ -52,7 +52,7 @@ at::Tensor yarn_frequencies(const RopeConfig& rope) {
 }
 
 at::Tensor dynamic_frequencies(const RopeConfig& rope, std::int64_t max_positions, std::int32_t length) {
-  if (length == 0) return inverse_powers(rope.theta, rope.dims);
+  if (length <= max_positions) return inverse_powers(rope.theta, rope.dims);
   // transformers computes the grown base in float32 tensors
   const at::Tensor ratio = at::scalar_tensor(length, at::TensorOptions().dtype(at::kLong)) * rope.factor /
                            static_cast<double>(max_positions);
@@ -74,8 +74,10 @@ at::Tensor rope_frequencies(const RopeConfig& rope, std::int64_t max_positions, 
     case RopeKind::kYarn:
       return yarn_frequencies(rope);
     case RopeKind::kLongrope: {
+      // beside a dynamic rotation the table is the length itself
+      const bool is_long = table == 1 || table > rope.original_max_positions;
       const auto factors =
-          at::tensor(table == 0 ? rope.short_factor : rope.long_factor, at::kDouble).to(at::kFloat);
+          at::tensor(is_long ? rope.long_factor : rope.short_factor, at::kDouble).to(at::kFloat);
       return (factors * at::pow(rope.theta, exponents(rope.dims))).reciprocal_();
     }
     default:
@@ -83,23 +85,54 @@ at::Tensor rope_frequencies(const RopeConfig& rope, std::int64_t max_positions, 
   }
 }
 
-RopeTables rope_tables(const ModelConfig& config, const core::Forest& forest, const at::Tensor& like) {
-  const std::int64_t pairs = config.rope.dims / 2;
+void RowPlaces::add(std::int32_t position, std::int32_t table) {
+  const auto row = static_cast<std::int64_t>(positions.size());
+  positions.push_back(position);
+  if (!runs.empty() && runs.back().table == table) {
+    ++runs.back().end;
+  } else {
+    runs.push_back({row, row + 1, table});
+  }
+}
+
+RowPlaces places_of(const core::Forest& forest) {
+  RowPlaces places{forest.positions, {}};
+  for (const auto& segment : forest.segments) {
+    if (!places.runs.empty() && places.runs.back().table == segment.table) {
+      places.runs.back().end = segment.end;
+    } else {
+      places.runs.push_back({segment.begin, segment.end, segment.table});
+    }
+  }
+  return places;
+}
+
+std::vector<RopeTables> rope_tables(const ModelConfig& config, const RowPlaces& places,
+                                    const at::Tensor& like) {
+  std::vector<RopeTables> tables;
+  const auto count = static_cast<std::int64_t>(places.positions.size());
   const auto positions =
-      at::from_blob(const_cast<std::int32_t*>(forest.positions.data()), {forest.size()}, at::kInt)
+      at::from_blob(const_cast<std::int32_t*>(places.positions.data()), {count}, at::kInt)
           .to(at::kFloat)
           .unsqueeze(1);
-  at::Tensor angles = at::empty({forest.size(), pairs}, at::kFloat);
-  std::map<std::int32_t, at::Tensor> frequencies;
-  for (const auto& segment : forest.segments) {
-    auto& table = frequencies[segment.table];
-    if (!table.defined()) table = rope_frequencies(config.rope, config.max_positions, segment.table);
-    const std::int64_t count = segment.end - segment.begin;
-    at::Tensor rows = angles.narrow(0, segment.begin, count);
-    at::mul_out(rows, positions.narrow(0, segment.begin, count), table);
+  for (const RopeConfig& rope : config.ropes) {
+    if (rope.kind == RopeKind::kNone) {
+      tables.emplace_back();
+      continue;
+    }
+    at::Tensor angles = at::empty({count, rope.dims / 2}, at::kFloat);
+    std::map<std::int32_t, at::Tensor> frequencies;
+    for (const auto& run : places.runs) {
+      auto& table = frequencies[run.table];
+      if (!table.defined()) table = rope_frequencies(rope, config.max_positions, run.table);
+      at::Tensor rows = angles.narrow(0, run.begin, run.end - run.begin);
+      at::mul_out(rows, positions.narrow(0, run.begin, run.end - run.begin), table);
+    }
+    at::Tensor cos = angles.cos(), sin = angles.sin();
+    if (rope.attention_factor != 1) cos.mul_(rope.attention_factor), sin.mul_(rope.attention_factor);
+    tables.push_back({cos.to(like.options()), sin.to(like.options())});
   }
-  const double factor = config.rope.attention_factor;
-  return {(angles.cos() * factor).to(like.options()), (angles.sin() * factor).to(like.options())};
+  return tables;
 }
 
 }  // namespace attune::model

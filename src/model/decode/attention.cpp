@@ -1,6 +1,7 @@
 #include "model/decode/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -63,12 +64,12 @@ ATTUNE_CLONES double exponentials(float* __restrict scores, std::int64_t count, 
 
 /// out += weights[j] * values[j, :] over the tokens [begin, end) of a block.
 ATTUNE_CLONES void add_values(const float* __restrict weights, const float* __restrict values,
-                              std::int64_t begin, std::int64_t end, std::int64_t head_dim,
+                              std::int64_t begin, std::int64_t end, std::int64_t value_dim,
                               float* __restrict out) {
   for (std::int64_t j = begin; j < end; ++j) {
     const float weight = weights[j];
-    const float* row = values + j * head_dim;
-    for (std::int64_t d = 0; d < head_dim; ++d) out[d] += weight * row[d];
+    const float* row = values + j * value_dim;
+    for (std::int64_t d = 0; d < value_dim; ++d) out[d] += weight * row[d];
   }
 }
 
@@ -90,6 +91,17 @@ std::span<const KvBlockRef> in_window(const AttentionRow& row, std::int64_t olde
   return row.blocks.subspan(skip);
 }
 
+/// What stands between the products of a block and its softmax. @param distance from the row to the first lane
+void modify_scores(const AttentionShape& shape, std::int64_t head, std::int64_t distance, float* lanes) {
+  if (shape.softcap > 0)
+    for (std::int64_t j = 0; j < kLanes; ++j)
+      lanes[j] = shape.softcap * std::tanh(lanes[j] / shape.softcap);
+  if (shape.slopes.empty()) return;
+  const double slope = shape.slopes[static_cast<std::size_t>(head)];
+  for (std::int64_t j = 0; j < kLanes; ++j)
+    lanes[j] -= static_cast<float>(slope * static_cast<double>(distance - j));
+}
+
 }  // namespace
 
 void store_key_value(const AttentionShape& shape, const AttentionRow& row, const float* key,
@@ -97,11 +109,11 @@ void store_key_value(const AttentionShape& shape, const AttentionRow& row, const
   const KvShape& kv = shape.kv;
   const KvBlockRef& block = row.blocks.back();
   const std::int64_t lane = row.position - block.first_position;
-  float* keys = block.data + 2 * shape.layer * kv.half_layer();
-  float* values = keys + kv.half_layer();
+  float* keys = block.data + shape.layer * kv.layer_floats();
+  float* values = keys + kv.key_floats();
   for (std::int64_t i = 0; i < kv.kv_heads * kv.head_dim; ++i) keys[i * kLanes + lane] = key[i];
   for (std::int64_t h = 0; h < kv.kv_heads; ++h) {
-    std::copy_n(value + h * kv.head_dim, kv.head_dim, values + (h * kLanes + lane) * kv.head_dim);
+    std::copy_n(value + h * kv.value_dim, kv.value_dim, values + (h * kLanes + lane) * kv.value_dim);
   }
 }
 
@@ -115,13 +127,17 @@ void attend(const AttentionShape& shape, const AttentionRow& row, std::int64_t k
   if (static_cast<std::int64_t>(scratch.size()) < lanes) scratch.resize(static_cast<std::size_t>(2 * lanes));
   float* scores = scratch.data();
 
-  const std::int64_t keys_at = 2 * shape.layer * kv.half_layer() + kv_head * kv.head_dim * kLanes;
+  const std::int64_t keys_at = shape.layer * kv.layer_floats() + kv_head * kv.head_dim * kLanes;
+  const std::int64_t values_at =
+      shape.layer * kv.layer_floats() + kv.key_floats() + kv_head * kv.value_dim * kLanes;
+  const bool modified = shape.softcap > 0 || !shape.slopes.empty();
   const std::int64_t group = shape.heads / kv.kv_heads;
   for (std::int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     float highest = kMasked;
     for (std::size_t b = 0; b < blocks.size(); ++b) {
       float* lane = scores + static_cast<std::int64_t>(b) * kLanes;
       score_block(query + head * kv.head_dim, blocks[b].data + keys_at, kv.head_dim, shape.scale, lane);
+      if (modified) modify_scores(shape, head, row.position - blocks[b].first_position, lane);
       const Visible seen = visible(blocks[b], row.position, oldest);
       for (std::int64_t j = 0; j < kLanes; ++j) {
         if (j < seen.begin || j >= seen.end) lane[j] = kMasked;
@@ -130,26 +146,14 @@ void attend(const AttentionShape& shape, const AttentionRow& row, std::int64_t k
       }
     }
     const auto inverse = static_cast<float>(1 / exponentials(scores, lanes, highest));
-    float* result = out + head * kv.head_dim;
-    std::fill_n(result, kv.head_dim, 0.0F);
+    float* result = out + head * kv.value_dim;
+    std::fill_n(result, kv.value_dim, 0.0F);
     for (std::size_t b = 0; b < blocks.size(); ++b) {
       const Visible seen = visible(blocks[b], row.position, oldest);
-      add_values(scores + static_cast<std::int64_t>(b) * kLanes, blocks[b].data + keys_at + kv.half_layer(),
-                 seen.begin, seen.end, kv.head_dim, result);
+      add_values(scores + static_cast<std::int64_t>(b) * kLanes, blocks[b].data + values_at, seen.begin,
+                 seen.end, kv.value_dim, result);
     }
-    for (std::int64_t d = 0; d < kv.head_dim; ++d) result[d] *= inverse;
-  }
-}
-
-void rotate_heads(float* heads, std::int64_t count, std::int64_t head_dim, const float* cos, const float* sin,
-                  std::int64_t half) {
-  for (std::int64_t h = 0; h < count; ++h) {
-    float* x = heads + h * head_dim;
-    for (std::int64_t i = 0; i < half; ++i) {
-      const float first = x[i], second = x[i + half];
-      x[i] = first * cos[i] - second * sin[i];
-      x[i + half] = second * cos[i] + first * sin[i];
-    }
+    for (std::int64_t d = 0; d < kv.value_dim; ++d) result[d] *= inverse;
   }
 }
 

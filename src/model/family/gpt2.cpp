@@ -29,16 +29,14 @@ class Gpt2 final : public Family {
     out.norm = NormKind::kLayer;
     out.norm_eps = config.positive("layer_norm_epsilon", 1e-5);
     out.activation = read_activation(config);
-    out.gated_mlp = false;
+    out.mlps.assign(static_cast<std::size_t>(out.layers), MlpKind::kPlain);
     out.fused_qkv = true;
     out.qkv_bias = out.output_bias = out.mlp_bias = true;
     out.learned_positions = true;
     out.tie_embeddings = config.boolean("tie_word_embeddings", true);
     out.attention_scale = config.boolean("scale_attn_weights", true) ? 0 : 1;
     out.scale_by_layer = config.boolean("scale_attn_by_inverse_layer_idx", false);
-    out.rope.kind = RopeKind::kNone;
     out.windows.assign(static_cast<std::size_t>(out.layers), 0);
-    out.rope_layers.assign(static_cast<std::size_t>(out.layers), false);
     out.bos_id = config.integer("bos_token_id", config.is_null("bos_token_id") ? -1 : 50256, -1, 1 << 28);
     out.pad_id = config.integer("pad_token_id", -1, -1, 1 << 28);
     out.eos_ids = config.integers("eos_token_id");
@@ -89,7 +87,8 @@ class Gpt2 final : public Family {
                 .head_dim = "n_embd / n_head",
                 .intermediate = "n_inner",
                 .positions = "n_positions",
-                .tie = "tie_word_embeddings"};
+                .tie = "tie_word_embeddings",
+                .value_dim = "n_embd / n_head"};
   }
 
   static Activation read_activation(const ConfigReader& config) {

@@ -43,7 +43,7 @@ class Llama final : public Family {
     read_sizes(config, defaults, out);
     out.norm_eps = config.positive("rms_norm_eps", 1e-6);
     out.activation = read_activation(config);
-    out.rope = read_rope(config, out.head_dim, out.max_positions);
+    out.ropes = {read_rope(config, out.head_dim, out.max_positions)};
     out.tie_embeddings = config.boolean("tie_word_embeddings", false);
     if (type == "llama") {
       out.qkv_bias = out.output_bias = config.boolean("attention_bias", false);
@@ -52,7 +52,6 @@ class Llama final : public Family {
       out.qkv_bias = true;
     }
     read_windows(config, type, out);
-    out.rope_layers.assign(static_cast<std::size_t>(out.layers), true);
     out.bos_id = config.integer("bos_token_id", defaults.bos, -1, 1 << 28);
     out.pad_id = config.integer("pad_token_id", -1, -1, 1 << 28);
     out.eos_ids = config.integers("eos_token_id");

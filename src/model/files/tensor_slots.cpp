@@ -23,7 +23,9 @@ class Walker {
     hidden_ = {config.hidden_size, keys.hidden};
     inner_ = {config.intermediate_size, keys.intermediate};
     queries_ = {config.heads * config.head_dim, keys.heads + " * " + keys.head_dim};
-    key_values_ = {config.kv_heads * config.head_dim, keys.kv_heads + " * " + keys.head_dim};
+    key_rows_ = {config.kv_heads * config.head_dim, keys.kv_heads + " * " + keys.head_dim};
+    value_rows_ = {config.kv_heads * config.value_width(), keys.kv_heads + " * " + keys.value_dim};
+    mixed_ = {config.heads * config.value_width(), keys.heads + " * " + keys.value_dim};
   }
 
   std::vector<TensorSlot> walk(const std::string& embedding, const std::string& positions) {
@@ -41,24 +43,30 @@ class Walker {
 
  private:
   void walk_layer(Layer& layer) {
-    norm(layer.input_norm, hidden_);
+    if (config_.pre_norms) norm(layer.input_norm, hidden_);
     if (config_.fused_qkv) {
-      const Extent rows{queries_.size + 2 * key_values_.size, queries_.keys + " + 2 * " + key_values_.keys};
+      const std::string keys = config_.value_width() == config_.head_dim
+                                   ? " + 2 * " + key_rows_.keys
+                                   : " + " + key_rows_.keys + " + " + value_rows_.keys;
+      const Extent rows{queries_.size + key_rows_.size + value_rows_.size, queries_.keys + keys};
       linear(layer.qkv[0], rows, hidden_, config_.qkv_bias);
     } else {
       linear(layer.qkv[0], queries_, hidden_, config_.qkv_bias);
-      linear(layer.qkv[1], key_values_, hidden_, config_.qkv_bias);
-      linear(layer.qkv[2], key_values_, hidden_, config_.qkv_bias);
+      linear(layer.qkv[1], key_rows_, hidden_, config_.qkv_bias);
+      linear(layer.qkv[2], value_rows_, hidden_, config_.qkv_bias);
     }
-    linear(layer.output, hidden_, queries_, config_.output_bias);
+    linear(layer.output, hidden_, mixed_, config_.output_bias);
     if (config_.qk_norm) {
       norm(layer.q_norm, {config_.head_dim, config_.keys.head_dim});
       norm(layer.k_norm, {config_.head_dim, config_.keys.head_dim});
     }
-    if (!layer.post_norm.path.empty()) norm(layer.post_norm, hidden_);
-    const Extent up{config_.fused_gate_up ? 2 * inner_.size : inner_.size, inner_.keys};
+    if (config_.post_norms) norm(layer.attention_output_norm, hidden_);
+    if (config_.pre_norms && !layer.post_norm.path.empty()) norm(layer.post_norm, hidden_);
+    const bool fused = config_.fused_gate_up && layer.mlp == MlpKind::kGated;
+    const Extent up{fused ? 2 * inner_.size : inner_.size, inner_.keys};
     for (auto& linear_layer : layer.up) linear(linear_layer, up, hidden_, config_.mlp_bias);
     linear(layer.down, hidden_, inner_, config_.mlp_bias);
+    if (config_.post_norms) norm(layer.mlp_output_norm, hidden_);
   }
 
   void norm(Norm& norm, const Extent& width) {
@@ -78,7 +86,7 @@ class Walker {
 
   TransformerWeights& weights_;
   const ModelConfig& config_;
-  Extent hidden_, inner_, queries_, key_values_;
+  Extent hidden_, inner_, queries_, key_rows_, value_rows_, mixed_;
   std::vector<TensorSlot> slots_;
 };
 
@@ -119,7 +127,11 @@ TransformerWeights make_skeleton(const ModelConfig& config, const Family& family
     layer.q_norm.path = place(names.q_norm);
     layer.k_norm.path = place(names.k_norm);
     for (const auto& name : names.qkv) layer.qkv.push_back(linear(name));
-    for (const auto& name : names.up) layer.up.push_back(linear(name));
+    layer.attention_output_norm.path = place(names.attention_output_norm);
+    layer.mlp_output_norm.path = place(names.mlp_output_norm);
+    layer.mlp = config.mlp_of(static_cast<std::size_t>(i));
+    for (const auto& name : names.up)
+      if (layer.mlp == MlpKind::kGated || &name == &names.up.back()) layer.up.push_back(linear(name));
     layer.output = linear(names.output);
     layer.down = linear(names.down);
     weights.layers.push_back(std::move(layer));

@@ -1,0 +1,82 @@
+// The kernels of the processor against their twins of library operations.
+#include "model/block/kernels.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "core/error.h"
+#include "decoded.h"
+#include "gradients.h"
+#include "model/decode/cached_attention.h"
+#include "support.h"
+
+namespace attune::model {
+namespace {
+
+class ChosenKernels {
+ public:
+  explicit ChosenKernels(Kernels choice) : before_(kernels()) { set_kernels(choice); }
+  ~ChosenKernels() { set_kernels(before_); }
+  ChosenKernels(const ChosenKernels&) = delete;
+  ChosenKernels& operator=(const ChosenKernels&) = delete;
+
+ private:
+  Kernels before_;
+};
+
+struct PassNumbers {
+  double loss;
+  std::vector<at::Tensor> gradients;
+  at::Tensor decoded;
+};
+
+PassNumbers numbers_with(Kernels choice, const core::Json& config, const test::Case& one) {
+  const ChosenKernels chosen(choice);
+  Model model = test::sharp_model(config);
+  PassNumbers out{test::weighted_logps(model, one, true), {}, test::decoded_logps(model, test::run(1, 40), 18)};
+  const auto parameters = model.trainable();
+  test::backward(model, one, true);
+  for (const auto& parameter : parameters) out.gradients.push_back(parameter.tensor.grad());
+  return out;
+}
+
+TEST(Kernels, TwinsGiveTheSameNumbers) {
+  core::Json windowed = test::tiny_llama();
+  windowed["model_type"] = "mistral";
+  windowed["sliding_window"] = 6;
+  for (const core::Json& config :
+       {test::tiny_llama(), test::tiny_gpt2(), windowed, core::Json{{"model_type", "zz_family"}}})
+    for (const test::Case& one : test::all_cases()) {
+      if (one.sequences.size() == 1) continue;
+      const PassNumbers native = numbers_with(Kernels::kNative, config, one);
+      const PassNumbers library = numbers_with(Kernels::kLibrary, config, one);
+      EXPECT_NEAR(native.loss, library.loss, 1e-10) << one.name;
+      for (std::size_t i = 0; i < native.gradients.size(); ++i)
+        EXPECT_LT(test::furthest(native.gradients[i], library.gradients[i]), 1e-10) << one.name;
+      EXPECT_LT(test::furthest(native.decoded, library.decoded), 1e-5) << one.name;  // float32 either way
+    }
+}
+
+TEST(Kernels, ThePathsDiffer) {  // the library's products round otherwise than the fused kernel
+  const core::Json config = test::tiny_llama();
+  const test::Case one = test::all_cases()[6];
+  const PassNumbers native = numbers_with(Kernels::kNative, config, one);
+  const PassNumbers library = numbers_with(Kernels::kLibrary, config, one);
+  bool differs = false;
+  for (std::size_t i = 0; i < native.gradients.size(); ++i)
+    differs = differs || !native.gradients[i].equal(library.gradients[i]);
+  EXPECT_TRUE(differs);
+}
+
+TEST(Kernels, WordsAreReadOrRefused) {
+  EXPECT_EQ(kernels_from("native", "here"), Kernels::kNative);
+  EXPECT_EQ(kernels_from("library", "here"), Kernels::kLibrary);
+  EXPECT_THROW(kernels_from("fast", "here"), core::Error);
+}
+
+}  // namespace
+}  // namespace attune::model
