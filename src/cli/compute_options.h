@@ -1,4 +1,4 @@
-// device=, threads=, seed=: what goes with every command that computes (interface.md, common rules).
+// device=, threads=, seed=, kernels=: what goes with every command that computes (interface.md, common rules).
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,10 @@ struct ComputeOptions {
   std::string device = "auto";
   std::int64_t threads = 0;
   std::int64_t seed = 0;
+  std::string kernels = "auto";
   void declare(core::Fields& fields);
-  /// Sets libtorch's thread count and resolves `device` and `threads` to what is used ("cpu"; a count), so
-  /// that a saved recipe names them. Call it first in run(). @throws Error{kRequest}: a device that it cannot
+  /// Sets libtorch's thread count and the kernels, and resolves `device`, `threads` and `kernels` to what is
+  /// used ("cpu"; a count; "native"), so that a saved recipe names them. Call it first in run(). @throws Error{kRequest}: a device that it cannot
   /// compute on.
   void apply();
 };

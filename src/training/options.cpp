@@ -188,6 +188,10 @@ void TrainRecipe::declare(core::Fields& fields) {
   fields.add("output", output, "Folder of the run.");
   fields.add("device", device, "Where to compute: auto or cpu; cuda is refused in this version.");
   fields.add("threads", threads, "Threads; 0: all cores.").range(0, 4096);
+  fields
+      .add("kernels", kernels,
+           "native: kernels for the processor; library: their twins of library operations; auto: as built.")
+      .one_of({"auto", "native", "library"});
   fields.add("seed", seed, "Seed of everything random.").non_negative();
   fields.add("resume", resume, "auto continues an unfinished run of the same recipe; never starts anew.")
       .one_of({"auto", "never"});

@@ -73,6 +73,7 @@ struct TrainRecipe {
   std::string output, device = "auto", resume = "auto";
   bool overwrite = false;
   std::int64_t seed = 0, threads = 0;
+  std::string kernels = "auto";
   void declare(core::Fields& fields);
   /// Checks settings against each other and turns aliases into ours. @throws Error{kRequest}
   void settle();

@@ -2,7 +2,6 @@
 #include "model/block/kernels.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -11,7 +10,7 @@
 #include "core/error.h"
 #include "decoded.h"
 #include "gradients.h"
-#include "model/decode/cached_attention.h"
+#include "model/block/dropout.h"
 #include "support.h"
 
 namespace attune::model {
@@ -70,6 +69,19 @@ TEST(Kernels, ThePathsDiffer) {  // the library's products round otherwise than 
   for (std::size_t i = 0; i < native.gradients.size(); ++i)
     differs = differs || !native.gradients[i].equal(library.gradients[i]);
   EXPECT_TRUE(differs);
+}
+
+TEST(Kernels, DropoutDropsTheSameNumbers) {
+  AdapterDropout dropout{.seed = 5, .token_keys = {}};
+  for (std::uint64_t key = 0; key < 40; ++key) dropout.token_keys.push_back(key * 0x123456789abcdefULL);
+  const at::Tensor like = at::empty({0}, at::kFloat);
+  for (const std::int64_t width : {1, 4, 30}) {
+    const auto mask_with = [&](Kernels choice) {
+      const ChosenKernels chosen(choice);
+      return dropout_mask(dropout, "some.layer", 0.3, width, like);
+    };
+    EXPECT_TRUE(mask_with(Kernels::kNative).equal(mask_with(Kernels::kLibrary))) << width;
+  }
 }
 
 TEST(Kernels, WordsAreReadOrRefused) {

@@ -44,10 +44,11 @@ class Check : public Command {
   int run(const Request&, Output& out) override {
     if (recipe_.data.is_null())
       core::fail_request("no data is given: data=prefs.jsonl names a file or folder");
-    ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed};
+    ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed, recipe_.kernels};
     compute.apply();
     recipe_.refuse_contradictions();
     recipe_.threads = compute.threads;
+    recipe_.kernels = compute.kernels;
     codec_ = load_codec(recipe_.model, tokenizer_);
     const auto terms =
         recipe_.method.is_null() ? std::vector<training::TermSetting>() : training::terms_of(recipe_);

@@ -138,6 +138,7 @@ class Quickstart : public Command {
     recipe.overwrite = true;
     recipe.seed = options_.compute.seed;
     recipe.threads = options_.compute.threads;
+    recipe.kernels = options_.compute.kernels;
     recipe.device = options_.compute.device;
     return recipe;
   }

@@ -31,10 +31,11 @@ class Train : public Command {
   void declare(core::Fields& fields) override { recipe_.declare(fields); }
 
   int run(const Request&, Output& out) override {
-    ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed};
+    ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed, recipe_.kernels};
     compute.apply();
     recipe_.device = compute.device;
     recipe_.threads = compute.threads;
+    recipe_.kernels = compute.kernels;
     const auto result = train_with_progress(recipe_, out);
     fmt::print(stderr, "done: {}\n  model   {}\n  report  {}/report.html\n",
                core::counted(result.updates, "update"), result.model_folder, result.folder);

@@ -17,7 +17,7 @@ namespace fs = core::fs;
 /// The first key in which two recipes differ, dotted; "" when they say the same. What may differ between the
 /// parts of one run does not count.
 std::string difference(const core::Json& a, const core::Json& b, const std::string& prefix = "") {
-  static const std::vector<std::string> ignored = {"output", "resume", "overwrite", "threads"};
+  static const std::vector<std::string> ignored = {"output", "resume", "overwrite", "threads", "kernels"};
   if (!a.is_object() || !b.is_object()) return a == b ? "" : prefix;
   for (const auto& [key, value] : a.items()) {
     if (prefix.empty() && std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
