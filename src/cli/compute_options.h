@@ -1,4 +1,5 @@
-// device=, threads=, seed=, kernels=: what goes with every command that computes (interface.md, common rules).
+// device=, threads=, seed=, kernels=: what goes with every command that computes (interface.md, common
+// rules).
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ struct ComputeOptions {
   std::string kernels = "auto";
   void declare(core::Fields& fields);
   /// Sets libtorch's thread count and the kernels, and resolves `device`, `threads` and `kernels` to what is
-  /// used ("cpu"; a count; "native"), so that a saved recipe names them. Call it first in run(). @throws Error{kRequest}: a device that it cannot
-  /// compute on.
+  /// used ("cpu"; a count; "native"), so that a saved recipe names them. Call it first in run(). @throws
+  /// Error{kRequest}: a device that it cannot compute on.
   void apply();
 };
 

@@ -40,34 +40,35 @@ struct SizeKeys {
 /// What the arithmetic depends on besides the sizes: FLAG(type, name, start, meaning). ModelConfig's members
 /// are made of this list, and the tests walk it: each flag is tried in training and decoding, so that a new
 /// line here without a case there fails.
-#define ATTUNE_MODEL_FLAGS(FLAG)                                                                             \
-  FLAG(NormKind, norm, NormKind::kRms, "which norm stands everywhere")                                       \
-  FLAG(double, norm_eps, 1e-6, "added to the variance")                                                      \
-  FLAG(bool, norm_plus_one, false, "the stored weight is w, the factor is 1 + w (Gemma)")                    \
-  FLAG(bool, pre_norms, true, "the inputs of attention and MLP are normed (OLMo 2: not)")                    \
-  FLAG(bool, post_norms, false, "their outputs are normed before they are added (Gemma 2)")                  \
-  FLAG(bool, parallel_block, false, "x + attention(n) + mlp(n) (Phi, NeoX)")                                 \
-  FLAG(Activation, activation, Activation::kSilu, "of the MLP")                                              \
-  FLAG(std::vector<MlpKind>, mlps, {}, "[layers] kind of each layer's MLP; empty: all gated")                \
-  FLAG(bool, fused_gate_up, false, "one linear layer gives gate, then up (Phi-3)")                           \
-  FLAG(bool, fused_qkv, false, "one linear layer gives q, k and v (GPT-2's c_attn)")                         \
-  FLAG(bool, qkv_per_head, false, "its rows are grouped by head: q, k, v of head 0, then 1 (NeoX)")          \
-  FLAG(bool, qk_norm, false, "each head's q and k are normed before the rotation (Qwen3)")                    \
-  FLAG(std::int64_t, value_dim, 0, "width of a value head; 0: head_dim, the width of q and k")               \
-  FLAG(bool, qkv_bias, false, "biases of q, k and v")                                                        \
-  FLAG(bool, output_bias, false, "bias of the attention's output")                                           \
-  FLAG(bool, mlp_bias, false, "biases of the MLP")                                                           \
-  FLAG(bool, head_bias, false, "bias of the output head")                                                    \
-  FLAG(bool, tie_embeddings, false, "the output head is the embedding")                                      \
-  FLAG(bool, learned_positions, false, "an embedding of positions is added (GPT-2)")                         \
-  FLAG(double, embedding_scale, 1, "embeddings are multiplied by it")                                        \
-  FLAG(double, attention_scale, 0, "of the scores; 0: 1 / sqrt(head_dim)")                                   \
-  FLAG(bool, scale_by_layer, false, "which is divided by the layer's index + 1 (GPT-2 option)")              \
-  FLAG(double, attention_softcap, 0, "scores become cap * tanh(score / cap) (Gemma 2); 0: none")             \
-  FLAG(std::vector<double>, alibi_slopes, {}, "[heads] the score falls by slope * distance; empty: none")    \
-  FLAG(std::vector<std::int64_t>, windows, {}, "[layers] key j is seen by query i iff i - j < window; 0: all") \
-  FLAG(std::vector<RopeConfig>, ropes, {}, "the rotations of q and k that layers use; empty: none rotates")  \
-  FLAG(std::vector<std::int32_t>, rope_of, {}, "[layers] index in ropes, -1: none; empty: the first")        \
+#define ATTUNE_MODEL_FLAGS(FLAG)                                                                            \
+  FLAG(NormKind, norm, NormKind::kRms, "which norm stands everywhere")                                      \
+  FLAG(double, norm_eps, 1e-6, "added to the variance")                                                     \
+  FLAG(bool, norm_plus_one, false, "the stored weight is w, the factor is 1 + w (Gemma)")                   \
+  FLAG(bool, pre_norms, true, "the inputs of attention and MLP are normed (OLMo 2: not)")                   \
+  FLAG(bool, post_norms, false, "their outputs are normed before they are added (Gemma 2)")                 \
+  FLAG(bool, parallel_block, false, "x + attention(n) + mlp(n) (Phi, NeoX)")                                \
+  FLAG(Activation, activation, Activation::kSilu, "of the MLP")                                             \
+  FLAG(std::vector<MlpKind>, mlps, {}, "[layers] kind of each layer's MLP; empty: all gated")               \
+  FLAG(bool, fused_gate_up, false, "one linear layer gives gate, then up (Phi-3)")                          \
+  FLAG(bool, fused_qkv, false, "one linear layer gives q, k and v (GPT-2's c_attn)")                        \
+  FLAG(bool, qkv_per_head, false, "its rows are grouped by head: q, k, v of head 0, then 1 (NeoX)")         \
+  FLAG(bool, qk_norm, false, "each head's q and k are normed before the rotation (Qwen3)")                  \
+  FLAG(std::int64_t, value_dim, 0, "width of a value head; 0: head_dim, the width of q and k")              \
+  FLAG(bool, qkv_bias, false, "biases of q, k and v")                                                       \
+  FLAG(bool, output_bias, false, "bias of the attention's output")                                          \
+  FLAG(bool, mlp_bias, false, "biases of the MLP")                                                          \
+  FLAG(bool, head_bias, false, "bias of the output head")                                                   \
+  FLAG(bool, tie_embeddings, false, "the output head is the embedding")                                     \
+  FLAG(bool, learned_positions, false, "an embedding of positions is added (GPT-2)")                        \
+  FLAG(double, embedding_scale, 1, "embeddings are multiplied by it")                                       \
+  FLAG(double, attention_scale, 0, "of the scores; 0: 1 / sqrt(head_dim)")                                  \
+  FLAG(bool, scale_by_layer, false, "which is divided by the layer's index + 1 (GPT-2 option)")             \
+  FLAG(double, attention_softcap, 0, "scores become cap * tanh(score / cap) (Gemma 2); 0: none")            \
+  FLAG(std::vector<double>, alibi_slopes, {}, "[heads] the score falls by slope * distance; empty: none")   \
+  FLAG(std::vector<std::int64_t>, windows, {},                                                              \
+       "[layers] key j is seen by query i iff i - j < window; 0: all")                                      \
+  FLAG(std::vector<RopeConfig>, ropes, {}, "the rotations of q and k that layers use; empty: none rotates") \
+  FLAG(std::vector<std::int32_t>, rope_of, {}, "[layers] index in ropes, -1: none; empty: the first")       \
   FLAG(double, logit_softcap, 0, "logits become cap * tanh(logit / cap); 0: none")
 
 struct ModelConfig {

@@ -19,7 +19,9 @@ at::Tensor index_tensor(std::span<const std::int32_t> values, const at::Tensor& 
       .to(like.device(), at::kLong);
 }
 
-bool is_given(const TokenRows& rows, std::size_t row) { return !rows.content.empty() && rows.content[row] != 0; }
+bool is_given(const TokenRows& rows, std::size_t row) {
+  return !rows.content.empty() && rows.content[row] != 0;
+}
 
 void check_ids(const TokenRows& rows, const ModelConfig& config) {
   for (std::size_t i = 0; i < rows.ids.size(); ++i)
@@ -31,7 +33,8 @@ void check_ids(const TokenRows& rows, const ModelConfig& config) {
 
 /// Puts the given vectors in their rows.
 at::Tensor with_given(const at::Tensor& x, const TokenRows& rows) {
-  ATTUNE_ASSERT(rows.given && static_cast<std::int64_t>(rows.given->keys.size()) == rows.given->vectors.size(0));
+  ATTUNE_ASSERT(rows.given &&
+                static_cast<std::int64_t>(rows.given->keys.size()) == rows.given->vectors.size(0));
   std::unordered_map<std::uint64_t, std::int32_t> place;
   for (std::size_t i = 0; i < rows.given->keys.size(); ++i)
     place.emplace(rows.given->keys[i], static_cast<std::int32_t>(i));
@@ -55,8 +58,8 @@ std::vector<std::uint64_t> content_keys(const at::Tensor& rows) {
   const auto* data = static_cast<const char*>(values.const_data_ptr());
   std::vector<std::uint64_t> keys;
   for (std::int64_t i = 0; i < values.size(0); ++i)
-    keys.push_back(std::max<std::uint64_t>(
-        1, core::fingerprint({data + static_cast<std::size_t>(i) * bytes, bytes})));
+    keys.push_back(
+        std::max<std::uint64_t>(1, core::fingerprint({data + static_cast<std::size_t>(i) * bytes, bytes})));
   return keys;
 }
 

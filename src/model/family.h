@@ -30,14 +30,15 @@ struct FamilyInfo {
 /// is path + ".weight". `{}` stands for the layer number.
 struct TensorNames {
   std::string embedding, positions, final_norm, head;
-  std::string input_norm, post_norm;  ///< before attention, before the MLP ("": that of attention, parallel blocks)
-  std::vector<std::string> qkv;       ///< one fused or three
-  std::string output;                 ///< attention output projection
-  std::vector<std::string> up;        ///< {gate, up}, or one; layers with a plain MLP have the last one
+  std::string input_norm,
+      post_norm;  ///< before attention, before the MLP ("": that of attention, parallel blocks)
+  std::vector<std::string> qkv;  ///< one fused or three
+  std::string output;            ///< attention output projection
+  std::vector<std::string> up;   ///< {gate, up}, or one; layers with a plain MLP have the last one
   std::string down;
-  std::string q_norm, k_norm;  ///< "" when absent
+  std::string q_norm, k_norm;                              ///< "" when absent
   std::string attention_output_norm{}, mlp_output_norm{};  ///< with post_norms
-  bool conv1d = false;         ///< linear weights are stored [in, out] (GPT-2)
+  bool conv1d = false;                                     ///< linear weights are stored [in, out] (GPT-2)
 };
 
 class Family {

@@ -10,12 +10,12 @@ namespace attune::model {
 /// Where a tap stands, in the order of a pass. R rows, D width, H heads, K key heads, d and dv the widths of
 /// a key and a value head. A plain layer adds kAttentionOutput, then kMlpOutput to its input.
 enum class Site {
-  kEmbedding,        ///< [R, D] what the first layer reads; layer -1
-  kBlockInput,       ///< [R, D]
-  kQueries,          ///< [R, H, d] normed and rotated
-  kKeys,             ///< [R, K, d] normed and rotated; decoding keeps them in its cache as the tap leaves them
-  kValues,           ///< [R, K, dv]; likewise
-  kAttended,         ///< [R, H * dv] mixtures of values, head after head, before the output projection
+  kEmbedding,   ///< [R, D] what the first layer reads; layer -1
+  kBlockInput,  ///< [R, D]
+  kQueries,     ///< [R, H, d] normed and rotated
+  kKeys,        ///< [R, K, d] normed and rotated; decoding keeps them in its cache as the tap leaves them
+  kValues,      ///< [R, K, dv]; likewise
+  kAttended,    ///< [R, H * dv] mixtures of values, head after head, before the output projection
   kAttentionOutput,  ///< [R, D] as it is added
   kMlpOutput,        ///< [R, D] as it is added
   kBlockOutput,      ///< [R, D]

@@ -41,8 +41,7 @@ at::Tensor hidden_states(const TransformerWeights& weights, const ModelConfig& c
   check_lengths(config, forest);
   std::optional<AdapterDropout> dropout;
   if (dropout_seed) dropout = make_dropout(*dropout_seed, forest);
-  const at::Tensor x =
-      embed(weights, config, {forest.tokens, forest.positions, forest.content, input.given});
+  const at::Tensor x = embed(weights, config, {forest.tokens, forest.positions, forest.content, input.given});
   ForestAttention attention(config, forest, x.detach());
   return through_layers(weights, config, x, attention, {which, dropout ? &*dropout : nullptr}, tap);
 }

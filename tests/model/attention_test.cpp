@@ -33,7 +33,9 @@ at::Tensor plain_attention(const at::Tensor& q, const at::Tensor& k, const at::T
   at::Tensor scores = at::matmul(q.transpose(0, 1), keys) * rule.scale;
   if (rule.softcap > 0) scores = rule.softcap * at::tanh(scores / rule.softcap);
   if (!rule.slopes.empty())
-    scores = scores - at::tensor(at::ArrayRef<double>(rule.slopes.data(), rule.slopes.size())).view({-1, 1, 1}) * (i - j);
+    scores =
+        scores -
+        at::tensor(at::ArrayRef<double>(rule.slopes.data(), rule.slopes.size())).view({-1, 1, 1}) * (i - j);
   return at::matmul(at::softmax(scores.masked_fill(visible.logical_not(), -INFINITY), -1), values)
       .transpose(0, 1);
 }
@@ -84,8 +86,7 @@ void check_against_the_oracle(std::int64_t key_heads, const ScoreRule& rule, std
     Inputs leaves{in.q.clone().requires_grad_(), in.k.clone().requires_grad_(),
                   in.v.clone().requires_grad_()};
     const auto plan = std::make_shared<const AttentionPlan>(plan_attention(forest, rule.window));
-    const at::Tensor out =
-        attend_forest(leaves.q, leaves.k, leaves.v, plan, rule).view({-1, 4, value_dims});
+    const at::Tensor out = attend_forest(leaves.q, leaves.k, leaves.v, plan, rule).view({-1, 4, value_dims});
     for (std::size_t s = 0; s < one.sequences.size(); ++s) {
       const at::Tensor rows = index_of(forest, s);
       const at::Tensor plain = plain_attention(in.q.index_select(0, rows), in.k.index_select(0, rows),
@@ -126,7 +127,7 @@ TEST(ForestAttention, SoftCapsSlopesAndWidthsEqualTheOracle) {
   const std::vector<double> slopes = {0.5, 0.25, 0.125, 0.0625};
   for (const std::int64_t key_heads : {4, 2, 1})
     for (const std::int64_t window : {0, 3}) {
-      check_against_the_oracle(key_heads, {0.3, 0.8, window, {}}, 6);       // scores reach 3: the cap bends them
+      check_against_the_oracle(key_heads, {0.3, 0.8, window, {}}, 6);  // scores reach 3: the cap bends them
       check_against_the_oracle(key_heads, {0.3, 0, window, slopes}, 6);
       check_against_the_oracle(key_heads, {0.3, 0.8, window, slopes}, 3);
       check_against_the_oracle(key_heads, {0.3, 0, window, {}}, 9);
@@ -142,7 +143,8 @@ TEST(ForestAttention, EachEntryOfASmallGradient) {
   Inputs leaves{in.q.clone().requires_grad_(), in.k.clone().requires_grad_(), in.v.clone().requires_grad_()};
   const auto plan = std::make_shared<const AttentionPlan>(plan_attention(forest));
   const ScoreRule rule{.scale = 0.5};
-  (attend_forest(leaves.q, leaves.k, leaves.v, plan, rule).view({-1, 2, 3}) * weights * multiplicity(one, forest))
+  (attend_forest(leaves.q, leaves.k, leaves.v, plan, rule).view({-1, 2, 3}) * weights *
+   multiplicity(one, forest))
       .sum()
       .backward();
   const auto tensors = in.all(), with_gradients = leaves.all();

@@ -16,6 +16,8 @@
 namespace attune::model {
 namespace {
 
+using test::operator+;
+
 core::Json zz_config(const core::Json& flags, std::int64_t key_heads = 2) {
   core::Json json = {{"model_type", "zz_family"}, {"num_key_value_heads", key_heads}};
   json["flags"] = core::Json::parse(R"({"ropes": [{"dims": 4}]})");
@@ -42,7 +44,8 @@ std::map<std::string, FlagCase> flag_cases() {
       {"mlps", flags(R"({"mlps": [1, 0, 1]})")},
       {"fused_gate_up", flags(R"({"fused_gate_up": true, "mlps": [0, 1, 0]})")},
       {"fused_qkv", flags(R"({"fused_qkv": true, "value_dim": 3})")},
-      {"qkv_per_head", {core::Json::parse(R"({"fused_qkv": true, "qkv_per_head": true, "value_dim": 5})"), 4}},
+      {"qkv_per_head",
+       {core::Json::parse(R"({"fused_qkv": true, "qkv_per_head": true, "value_dim": 5})"), 4}},
       {"qk_norm", flags(R"({"qk_norm": true})")},
       {"value_dim", flags(R"({"value_dim": 6})")},
       {"qkv_bias", flags(R"({"qkv_bias": true})")},
@@ -94,7 +97,8 @@ void check_that_it_matters(Model& model, const std::string& what) {
   for (std::size_t i = 0; i < with.size(); ++i)
     if (with[i].first != without[i].first || with[i].second.sizes() != without[i].second.sizes()) return;
   for (std::size_t i = 0; i < with.size(); ++i) at::Tensor(without[i].second.detach()).copy_(with[i].second);
-  EXPECT_GT(test::furthest(test::forward_logps(plain, kText), test::forward_logps(model, kText)), 1e-6) << what;
+  EXPECT_GT(test::furthest(test::forward_logps(plain, kText), test::forward_logps(model, kText)), 1e-6)
+      << what;
 }
 
 TEST(ModelFlags, EachHasACaseHere) {
@@ -121,7 +125,8 @@ TEST(ModelFlags, EachHasRightGradientsOnAForest) {
   const test::Case one = test::all_cases()[4];
   for (const auto& [name, flags] : flag_cases()) {
     Model model = test::sharp_model(zz_config(flags.flags, flags.key_heads));
-    EXPECT_NEAR(test::weighted_logps(model, one, true), test::weighted_logps(model, one, false), 1e-10) << name;
+    EXPECT_NEAR(test::weighted_logps(model, one, true), test::weighted_logps(model, one, false), 1e-10)
+        << name;
     test::check_gradients(model, one, false, name);
   }
 }

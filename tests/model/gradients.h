@@ -41,8 +41,7 @@ inline double weighted_logps(Model& model, const Case& one, bool share) {
   const auto forest = one.forest(share);
   const Readout readout = readout_of(one, forest);
   const auto logps =
-      read_signals({.hidden = model.hidden(forest), .head = model.head()}, readout, {"logps"})
-          .at("logps");
+      read_signals({.hidden = model.hidden(forest), .head = model.head()}, readout, {"logps"}).at("logps");
   return (logps * at::arange(logps.size(0), at::kDouble).cos()).sum().item<double>();
 }
 
@@ -51,13 +50,12 @@ inline void backward(Model& model, const Case& one, bool share) {
   const Readout readout = readout_of(one, forest);
   const at::Tensor hidden = model.hidden(forest);
   const at::Tensor upstream = at::arange(readout.rows.size(0), at::kDouble).cos();
-  hidden.backward(backward_signals({.hidden = hidden, .head = model.head()}, readout,
-                                   {{"logps", upstream}}));
+  hidden.backward(backward_signals({.hidden = hidden, .head = model.head()}, readout, {{"logps", upstream}}));
 }
 
 /// d/dh of weighted_logps along `directions`, by the five-point rule, on the unshared path.
 inline double slope(Model& model, const Case& one, const std::vector<at::Tensor>& values,
-             const std::vector<at::Tensor>& directions) {
+                    const std::vector<at::Tensor>& directions) {
   const double step = 1e-5;
   const auto moved = [&](double by) {
     for (std::size_t i = 0; i < values.size(); ++i) at::Tensor(values[i].detach()).add_(directions[i], by);

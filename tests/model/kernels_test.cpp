@@ -36,7 +36,8 @@ struct PassNumbers {
 PassNumbers numbers_with(Kernels choice, const core::Json& config, const test::Case& one) {
   const ChosenKernels chosen(choice);
   Model model = test::sharp_model(config);
-  PassNumbers out{test::weighted_logps(model, one, true), {}, test::decoded_logps(model, test::run(1, 40), 18)};
+  PassNumbers out{
+      test::weighted_logps(model, one, true), {}, test::decoded_logps(model, test::run(1, 40), 18)};
   const auto parameters = model.trainable();
   test::backward(model, one, true);
   for (const auto& parameter : parameters) out.gradients.push_back(parameter.tensor.grad());

@@ -16,6 +16,8 @@
 namespace attune::model {
 namespace {
 
+using test::operator+;
+
 /// Adds a vector at one site of one layer.
 class AddingTap final : public Tap {
  public:
@@ -107,12 +109,16 @@ TEST(Tap, AReplacementAtEverySiteReachesBoth) {
   const at::Tensor plain = test::forward_logps(model, text);
   for (const Site site : {Site::kBlockInput, Site::kQueries, Site::kKeys, Site::kValues, Site::kAttended,
                           Site::kAttentionOutput, Site::kMlpOutput, Site::kBlockOutput}) {
-    const std::int64_t width = site == Site::kQueries || site == Site::kKeys || site == Site::kValues ? 4 : 16;
+    const std::int64_t width =
+        site == Site::kQueries || site == Site::kKeys || site == Site::kValues ? 4 : 16;
     AddingTap tap(site, 1, at::sin(at::arange(width, at::kDouble)));
     const at::Tensor changed = test::forward_logps(model, text, &tap);
     // a vector added to all keys shifts all scores of a query alike
-    if (site != Site::kKeys) EXPECT_GT(test::furthest(changed, plain), 1e-4) << static_cast<int>(site);
-    EXPECT_LT(test::furthest(test::decoded_logps(model, text, 1, &tap), changed), 1e-4) << static_cast<int>(site);
+    if (site != Site::kKeys) {
+      EXPECT_GT(test::furthest(changed, plain), 1e-4) << static_cast<int>(site);
+    }
+    EXPECT_LT(test::furthest(test::decoded_logps(model, text, 1, &tap), changed), 1e-4)
+        << static_cast<int>(site);
   }
 }
 

@@ -11,11 +11,11 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "gradients.h"
 #include "model/block/dropout.h"
 #include "model/files/tensor_slots.h"
 #include "model/model.h"
 #include "model/signal.h"
-#include "gradients.h"
 #include "support.h"
 
 namespace attune::model {

@@ -8,9 +8,9 @@
 #include "cli/quickstart/stories.h"
 #include "cli/train_output.h"
 #include "core/files/files.h"
+#include "core/files/text_input.h"
 #include "core/progress.h"
 #include "core/system.h"
-#include "core/files/text_input.h"
 
 namespace attune::cli {
 namespace {

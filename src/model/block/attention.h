@@ -17,9 +17,10 @@ namespace attune::model {
 /// sees.
 struct ScoreRule {
   double scale = 1;
-  double softcap = 0;              ///< cap(s) = softcap * tanh(s / softcap); 0: none
-  std::int64_t window = 0;         ///< i - j < window; 0: no limit
-  std::span<const double> slopes;  ///< [H], one per query head; empty: none (Press et al., arXiv:2108.12409)
+  double softcap = 0;       ///< cap(s) = softcap * tanh(s / softcap); 0: none
+  std::int64_t window = 0;  ///< i - j < window; 0: no limit
+  std::span<const double>
+      slopes{};  ///< [H], one per query head; empty: none (Press et al., arXiv:2108.12409)
 };
 
 /// The rule of one layer.

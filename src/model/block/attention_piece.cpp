@@ -87,8 +87,7 @@ std::int64_t block_rows(const at::Tensor& query, const at::Tensor& key) {
 
 PieceOutput attend_piece(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                          const AttentionPiece& piece, const PieceScores& scores) {
-  if (!kernel_goes(query, value, scores))
-    return attend_piece_with_products(query, key, value, piece, scores);
+  if (!kernel_goes(query, value, scores)) return attend_piece_with_products(query, key, value, piece, scores);
   const bool causal = piece.mask == AttentionPiece::Mask::kCausal;
   auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(query, key, value, 0.0, causal,
                                                                     kernel_mask(piece, query), scores.scale);
@@ -97,7 +96,8 @@ PieceOutput attend_piece(const at::Tensor& query, const at::Tensor& key, const a
 
 PieceGradients attend_piece_backward(const at::Tensor& gradient, const at::Tensor& query,
                                      const at::Tensor& key, const at::Tensor& value, const at::Tensor& out,
-                                     const at::Tensor& lse, const AttentionPiece& piece, const PieceScores& scores) {
+                                     const at::Tensor& lse, const AttentionPiece& piece,
+                                     const PieceScores& scores) {
   if (!kernel_goes(query, value, scores))
     return attend_piece_backward_with_products(gradient, query, key, value, out, lse, piece, scores);
   const bool causal = piece.mask == AttentionPiece::Mask::kCausal;
@@ -107,7 +107,8 @@ PieceGradients attend_piece_backward(const at::Tensor& gradient, const at::Tenso
 }
 
 PieceOutput attend_piece_with_products(const at::Tensor& query, const at::Tensor& key,
-                                       const at::Tensor& value, const AttentionPiece& piece, const PieceScores& scores) {
+                                       const at::Tensor& value, const AttentionPiece& piece,
+                                       const PieceScores& scores) {
   const std::int64_t heads = query.size(1), count = query.size(2), key_heads = key.size(1);
   const at::Tensor keys = key[0].to(wide(key)), values = value[0].to(wide(value));
   at::Tensor out = at::empty({1, heads, count, value.size(3)}, query.options());

@@ -10,8 +10,9 @@ namespace attune::model {
 /// From products to scores (ScoreRule), as tensors on the device of the pass.
 struct PieceScores {
   double scale = 1, softcap = 0;
-  at::Tensor slopes;     ///< [H] or undefined; float32, or float64 for float64 queries
-  at::Tensor positions;  ///< [T] of the stream that the piece's ranges index, of the same type; goes with slopes
+  at::Tensor slopes{};  ///< [H] or undefined; float32, or float64 for float64 queries
+  at::Tensor
+      positions{};  ///< [T] of the stream that the piece's ranges index, of the same type; goes with slopes
 };
 
 /// Softmax over the piece's keys only, and its logarithmic normaliser, to be merged with other pieces.
@@ -32,12 +33,14 @@ PieceOutput attend_piece(const at::Tensor& query, const at::Tensor& key, const a
 /// pieces (the identity of ring attention, Liu et al. 2023, arXiv:2310.01889).
 PieceGradients attend_piece_backward(const at::Tensor& gradient, const at::Tensor& query,
                                      const at::Tensor& key, const at::Tensor& value, const at::Tensor& out,
-                                     const at::Tensor& lse, const AttentionPiece& piece, const PieceScores& scores);
+                                     const at::Tensor& lse, const AttentionPiece& piece,
+                                     const PieceScores& scores);
 
 /// The same with matrix products in bounded blocks: the twin of the fused kernel, and what runs where the
 /// kernel does not go (other devices, soft caps, slopes, values of another width than keys).
 PieceOutput attend_piece_with_products(const at::Tensor& query, const at::Tensor& key,
-                                       const at::Tensor& value, const AttentionPiece& piece, const PieceScores& scores);
+                                       const at::Tensor& value, const AttentionPiece& piece,
+                                       const PieceScores& scores);
 PieceGradients attend_piece_backward_with_products(const at::Tensor& gradient, const at::Tensor& query,
                                                    const at::Tensor& key, const at::Tensor& value,
                                                    const at::Tensor& out, const at::Tensor& lse,

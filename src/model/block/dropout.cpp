@@ -51,8 +51,8 @@ std::array<at::Tensor, 4> philox_tensors(std::array<at::Tensor, 4> c, std::array
   const auto high = [](const at::Tensor& x) { return at::bitwise_right_shift(x, 32).bitwise_and(kWord); };
   for (int round = 0; round < 10; ++round) {
     const at::Tensor p0 = c[0] * std::int64_t{0xD2511F53}, p1 = c[2] * std::int64_t{0xCD9E8D57};
-    c = {high(p1).bitwise_xor(c[1]).bitwise_xor(k[0]), low(p1),
-         high(p0).bitwise_xor(c[3]).bitwise_xor(k[1]), low(p0)};
+    c = {high(p1).bitwise_xor(c[1]).bitwise_xor(k[0]), low(p1), high(p0).bitwise_xor(c[3]).bitwise_xor(k[1]),
+         low(p0)};
     k = {low(k[0] + std::int64_t{0x9E3779B9}), low(k[1] + std::int64_t{0xBB67AE85})};
   }
   return c;
@@ -71,14 +71,15 @@ at::Tensor mask_by_library(const std::vector<std::uint64_t>& row_keys, double ra
   }
   keys = keys.to(like.device());
   const at::Tensor none = at::zeros({1, 1}, keys.options());
-  const auto words =
-      philox_tensors({at::arange(0, width, 4, keys.options()).unsqueeze(0), none, none, none},
-                     {keys[0], keys[1]});
-  const at::Tensor drawn = at::stack({words[0], words[1], words[2], words[3]}, 2)
-                               .reshape({rows, -1})
-                               .narrow(1, 0, width);
+  const auto words = philox_tensors({at::arange(0, width, 4, keys.options()).unsqueeze(0), none, none, none},
+                                    {keys[0], keys[1]});
+  const at::Tensor drawn =
+      at::stack({words[0], words[1], words[2], words[3]}, 2).reshape({rows, -1}).narrow(1, 0, width);
   const auto keep = static_cast<float>(1 / (1 - rate));
-  return (drawn >= static_cast<std::int64_t>(drop_threshold(rate))).to(at::kFloat).mul_(keep).to(like.options());
+  return (drawn >= static_cast<std::int64_t>(drop_threshold(rate)))
+      .to(at::kFloat)
+      .mul_(keep)
+      .to(like.options());
 }
 
 }  // namespace

@@ -111,10 +111,9 @@ std::vector<RopeTables> rope_tables(const ModelConfig& config, const RowPlaces& 
                                     const at::Tensor& like) {
   std::vector<RopeTables> tables;
   const auto count = static_cast<std::int64_t>(places.positions.size());
-  const auto positions =
-      at::from_blob(const_cast<std::int32_t*>(places.positions.data()), {count}, at::kInt)
-          .to(at::kFloat)
-          .unsqueeze(1);
+  const auto positions = at::from_blob(const_cast<std::int32_t*>(places.positions.data()), {count}, at::kInt)
+                             .to(at::kFloat)
+                             .unsqueeze(1);
   for (const RopeConfig& rope : config.ropes) {
     if (rope.kind == RopeKind::kNone) {
       tables.emplace_back();

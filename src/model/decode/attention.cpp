@@ -91,11 +91,11 @@ std::span<const KvBlockRef> in_window(const AttentionRow& row, std::int64_t olde
   return row.blocks.subspan(skip);
 }
 
-/// What stands between the products of a block and its softmax. @param distance from the row to the first lane
+/// What stands between the products of a block and its softmax. @param distance from the row to the first
+/// lane
 void modify_scores(const AttentionShape& shape, std::int64_t head, std::int64_t distance, float* lanes) {
   if (shape.softcap > 0)
-    for (std::int64_t j = 0; j < kLanes; ++j)
-      lanes[j] = shape.softcap * std::tanh(lanes[j] / shape.softcap);
+    for (std::int64_t j = 0; j < kLanes; ++j) lanes[j] = shape.softcap * std::tanh(lanes[j] / shape.softcap);
   if (shape.slopes.empty()) return;
   const double slope = shape.slopes[static_cast<std::size_t>(head)];
   for (std::int64_t j = 0; j < kLanes; ++j)

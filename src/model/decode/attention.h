@@ -41,11 +41,12 @@ struct AttentionShape {
   std::int64_t layer = 0, heads = 0;
   std::int64_t window = 0;  ///< 0: everything before; else key j is visible to query i iff i - j < window
   float scale = 1;
-  float softcap = 0;               ///< scores become softcap * tanh(score / softcap); 0: none
-  std::span<const double> slopes;  ///< [heads] the score falls by slope * distance; empty: none
+  float softcap = 0;                 ///< scores become softcap * tanh(score / softcap); 0: none
+  std::span<const double> slopes{};  ///< [heads] the score falls by slope * distance; empty: none
 };
 
-/// Stores one token's key [kv_heads, head_dim] and value [kv_heads, value_dim] at its place in the last block.
+/// Stores one token's key [kv_heads, head_dim] and value [kv_heads, value_dim] at its place in the last
+/// block.
 void store_key_value(const AttentionShape& shape, const AttentionRow& row, const float* key,
                      const float* value);
 

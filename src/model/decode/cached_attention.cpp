@@ -56,12 +56,8 @@ at::Tensor CachedAttention::attend(std::size_t layer, const ScoreRule& rule, con
                                    const at::Tensor& key, const at::Tensor& value) {
   const at::Tensor q = query.to(at::kFloat).contiguous();
   const std::int64_t count = q.size(0), heads = q.size(1), width = q.size(2);
-  const AttentionShape shape{shape_,
-                             static_cast<std::int64_t>(layer),
-                             heads,
-                             rule.window,
-                             static_cast<float>(rule.scale),
-                             static_cast<float>(rule.softcap),
+  const AttentionShape shape{shape_,      static_cast<std::int64_t>(layer), heads,
+                             rule.window, static_cast<float>(rule.scale),   static_cast<float>(rule.softcap),
                              rule.slopes};
   store_rows(shape, rows_, key.to(at::kFloat).contiguous(), value.to(at::kFloat).contiguous());
   at::Tensor mixed = at::empty({count, heads * shape_.value_dim}, at::kFloat);
@@ -94,11 +90,10 @@ at::Tensor attend_with_products(const AttentionShape& shape, const AttentionRow&
                               .view({blocks, kv.kv_heads, kv.head_dim, kBlockTokens})
                               .permute({1, 2, 0, 3})
                               .reshape({kv.kv_heads, kv.head_dim, lanes});
-  const at::Tensor values =
-      gathered(row, at_layer + kv.key_floats(), kv.layer_floats() - kv.key_floats())
-          .view({blocks, kv.kv_heads, kBlockTokens, kv.value_dim})
-          .transpose(0, 1)
-          .reshape({kv.kv_heads, lanes, kv.value_dim});
+  const at::Tensor values = gathered(row, at_layer + kv.key_floats(), kv.layer_floats() - kv.key_floats())
+                                .view({blocks, kv.kv_heads, kBlockTokens, kv.value_dim})
+                                .transpose(0, 1)
+                                .reshape({kv.kv_heads, lanes, kv.value_dim});
   at::Tensor scores = at::matmul(query.view({kv.kv_heads, -1, kv.head_dim}), keys) * shape.scale;
   if (shape.softcap > 0) scores = at::tanh(scores / shape.softcap) * shape.softcap;
   const at::Tensor distance = lane_distances(row);

@@ -1,5 +1,5 @@
-// The attention of a decoding step: each row's key and value go into its sequence's cache, and its queries look
-// at what lies there.
+// The attention of a decoding step: each row's key and value go into its sequence's cache, and its queries
+// look at what lies there.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -50,7 +50,7 @@ at::Tensor Decoder::step(std::span<const DecodeRow> rows, const GivenRows* given
 std::vector<ReadPrompt> Decoder::read_prompts(const StreamInput& input, const KvPool& pool) const {
   const core::Forest& forest = input.forest;
   const c10::InferenceMode no_gradients;
-  std::vector<KvSequence> caches;         // of the segments
+  std::vector<KvSequence> caches;  // of the segments
   std::vector<DecodeRow> rows;
   std::vector<std::size_t> block_counts;  // how many of its segment's blocks a row sees
   for (const core::Segment& segment : forest.segments) {
@@ -59,7 +59,10 @@ std::vector<ReadPrompt> Decoder::read_prompts(const StreamInput& input, const Kv
     for (std::int32_t t = segment.begin; t < segment.end; ++t) {
       const auto at = static_cast<std::size_t>(t);
       block_counts.push_back(caches.back().extend().size());
-      rows.push_back({forest.tokens[at], forest.positions[at], segment.table, {},
+      rows.push_back({forest.tokens[at],
+                      forest.positions[at],
+                      segment.table,
+                      {},
                       forest.content.empty() ? 0 : forest.content[at]});
     }
     caches.back().seal();

@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <sstream>
 
+#include "core/config/value.h"
 #include "core/error.h"
 #include "core/files/files.h"
-#include "core/config/value.h"
 #include "training/run/event_file.h"
 
 namespace attune::training {

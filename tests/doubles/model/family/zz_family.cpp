@@ -1,5 +1,6 @@
 // A family that exists in tests only: everything that a layer can be at once, from one file. Post-norms, soft
-// caps, a rotation of its own for each layer and none in one, a fused MLP, keys and values of different widths.
+// caps, a rotation of its own for each layer and none in one, a fused MLP, keys and values of different
+// widths.
 //
 // config.json may say "flags": {name: value} with names of ModelConfig's flags: then those apply to a plain
 // decoder instead, so that each flag can be looked at alone. Kinds are given as their numbers.
