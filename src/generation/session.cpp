@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/error.h"
 #include "core/random.h"
-#include "core/system.h"
+#include "generation/prompt_batch.h"
 
 namespace attune::generation {
 namespace {
@@ -19,28 +18,6 @@ constexpr std::int64_t kLogitsAtOnce = std::int64_t{1} << 24;
 
 std::int64_t in_whole_blocks(std::int64_t tokens) {
   return (tokens + model::kBlockTokens - 1) / model::kBlockTokens * model::kBlockTokens;
-}
-
-/// Tokens that a completion may have behind this prompt: a sequence never outgrows the model's context.
-/// @throws Error{kRequest} when that is none, or an id is none of the model's
-std::int64_t room_behind(const std::vector<std::int32_t>& ids, std::uint64_t record,
-                         const model::ModelConfig& config) {
-  if (ids.empty()) core::fail_request("the prompt of record {} has no tokens", record);
-  for (const std::int32_t id : ids) {
-    if (id < 0 || id >= config.vocab_size) {
-      core::fail_request("the prompt of record {} holds the token id {}, the model has ids 0 to {}", record, id,
-                         config.vocab_size - 1);
-    }
-  }
-  if (config.max_positions <= 0) return std::numeric_limits<std::int64_t>::max();
-  const auto length = static_cast<std::int64_t>(ids.size());
-  if (length >= config.max_positions) {
-    core::fail_request(
-        "the prompt of record {} has {}, which leaves no room for an answer in the model's context of {}: shorten "
-        "it",
-        record, core::counted(length, "token"), config.max_positions);
-  }
-  return config.max_positions - length;
 }
 
 at::Tensor joined(const std::vector<at::Tensor>& parts) {
@@ -59,10 +36,19 @@ RequestId Session::submit(Request request) {
   Submission submission;
   submission.limit = chain.options().max_new_tokens;
   for (std::size_t s = 0; s < chain.streams().size(); ++s) {
-    submission.prompts.push_back(chain.prompt_of(s, request.prompt.ids));
-    const model::ModelConfig& config = lanes_[chain.streams()[s]].config();
-    submission.limit =
-        std::min(submission.limit, room_behind(submission.prompts.back(), request.prompt.record, config));
+    StreamPrompt prompt{chain.prompt_of(s, request.prompt.ids)};
+    const std::size_t lane = chain.streams()[s];
+    const bool same = prompt.ids == request.prompt.ids;
+    if (same && lane == 0) prompt.vectors = request.prompt.vectors.get();
+    if (same && lane != 0 && request.prompt.vectors) {
+      core::fail_request(
+          "decoding: the prompt of record {} comes with vectors, which another model cannot read in its place",
+          request.prompt.record);
+    }
+    const std::int64_t room =
+        room_behind(prompt.ids, prompt.vectors, request.prompt.record, lanes_[lane].config());
+    submission.limit = std::min(submission.limit, room);
+    submission.prompts.push_back(std::move(prompt));
   }
   submission.unfinished = static_cast<std::size_t>(chain.options().n);
   submission.samples.resize(submission.unfinished);
@@ -155,7 +141,7 @@ void Session::admit(std::vector<Hidden>& hidden) {
     std::int64_t shared = 0;
     if (is_new)
       for (const auto& prompt : submission.prompts)
-        shared += in_whole_blocks(static_cast<std::int64_t>(prompt.size()));
+        shared += in_whole_blocks(static_cast<std::int64_t>(prompt.ids.size()));
     const std::int64_t own =
         in_whole_blocks(submission.limit) * static_cast<std::int64_t>(submission.prompts.size());
     if (!active_.empty() && used_ + own + shared > budget_) break;
@@ -176,21 +162,16 @@ void Session::admit(std::vector<Hidden>& hidden) {
 void Session::read_prompts(std::span<Submission* const> submissions) {
   if (submissions.empty()) return;
   threads_.for_any_work();
-  std::vector<std::vector<core::TokenSequence>> sequences(pools_.size());
+  std::vector<PromptBatch> batches(pools_.size());
   for (const Submission* submission : submissions) {
     const auto streams = submission->request.chain->streams();
-    for (std::size_t s = 0; s < streams.size(); ++s) {
-      const auto& ids = submission->prompts[s];
-      const auto length = static_cast<std::int64_t>(ids.size());
-      sequences[streams[s]].push_back({ids, 0, lanes_[streams[s]].config().table_of(length)});
-    }
+    for (std::size_t s = 0; s < streams.size(); ++s)
+      batches[streams[s]].add(lanes_[streams[s]], submission->prompts[s].ids, submission->prompts[s].vectors);
   }
-  std::vector<std::vector<model::ReadPrompt>> read(sequences.size());
-  for (std::size_t lane = 0; lane < sequences.size(); ++lane) {
-    if (sequences[lane].empty()) continue;
-    read[lane] = lanes_[lane].decoder().read_prompts(core::build_forest(sequences[lane]), pools_[lane]);
-  }
-  std::vector<std::size_t> next(sequences.size());
+  std::vector<std::vector<model::ReadPrompt>> read;
+  for (std::size_t lane = 0; lane < batches.size(); ++lane)
+    read.push_back(batches[lane].read(lanes_[lane], pools_[lane]));
+  std::vector<std::size_t> next(read.size());
   for (Submission* submission : submissions)
     for (const std::size_t lane : submission->request.chain->streams())
       submission->read.push_back(std::move(read[lane][next[lane]++]));

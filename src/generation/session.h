@@ -52,7 +52,7 @@ class Session {
   Session(const Lanes& lanes, const text::Tokenizer* tokenizer, std::int64_t budget);
 
   /// Queues a prompt; no work is done. @throws Error{kRequest} for a prompt without tokens, with ids outside the
-  /// vocabulary, or one that leaves no room in a model's context
+  /// vocabulary or vectors that are not the model's, or one that leaves no room in a model's context
   RequestId submit(Request request);
   /// One token for every active sample. False, and nothing done, when no request is left to work on.
   /// @throws Error{kRun} when logits are not numbers; the session is of no more use then
@@ -70,10 +70,14 @@ class Session {
   std::int64_t produced() const { return produced_; }  ///< tokens drawn so far
 
  private:
+  struct StreamPrompt {
+    std::vector<std::int32_t> ids;
+    const PromptVectors* vectors = nullptr;  ///< of the request, where the stream reads them
+  };
   struct Submission {
     Request request;
-    std::vector<std::vector<std::int32_t>> prompts;  ///< of its streams
-    std::vector<model::ReadPrompt> read;             ///< of its streams, while samples need it
+    std::vector<StreamPrompt> prompts;    ///< of its streams
+    std::vector<model::ReadPrompt> read;  ///< of its streams, while samples need it
     std::vector<Sample> samples;
     std::int64_t limit = 0;     ///< longest completion
     std::int64_t reserved = 0;  ///< tokens of the budget that its prompts hold
