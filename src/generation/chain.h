@@ -15,8 +15,8 @@ namespace attune::generation {
 
 /// Made once, then shared by all requests of equal settings.
 ///
-/// A *stream* is one lane reading one prompt and the completion. Stream 0 is the policy with the request's own
-/// prompt; then follow, technique by technique, those that Decoding::lanes() asks for.
+/// A *stream* is one lane reading one prompt and the completion. Stream 0 is the policy with the request's
+/// own prompt; then follow, technique by technique, those that Decoding::lanes() asks for.
 class DecodingChain {
  public:
   /// Loads the models that techniques ask for. @throws Error{kRequest}

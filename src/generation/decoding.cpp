@@ -52,9 +52,8 @@ std::vector<std::unique_ptr<Decoding>> make_decoding(const SamplingOptions& opti
   } else if (!settings.is_null()) {
     techniques.push_back(one_technique(settings, options, key));
   }
-  const bool says_where = std::any_of(techniques.begin(), techniques.end(), [](const auto& technique) {
-    return technique->info().name == kPlain;
-  });
+  const bool says_where = std::any_of(techniques.begin(), techniques.end(),
+                                      [](const auto& technique) { return technique->info().name == kPlain; });
   if (!says_where) {
     const auto plain = core::Value::scalar(std::string(kPlain), false, key);
     techniques.push_back(one_technique(plain, options, key));

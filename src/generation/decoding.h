@@ -59,8 +59,8 @@ class Decoding {
 /// Generated list: file name → factory.
 const std::vector<std::pair<std::string_view, std::unique_ptr<Decoding> (*)()>>& decoding_entries();
 
-/// The techniques of options.decoding in order: a name, a map {name, options…}, or a list of those; null: none.
-/// The last is `sample` with the settings of the options, unless the list says itself where it stands.
+/// The techniques of options.decoding in order: a name, a map {name, options…}, or a list of those; null:
+/// none. The last is `sample` with the settings of the options, unless the list says itself where it stands.
 /// @throws Error{kRequest}
 std::vector<std::unique_ptr<Decoding>> make_decoding(const SamplingOptions& options,
                                                      const std::string& key = "decoding");

@@ -45,7 +45,8 @@ std::vector<std::vector<Sample>> Generator::generate(std::span<const Prompt> pro
   Session session(state_->lanes, state_->tokenizer, budget);
   for (std::size_t p = 0; p < prompts.size(); ++p) {
     OnSampleText show;
-    if (on_text) show = [&on_text, p](std::size_t sample, std::string_view text) { on_text(p, sample, text); };
+    if (on_text)
+      show = [&on_text, p](std::size_t sample, std::string_view text) { on_text(p, sample, text); };
     session.submit({prompts[p], chain, seed, step, std::move(show)});
   }
   while (session.step())

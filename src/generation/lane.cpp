@@ -62,7 +62,8 @@ std::size_t Lanes::find_or_load(const LaneRequest& request) {
   const std::int64_t theirs = lanes_[index].lane.config().vocab_size, ours = policy().config().vocab_size;
   if (theirs != ours) {
     core::fail_request(
-        "decoding: {}={} has a vocabulary of {} tokens and the model one of {}: their logits cannot be put side "
+        "decoding: {}={} has a vocabulary of {} tokens and the model one of {}: their logits cannot be put "
+        "side "
         "by side. Give a model with the same tokenizer",
         request.option, request.model.path, theirs, ours);
   }

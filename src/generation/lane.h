@@ -12,8 +12,8 @@
 
 namespace attune::generation {
 
-/// A model as sampling reads it: weights in place, layers with an adapter merged once into copies. Out of date
-/// after an update of the adapter.
+/// A model as sampling reads it: weights in place, layers with an adapter merged once into copies. Out of
+/// date after an update of the adapter.
 class Lane {
  public:
   /// @param model outlives the lane

@@ -34,13 +34,13 @@ void check_vectors(std::span<const std::int32_t> ids, const PromptVectors& vecto
 
 }  // namespace
 
-std::int64_t room_behind(std::span<const std::int32_t> ids, const PromptVectors* vectors, std::uint64_t record,
-                         const model::ModelConfig& config) {
+std::int64_t room_behind(std::span<const std::int32_t> ids, const PromptVectors* vectors,
+                         std::uint64_t record, const model::ModelConfig& config) {
   if (ids.empty()) core::fail_request("the prompt of record {} has no tokens", record);
   for (const std::int32_t id : ids) {
     if (id < 0 || id >= config.vocab_size) {
-      core::fail_request("the prompt of record {} holds the token id {}, the model has ids 0 to {}", record, id,
-                         config.vocab_size - 1);
+      core::fail_request("the prompt of record {} holds the token id {}, the model has ids 0 to {}", record,
+                         id, config.vocab_size - 1);
     }
   }
   if (vectors) check_vectors(ids, *vectors, record, config);
@@ -48,7 +48,8 @@ std::int64_t room_behind(std::span<const std::int32_t> ids, const PromptVectors*
   const auto length = static_cast<std::int64_t>(ids.size());
   if (length >= config.max_positions) {
     core::fail_request(
-        "the prompt of record {} has {}, which leaves no room for an answer in the model's context of {}: shorten "
+        "the prompt of record {} has {}, which leaves no room for an answer in the model's context of {}: "
+        "shorten "
         "it",
         record, core::counted(length, "token"), config.max_positions);
   }

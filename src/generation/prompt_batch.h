@@ -14,8 +14,8 @@ namespace attune::generation {
 
 /// Tokens that a completion may have behind a prompt: a sequence never outgrows the model's context.
 /// @throws Error{kRequest} when there is no room, or the prompt is none for this model
-std::int64_t room_behind(std::span<const std::int32_t> ids, const PromptVectors* vectors, std::uint64_t record,
-                         const model::ModelConfig& config);
+std::int64_t room_behind(std::span<const std::int32_t> ids, const PromptVectors* vectors,
+                         std::uint64_t record, const model::ModelConfig& config);
 
 /// Prompts that one lane reads at once, what they share once.
 class PromptBatch {

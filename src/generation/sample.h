@@ -10,8 +10,8 @@
 
 namespace attune::generation {
 
-/// Tokens of a prompt that come as vectors: images, soft prompts. Prompts share what is before the first token
-/// in which ids or keys differ.
+/// Tokens of a prompt that come as vectors: images, soft prompts. Prompts share what is before the first
+/// token in which ids or keys differ.
 struct PromptVectors {
   std::vector<std::uint64_t> content;  ///< a key for each id of the prompt; 0: the id says it all
   model::GivenRows given;              ///< the vectors that the keys stand for

@@ -83,7 +83,8 @@ void filter(std::span<float> logits, const Filters& filters) {
   if (filters.top_k <= 0 && filters.top_p >= 1 && filters.min_p <= 0) return;
   std::vector<Weighted> tokens;
   tokens.reserve(logits.size());
-  for (std::size_t i = 0; i < logits.size(); ++i) tokens.push_back({static_cast<std::int32_t>(i), logits[i], 0});
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    tokens.push_back({static_cast<std::int32_t>(i), logits[i], 0});
   const float highest = *std::max_element(logits.begin(), logits.end());
   keep_top_k(tokens, filters.top_k);
   for (Weighted& token : tokens) token.weight = std::exp(static_cast<double>(token.logit - highest));

@@ -23,7 +23,8 @@ struct SamplingOptions {
   std::int64_t batch_tokens = 0;  ///< KV-cache budget in tokens; 0 = chosen from memory
   core::Value decoding;           ///< techniques (generation/decoding.h); null: plain sampling
   void declare(core::Fields& fields);
-  /// @throws Error{kRequest} for values that no sampling has a meaning for, and stop texts without a tokenizer
+  /// @throws Error{kRequest} for values that no sampling has a meaning for, and stop texts without a
+  /// tokenizer
   void check(bool has_tokenizer) const;
   /// Takes what generation_config.json of the folder says (temperature, top_k, top_p, eos ids …).
   static SamplingOptions from_folder(const std::string& model_folder);

@@ -42,7 +42,8 @@ RequestId Session::submit(Request request) {
     if (same && lane == 0) prompt.vectors = request.prompt.vectors.get();
     if (same && lane != 0 && request.prompt.vectors) {
       core::fail_request(
-          "decoding: the prompt of record {} comes with vectors, which another model cannot read in its place",
+          "decoding: the prompt of record {} comes with vectors, which another model cannot read in its "
+          "place",
           request.prompt.record);
     }
     const std::int64_t room =
@@ -243,8 +244,8 @@ void Session::draw_one(Active& active, std::span<const std::span<const float>> s
   }
   const auto choices = distribution(active.chain.apply(streams, sample.ids, scratch_));
   if (choices.empty()) {
-    core::fail_run("decoding left no token to draw at token {} after the prompt of record {}", sample.ids.size(),
-                   record);
+    core::fail_run("decoding left no token to draw at token {} after the prompt of record {}",
+                   sample.ids.size(), record);
   }
   const double uniform = core::uniform(
       {request.seed, core::Purpose::kSampling, request.step, record, active.index, sample.ids.size()});

@@ -51,8 +51,8 @@ class Session {
   /// @param budget tokens of KV cache; a single sample may exceed it alone
   Session(const Lanes& lanes, const text::Tokenizer* tokenizer, std::int64_t budget);
 
-  /// Queues a prompt; no work is done. @throws Error{kRequest} for a prompt without tokens, with ids outside the
-  /// vocabulary or vectors that are not the model's, or one that leaves no room in a model's context
+  /// Queues a prompt; no work is done. @throws Error{kRequest} for a prompt without tokens, with ids outside
+  /// the vocabulary or vectors that are not the model's, or one that leaves no room in a model's context
   RequestId submit(Request request);
   /// One token for every active sample. False, and nothing done, when no request is left to work on.
   /// @throws Error{kRun} when logits are not numbers; the session is of no more use then
@@ -65,8 +65,8 @@ class Session {
   /// The samples of a finished request, which is then forgotten.
   std::vector<Sample> take(RequestId id);
 
-  std::int64_t used_tokens() const { return used_; }  ///< of the budget, reservations of active samples
-  std::int64_t blocks_in_use() const;                 ///< of KV cache, over all lanes
+  std::int64_t used_tokens() const { return used_; }   ///< of the budget, reservations of active samples
+  std::int64_t blocks_in_use() const;                  ///< of KV cache, over all lanes
   std::int64_t produced() const { return produced_; }  ///< tokens drawn so far
 
  private:

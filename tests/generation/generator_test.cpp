@@ -198,7 +198,8 @@ TEST_P(GeneratorTest, WhatIsSampledCanBeTrainedOn) {
       if (sample.finish_reason == "length") {
         EXPECT_EQ(static_cast<std::int64_t>(ids.size()), context);
       }
-      const core::TokenSequence sequence{ids, 0, model.config().table_of(static_cast<std::int64_t>(ids.size()))};
+      const core::TokenSequence sequence{ids, 0,
+                                         model.config().table_of(static_cast<std::int64_t>(ids.size()))};
       EXPECT_NO_THROW(model.hidden(core::build_forest(std::span(&sequence, 1), false)));
     }
 }

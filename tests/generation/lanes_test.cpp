@@ -1,5 +1,5 @@
-// Techniques that read several models, by the double zz_mix (tests/doubles/generation/decoding): against logits
-// of full forward passes.
+// Techniques that read several models, by the double zz_mix (tests/doubles/generation/decoding): against
+// logits of full forward passes.
 #include <gmock/gmock.h>
 
 #include <string>
@@ -17,15 +17,14 @@ namespace {
 constexpr const char* kOther = R"({"model_type": "gpt2", "vocab_size": 61, "n_embd": 36, "n_layer": 2,
   "n_head": 3, "n_positions": 64, "eos_token_id": null})";
 
-std::vector<Prompt> three_prompts() {
-  return {{numbers(21, 7), 4}, {numbers(9, 11), 5}, {{5}, 6}};
-}
+std::vector<Prompt> three_prompts() { return {{numbers(21, 7), 4}, {numbers(9, 11), 5}, {{5}, 6}}; }
 
 core::Value technique(const std::string& yaml) { return core::parse_yaml(yaml, "test"); }
 
 /// α times the policy's logits of the next token and (1 − α) times the other's, by full forward passes.
 std::vector<float> mixed(const model::Model& policy, const std::vector<std::int32_t>& ids,
-                         const model::Model& other, const std::vector<std::int32_t>& other_ids, double alpha) {
+                         const model::Model& other, const std::vector<std::int32_t>& other_ids,
+                         double alpha) {
   const at::Tensor z = next_logps(policy, ids), z_other = next_logps(other, other_ids);
   const at::Tensor sum = (alpha * z + (1 - alpha) * z_other).contiguous();
   return {sum.const_data_ptr<float>(), sum.const_data_ptr<float>() + sum.numel()};
@@ -149,7 +148,8 @@ TEST_F(MixTest, Errors) {
   expect_refused(generator, options, "technique's name");
   options.decoding = technique("{name: zz_mix, other: /nowhere}");
   expect_refused(generator, options, "/nowhere");
-  const model::Model small = tiny_model(R"({"model_type": "gpt2", "vocab_size": 60, "n_embd": 36, "n_layer": 1,
+  const model::Model small =
+      tiny_model(R"({"model_type": "gpt2", "vocab_size": 60, "n_embd": 36, "n_layer": 1,
     "n_head": 3, "n_positions": 64, "eos_token_id": null})");
   generator.lanes().add("small", small);
   options.decoding = technique("{name: zz_mix, other: small}");

@@ -63,7 +63,8 @@ void expect_near(const std::vector<Sample>& a, const std::vector<Sample>& b) {
 
 TEST_P(VectorsTest, TheModelsOwnVectorsSayWhatTheIdsSay) {
   const Prompt prompt{numbers(21, 7), 3};
-  for (const std::size_t first : {0, 20, 9}) expect_near(alone(with_vectors(model, prompt, first, 0)), alone(prompt));
+  for (const std::size_t first : {0, 20, 9})
+    expect_near(alone(with_vectors(model, prompt, first, 0)), alone(prompt));
 }
 
 TEST_P(VectorsTest, EqualIdsWithOtherVectorsShareNothing) {

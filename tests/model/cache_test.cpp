@@ -19,7 +19,8 @@ using Ids = std::vector<std::int32_t>;
 constexpr const char* kLlama = R"({"model_type": "llama", "vocab_size": 61, "hidden_size": 32,
   "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
   "max_position_embeddings": 96})";
-constexpr const char* kGpt2 = R"({"model_type": "gpt2", "vocab_size": 61, "n_embd": 36, "n_layer": 2, "n_head": 3,
+constexpr const char* kGpt2 =
+    R"({"model_type": "gpt2", "vocab_size": 61, "n_embd": 36, "n_layer": 2, "n_head": 3,
   "n_positions": 96})";
 constexpr const char* kWindowed = R"({"model_type": "mistral", "vocab_size": 61, "hidden_size": 40,
   "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 5, "num_key_value_heads": 1,
@@ -62,7 +63,8 @@ class CacheTest : public testing::TestWithParam<const char*> {
 INSTANTIATE_TEST_SUITE_P(Families, CacheTest, testing::Values(kLlama, kGpt2, kWindowed));
 
 TEST_P(CacheTest, ForksGoTheirOwnWaysAsIfComputedAfresh) {
-  const Ids prompt = ids_from(3, 21), common = ids_from(5, 11), left = ids_from(1, 20), right = ids_from(2, 20);
+  const Ids prompt = ids_from(3, 21), common = ids_from(5, 11), left = ids_from(1, 20),
+            right = ids_from(2, 20);
   KvSequence one = read(prompt);
   feed(one, common);
   KvSequence two = one.fork();

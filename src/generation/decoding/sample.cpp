@@ -53,7 +53,8 @@ class Plain : public Decoding {
         .add("temperature", filters_.temperature,
              "Divides the logits; 0 takes the most probable token. This and the others: as the request says.")
         .range(0, 1e6);
-    fields.add("top_p", filters_.top_p, "Draw from the most probable tokens that reach this sum.").range(0, 1);
+    fields.add("top_p", filters_.top_p, "Draw from the most probable tokens that reach this sum.")
+        .range(0, 1);
     fields.add("top_k", filters_.top_k, "Draw from so many most probable tokens; 0 is off.").non_negative();
     fields.add("min_p", filters_.min_p, "Draw from tokens of at least this part of the highest probability.")
         .range(0, 1);

@@ -1,5 +1,5 @@
-// A technique for tests that uses all of generation/decoding.h: another model as a lane, which may read another
-// prompt, and a memory of its own.
+// A technique for tests that uses all of generation/decoding.h: another model as a lane, which may read
+// another prompt, and a memory of its own.
 #include "core/error.h"
 #include "generation/decoding.h"
 
@@ -36,7 +36,8 @@ class Mix : public Decoding {
     return fields;
   }
   std::vector<LaneRequest> lanes() const override { return {{"other", other_}}; }
-  std::vector<std::int32_t> lane_prompt(std::size_t lane, std::span<const std::int32_t> prompt) const override {
+  std::vector<std::int32_t> lane_prompt(std::size_t lane,
+                                        std::span<const std::int32_t> prompt) const override {
     if (other_prompt_.empty()) return Decoding::lane_prompt(lane, prompt);
     return {other_prompt_.begin(), other_prompt_.end()};
   }
