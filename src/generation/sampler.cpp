@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/error.h"
 
 namespace attune::generation {
 namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 /// A token with its logit after penalty and temperature, and e^(logit - highest).
 struct Weighted {
@@ -65,33 +68,48 @@ void penalize_repetition(std::span<float> logits, std::span<const std::int32_t> 
   }
 }
 
-std::vector<Choice> filtered(std::span<const float> logits, const Filters& filters) {
-  ATTUNE_ASSERT(filters.temperature >= kGreedyBelow && !logits.empty());
+void filter(std::span<float> logits, const Filters& filters) {
+  ATTUNE_ASSERT(!logits.empty());
+  if (filters.temperature < kGreedyBelow) {
+    const auto most = std::max_element(logits.begin(), logits.end());
+    const float logit = *most;
+    std::fill(logits.begin(), logits.end(), kNever);
+    *most = logit;
+    return;
+  }
   const auto temperature = static_cast<float>(filters.temperature);
-  const float highest = *std::max_element(logits.begin(), logits.end()) / temperature;
+  if (temperature != 1)
+    for (float& logit : logits) logit /= temperature;
+  if (filters.top_k <= 0 && filters.top_p >= 1 && filters.min_p <= 0) return;
   std::vector<Weighted> tokens;
   tokens.reserve(logits.size());
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const float logit = logits[i] / temperature;
-    tokens.push_back({static_cast<std::int32_t>(i), logit, std::exp(static_cast<double>(logit - highest))});
-  }
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    tokens.push_back({static_cast<std::int32_t>(i), logits[i], 0});
+  const float highest = *std::max_element(logits.begin(), logits.end());
   keep_top_k(tokens, filters.top_k);
+  for (Weighted& token : tokens) token.weight = std::exp(static_cast<double>(token.logit - highest));
   keep_top_p(tokens, filters.top_p);
   keep_min_p(tokens, filters.min_p);
-  std::sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.token < b.token; });
-  double total = 0;
-  for (const Weighted& token : tokens) total += token.weight;
+  std::fill(logits.begin(), logits.end(), kNever);
+  for (const Weighted& token : tokens) logits[static_cast<std::size_t>(token.token)] = token.logit;
+}
+
+std::vector<Choice> distribution(std::span<const float> logits) {
+  const float highest = *std::max_element(logits.begin(), logits.end());
   std::vector<Choice> choices;
-  choices.reserve(tokens.size());
-  for (const Weighted& token : tokens) choices.push_back({token.token, token.weight / total});
+  double total = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] == kNever) continue;
+    choices.push_back({static_cast<std::int32_t>(i), std::exp(static_cast<double>(logits[i] - highest))});
+    total += choices.back().probability;
+  }
+  if (choices.empty() || !std::isfinite(total)) return {};
+  for (Choice& choice : choices) choice.probability /= total;
   return choices;
 }
 
-std::int32_t choose(std::span<const float> logits, const Filters& filters, double uniform) {
-  if (filters.temperature < kGreedyBelow) {
-    return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-  }
-  const std::vector<Choice> choices = filtered(logits, filters);
+std::int32_t choose(std::span<const Choice> choices, double uniform) {
+  ATTUNE_ASSERT(!choices.empty());
   double below = 0;
   std::int32_t last = choices.front().token;
   for (const Choice& choice : choices) {

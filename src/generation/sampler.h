@@ -18,25 +18,28 @@ struct Filters {
   double top_p = 1, min_p = 0;
 };
 
-/// A token that may be drawn, with its probability after all filters.
+/// logit / penalty if positive, logit * penalty if negative, for every token of `seen` (each named once).
+/// Keskar et al. 2019, arXiv:1909.05858, with the sign rule of transformers.
+void penalize_repetition(std::span<float> logits, std::span<const std::int32_t> seen, double penalty);
+
+/// Divides the logits (finite or -inf) by the temperature and sets those that the filters drop to -inf; when
+/// greedy, all but the most probable token's.
+/// - top-k keeps every token whose logit is at least the k-th highest (ties are kept);
+/// - top-p keeps the fewest most probable tokens whose sum reaches p; of equal ones, higher ids first;
+/// - min-p keeps tokens of at least min_p times the highest probability.
+void filter(std::span<float> logits, const Filters& filters);
+
+/// A token that may be drawn.
 struct Choice {
   std::int32_t token;
   double probability;
 };
 
-/// logit / penalty if positive, logit * penalty if negative, for every token of `seen` (each named once).
-/// Keskar et al. 2019, arXiv:1909.05858, with the sign rule of transformers.
-void penalize_repetition(std::span<float> logits, std::span<const std::int32_t> seen, double penalty);
+/// softmax(logits) without the tokens at -inf, in ascending order of id; the sum is 1. Empty when that is no
+/// distribution: every logit is -inf, or one is NaN or +inf.
+std::vector<Choice> distribution(std::span<const float> logits);
 
-/// The tokens that the filters leave, in ascending order of id, with probabilities that sum to 1. Needs
-/// temperature >= kGreedyBelow and finite or -inf logits.
-/// - top-k keeps every token whose logit is at least the k-th highest (ties are kept);
-/// - top-p keeps the fewest most probable tokens whose sum reaches p; of equal ones, higher ids first;
-/// - min-p keeps tokens of at least min_p times the highest probability.
-std::vector<Choice> filtered(std::span<const float> logits, const Filters& filters);
-
-/// The token at quantile `uniform` in [0, 1) of the filtered distribution, or the most probable one when
-/// greedy.
-std::int32_t choose(std::span<const float> logits, const Filters& filters, double uniform);
+/// The token at quantile `uniform` in [0, 1) of a distribution that is not empty.
+std::int32_t choose(std::span<const Choice> choices, double uniform);
 
 }  // namespace attune::generation

@@ -1,7 +1,10 @@
-#include "core/files/files.h"
+#include "generation/sampling_options.h"
+
+#include <algorithm>
 
 #include "core/error.h"
-#include "generation/generator.h"
+#include "core/files/files.h"
+#include "core/json.h"
 
 namespace attune::generation {
 namespace {
@@ -78,9 +81,34 @@ void SamplingOptions::declare(core::Fields& fields) {
       .alias("num_generations")
       .alias("per_prompt");
   fields
+      .add("decoding", decoding,
+           "A technique, or a list of them, that shapes what is drawn from; see attune list decoding.")
+      .short_form("name")
+      .shown_type("technique");
+  fields
       .add("batch_tokens", batch_tokens,
            "Tokens that the KV cache may hold at once; 0: chosen from the memory.")
       .non_negative();
+}
+
+void SamplingOptions::check(bool has_tokenizer) const {
+  const auto need = [](bool ok, const char* what) {
+    if (!ok) core::fail_request("{}", what);
+  };
+  need(n >= 1, "n must be at least 1");
+  need(max_new_tokens >= 1, "max_new_tokens must be at least 1");
+  need(temperature >= 0, "temperature must be 0 or more");
+  need(top_p >= 0 && top_p <= 1, "top_p must be from 0 to 1");
+  need(min_p >= 0 && min_p <= 1, "min_p must be from 0 to 1");
+  need(repetition_penalty > 0, "repetition_penalty must be more than 0");
+  need(std::find(stop.begin(), stop.end(), "") == stop.end(), "stop holds an empty text");
+  if (n > 1 && temperature == 0)
+    core::fail_request(
+        "n={} with temperature=0 would give {} equal texts: greedy decoding draws nothing, and is what a "
+        "model "
+        "whose generation_config.json does not say do_sample does by itself. Give temperature=0.8, or n=1",
+        n, n);
+  need(stop.empty() || has_tokenizer, "stop texts need a tokenizer; this model folder has none");
 }
 
 SamplingOptions SamplingOptions::from_folder(const std::string& model_folder) {

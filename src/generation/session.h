@@ -1,77 +1,128 @@
-// One call of Generator::generate: continuous batching over a KV-cache budget.
+// Sampling prompt by prompt: requests are submitted, stepped and cancelled one by one, and computed together
+// (continuous batching over a budget of KV cache).
 //
-// Samples wait in order of (prompt, sample). A step admits waiting ones while their reservation fits the
-// budget, reads the new prompts (shared prefixes once), draws a token for every active sample, retires
-// finished ones and computes the drawn tokens of the rest. Admission looks at token counts only, so a run
-// repeats exactly.
+//   Session session(lanes, tokenizer, budget);
+//   const RequestId id = session.submit({prompt, chain, seed});
+//   while (session.step()) {}
+//   std::vector<Sample> samples = session.take(id);
+//
+// Samples wait in order of (request, sample). A step computes the tokens drawn last, admits waiting samples
+// while their reservation fits the budget, reads the new prompts (shared prefixes once), draws a token for
+// every active sample and retires finished ones. Admission looks at token counts only, so a run repeats
+// exactly; random numbers are keyed by (seed, step, record, sample, token), so what a request draws does not
+// depend on the requests beside it beyond rounding.
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "generation/chain.h"
 #include "generation/completion_text.h"
-#include "generation/generator.h"
-#include "generation/sampler.h"
-#include "model/decode/decoder.h"
+#include "generation/lane.h"
+#include "generation/sample.h"
+#include "generation/thread_limit.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace attune::generation {
 
-/// What a session draws with; everything outlives it.
-struct SessionInput {
-  const model::Decoder& decoder;
-  const model::ModelConfig& config;
-  const text::Tokenizer* tokenizer = nullptr;
-  const std::vector<std::int32_t>& eos_ids;
-  std::span<const Prompt> prompts;
-  const SamplingOptions& options;
+using RequestId = std::size_t;  ///< 0, 1, 2 … in order of submission
+
+/// Called with new text of a sample as it is produced. Must not call the session.
+using OnSampleText = std::function<void(std::size_t sample, std::string_view text)>;
+
+struct Request {
+  Prompt prompt;
+  std::shared_ptr<const DecodingChain> chain;  ///< made with the session's lanes
   std::uint64_t seed = 0, step = 0;
-  std::int64_t budget = 0;  ///< tokens of KV cache; a single sample may exceed it alone
-  const OnText& on_text;
-  const OnProgress& on_progress;
+  OnSampleText on_text{};
 };
 
 class Session {
  public:
-  explicit Session(const SessionInput& input);
-  std::vector<std::vector<Sample>> run();
+  /// @param lanes outlive the session
+  /// @param tokenizer outlives it as well; null: texts stay empty
+  /// @param budget tokens of KV cache; a single sample may exceed it alone
+  Session(const Lanes& lanes, const text::Tokenizer* tokenizer, std::int64_t budget);
+
+  /// Queues a prompt; no work is done. @throws Error{kRequest} for a prompt without tokens, with ids outside
+  /// the vocabulary or vectors that are not the model's, or one that leaves no room in a model's context
+  RequestId submit(Request request);
+  /// One token for every active sample. False, and nothing done, when no request is left to work on.
+  /// @throws Error{kRun} when logits are not numbers; the session is of no more use then
+  bool step();
+  /// Ends a request wherever it stands and frees its blocks; what it has drawn is forgotten.
+  void cancel(RequestId id);
+  bool finished(RequestId id) const { return find(id).unfinished == 0; }
+  /// The samples as far as they have been drawn.
+  std::span<const Sample> samples(RequestId id) const { return find(id).samples; }
+  /// The samples of a finished request, which is then forgotten.
+  std::vector<Sample> take(RequestId id);
+
+  std::int64_t used_tokens() const { return used_; }   ///< of the budget, reservations of active samples
+  std::int64_t blocks_in_use() const;                  ///< of KV cache, over all lanes
+  std::int64_t produced() const { return produced_; }  ///< tokens drawn so far
 
  private:
-  struct Active {
-    std::size_t prompt = 0, sample = 0;
+  struct StreamPrompt {
+    std::vector<std::int32_t> ids;
+    const PromptVectors* vectors = nullptr;  ///< of the request, where the stream reads them
+  };
+  struct Submission {
+    Request request;
+    std::vector<StreamPrompt> prompts;    ///< of its streams
+    std::vector<model::ReadPrompt> read;  ///< of its streams, while samples need it
+    std::vector<Sample> samples;
     std::int64_t limit = 0;     ///< longest completion
-    std::int64_t reserved = 0;  ///< tokens of the budget
-    std::optional<model::KvSequence> cache;
-    std::optional<CompletionText> text;  ///< only when stop texts or streaming ask for it
-    std::vector<std::int32_t> seen;      ///< distinct tokens so far, only with a repetition penalty
+    std::int64_t reserved = 0;  ///< tokens of the budget that its prompts hold
+    std::size_t started = 0, unfinished = 0;
+    const SamplingOptions& options() const { return request.chain->options(); }
+  };
+  struct Active {
+    Submission* submission;
+    std::size_t index;      ///< among the submission's samples
+    std::int64_t reserved;  ///< tokens of the budget
+    SampleChain chain;
+    std::vector<model::KvSequence> caches{};  ///< of the streams
+    std::optional<CompletionText> text{};     ///< only when stop texts or streaming ask for it
     bool done = false;
+    Sample& sample() const { return submission->samples[index]; }
+    std::span<const std::size_t> streams() const { return submission->request.chain->streams(); }
   };
-  struct PromptState {
-    std::optional<model::ReadPrompt> read;
-    std::int64_t reserved = 0, unfinished = 0;
-  };
+  /// Hidden states of one lane: rows, in order of (active sample, stream), in parts that are joined on use.
+  using Hidden = std::vector<at::Tensor>;
 
-  bool admit();
-  void read_new_prompts(std::span<const std::size_t> prompts);
-  void start(Active& active);
-  void draw();
-  void draw_row(Active& active, std::span<const float> logits, double normalizer);
+  const Submission& find(RequestId id) const;
+  void advance(std::vector<Hidden>& hidden);
+  void admit(std::vector<Hidden>& hidden);
+  void read_prompts(std::span<Submission* const> submissions);
+  void start(Active& active, std::vector<Hidden>& hidden);
+  void draw(std::vector<Hidden>& hidden);
+  void draw_some(std::span<Active> some, std::span<const at::Tensor> logits);
+  void draw_one(Active& active, std::span<const std::span<const float>> streams, double normalizer);
   void take_token(Active& active, std::int32_t token);
   void finish(Active& active, const char* reason);
   void retire();
-  void advance();
-  std::int64_t completion_limit(const Prompt& prompt) const;
-  Sample& sample_of(const Active& active) { return results_[active.prompt][active.sample]; }
+  void release(Submission& submission);
+  std::int64_t work_per_step() const;
 
-  const SessionInput in_;
-  std::vector<std::vector<Sample>> results_;
-  std::vector<PromptState> prompts_;
+  const Lanes& lanes_;
+  const text::Tokenizer* tokenizer_;
+  std::int64_t budget_;
+  std::deque<model::KvPool> pools_;  ///< of the lanes
+  std::map<RequestId, Submission> submissions_;
+  std::deque<Submission*> waiting_;  ///< those with samples that were not admitted yet
   std::vector<Active> active_;
-  std::vector<at::Tensor> hidden_;  ///< parts whose rows, joined, belong to active_ in order
-  std::size_t next_prompt_ = 0, next_sample_ = 0;
+  RequestId next_id_ = 0;
   std::int64_t used_ = 0, produced_ = 0;
   std::vector<float> scratch_;
+  ThreadLimit threads_;
 };
 
 }  // namespace attune::generation

@@ -178,13 +178,37 @@ TEST(Generator, EndsAtEndOfSequenceAndAtTheContext) {
       EXPECT_EQ(end, sample.ids.end() - 1);
       stopped = true;
     } else {
-      // 96 positions: 6 tokens are fed back, one more is drawn from the last.
       EXPECT_EQ(end, sample.ids.end());
-      EXPECT_EQ(sample.ids.size(), 7U);
+      EXPECT_EQ(sample.ids.size(), 6U);  // 96 positions, the prompt has 90
+
       at_length = true;
     }
   }
   EXPECT_TRUE(stopped && at_length);
+}
+
+TEST_P(GeneratorTest, WhatIsSampledCanBeTrainedOn) {
+  // Whole sequences, last tokens included: the stream that training computes.
+  const model::Model model = tiny_model(GetParam());
+  const std::int64_t context = model.config().max_positions;
+  SamplingOptions options;
+  options.max_new_tokens = 1000;
+  options.n = 4;
+  const std::vector<Prompt> prompts = {{numbers(static_cast<std::int32_t>(context) - 5, 3), 0},
+                                       {numbers(static_cast<std::int32_t>(context) - 1, 3), 1}};
+  const auto results = Generator(model, nullptr).generate(prompts, options, 3);
+  for (std::size_t p = 0; p < prompts.size(); ++p)
+    for (const Sample& sample : results[p]) {
+      std::vector<std::int32_t> ids = prompts[p].ids;
+      ids.insert(ids.end(), sample.ids.begin(), sample.ids.end());
+      EXPECT_LE(static_cast<std::int64_t>(ids.size()), context);
+      if (sample.finish_reason == "length") {
+        EXPECT_EQ(static_cast<std::int64_t>(ids.size()), context);
+      }
+      const core::TokenSequence sequence{ids, 0,
+                                         model.config().table_of(static_cast<std::int64_t>(ids.size()))};
+      EXPECT_NO_THROW(model.hidden(core::build_forest(std::span(&sequence, 1), false)));
+    }
 }
 
 TEST(Generator, RepetitionPenaltyEqualsItsDefinition) {
@@ -254,7 +278,8 @@ TEST(Generator, Errors) {
   expect_error(model, {{{}, 0}}, options, 2, "no tokens");
   expect_error(model, {{{61}, 0}}, options, 2, "61");
   expect_error(model, {{{-1}, 0}}, options, 2, "-1");
-  expect_error(model, {{numbers(65, 1), 8}}, options, 2, "at most 64");
+  expect_error(model, {{numbers(65, 1), 8}}, options, 2, "context of 64");
+  expect_error(model, {{numbers(64, 1), 8}}, options, 2, "no room");
   options.stop = {"x"};
   expect_error(model, {{{1}, 0}}, options, 2, "tokenizer");
   options = {};

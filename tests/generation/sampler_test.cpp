@@ -18,6 +18,15 @@ std::vector<float> logits_of(const std::vector<double>& probabilities) {
   return logits;
 }
 
+std::vector<Choice> filtered(std::vector<float> logits, const Filters& filters) {
+  filter(logits, filters);
+  return distribution(logits);
+}
+
+std::int32_t chosen(const std::vector<float>& logits, const Filters& filters, double uniform) {
+  return choose(filtered(logits, filters), uniform);
+}
+
 void expect_choices(const std::vector<Choice>& choices, const std::vector<std::pair<int, double>>& expected) {
   ASSERT_EQ(choices.size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -88,14 +97,21 @@ TEST(Penalty, DividesPositiveMultipliesNegative) {
 TEST(Choose, QuantilesAndGreedy) {
   const std::vector<float> logits = {std::log(0.25F), kNone, std::log(0.5F), std::log(0.25F)};
   const Filters plain;
-  EXPECT_EQ(choose(logits, plain, 0.0), 0);
-  EXPECT_EQ(choose(logits, plain, 0.2499), 0);
-  EXPECT_EQ(choose(logits, plain, 0.2501), 2);
-  EXPECT_EQ(choose(logits, plain, 0.7501), 3);
-  EXPECT_EQ(choose(logits, plain, std::nextafter(1.0, 0.0)), 3);
-  EXPECT_EQ(choose(std::vector<float>{1, 5, 5}, with(0, 0, 1, 0), 0.9), 1);
-  EXPECT_EQ(choose(std::vector<float>{1, 5, 4}, with(1e-5, 0, 1, 0), 0.9),
+  EXPECT_EQ(chosen(logits, plain, 0.0), 0);
+  EXPECT_EQ(chosen(logits, plain, 0.2499), 0);
+  EXPECT_EQ(chosen(logits, plain, 0.2501), 2);
+  EXPECT_EQ(chosen(logits, plain, 0.7501), 3);
+  EXPECT_EQ(chosen(logits, plain, std::nextafter(1.0, 0.0)), 3);
+  EXPECT_EQ(chosen(std::vector<float>{1, 5, 5}, with(0, 0, 1, 0), 0.9), 1);
+  EXPECT_EQ(chosen(std::vector<float>{1, 5, 4}, with(1e-5, 0, 1, 0), 0.9),
             1);  // as good as greedy, and finite
+}
+
+TEST(Distribution, IsEmptyWhereThereIsNone) {
+  EXPECT_TRUE(distribution(std::vector<float>{kNone, kNone}).empty());
+  EXPECT_TRUE(distribution(std::vector<float>{0, std::numeric_limits<float>::quiet_NaN(), 1}).empty());
+  EXPECT_TRUE(distribution(std::vector<float>{0, -kNone}).empty());
+  expect_choices(distribution(std::vector<float>{kNone, 2, kNone, 2}), {{1, 0.5}, {3, 0.5}});
 }
 
 }  // namespace

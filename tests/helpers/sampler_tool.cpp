@@ -18,8 +18,9 @@ int main() {
     filters.top_k = request.at("top_k").get<std::int64_t>();
     filters.top_p = request.at("top_p").get<double>();
     filters.min_p = request.at("min_p").get<double>();
+    attune::generation::filter(logits, filters);
     std::vector<double> probabilities(logits.size());
-    for (const auto& choice : attune::generation::filtered(logits, filters)) {
+    for (const auto& choice : attune::generation::distribution(logits)) {
       probabilities[static_cast<std::size_t>(choice.token)] = choice.probability;
     }
     std::cout << attune::core::to_line(probabilities) << std::endl;

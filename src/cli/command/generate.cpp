@@ -129,8 +129,8 @@ class Generate : public Command {
     const auto length = static_cast<std::int64_t>(prompt.ids.size()),
                context = model_->config().max_positions;
     if (prompt.ids.empty()) problem = "empty prompt";
-    if (context > 0 && length > context)
-      problem = fmt::format("prompt longer than the model's context of {}", context);
+    if (context > 0 && length >= context)
+      problem = fmt::format("prompt leaves no room in the model's context of {}", context);
     return prompt;
   }
 

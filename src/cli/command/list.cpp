@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "data/format.h"
 #include "feedback/rule.h"
+#include "generation/decoding.h"
 #include "model/adapter.h"
 #include "model/family.h"
 #include "model/model.h"
@@ -80,6 +81,18 @@ Rows rules() {
     const auto rule = make();
     const auto info = rule->info();
     rows.push_back(row(info.name, info.paper, info.summary, core::options_json(rule->fields())));
+  }
+  return rows;
+}
+
+Rows techniques() {
+  Rows rows;
+  for (const auto& [name, make] : generation::decoding_entries()) {
+    const auto technique = make();
+    const auto info = technique->info();
+    Json object = row(info.name, info.paper, info.summary, core::options_json(technique->fields()));
+    object["formula"] = info.formula;
+    rows.push_back(std::move(object));
   }
   return rows;
 }
@@ -167,7 +180,8 @@ struct Kind {
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
       {"methods", methods},       {"families", families}, {"formats", formats},     {"adapters", adapters},
-      {"rules", rules},           {"hooks", hooks}, {"pairings", pairings},       {"tasks", nothing_yet}, {"attacks", nothing_yet}, {"decoding", nothing_yet},
+      {"rules", rules},           {"hooks", hooks},       {"pairings", pairings},   {"tasks", nothing_yet},
+      {"attacks", nothing_yet},   {"decoding", techniques},
       {"pipelines", nothing_yet}, {"recipes", recipes},   {"schedules", schedules}, {"metrics", metrics},
       {"commands", commands}};
   return all;

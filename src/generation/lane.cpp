@@ -1,0 +1,73 @@
+#include "generation/lane.h"
+
+#include "core/error.h"
+#include "core/files/files.h"
+#include "core/json.h"
+
+namespace attune::generation {
+namespace {
+
+std::vector<std::int32_t> end_ids_of(const model::Model& model) {
+  std::vector<std::int32_t> ids;
+  const auto add = [&](std::int64_t id) {
+    if (id >= 0 && id < model.config().vocab_size) ids.push_back(static_cast<std::int32_t>(id));
+  };
+  const std::string where = (core::fs::path(model.folder()) / "generation_config.json").string();
+  if (!model.folder().empty() && core::fs::exists(where)) {
+    const core::Json config = core::read_json_file(where);
+    if (config.is_object() && config.contains("eos_token_id") && !config["eos_token_id"].is_null()) {
+      const core::Json& eos = config["eos_token_id"];
+      for (const core::Json& id : eos.is_array() ? eos : core::Json::array({eos})) {
+        if (!id.is_number_integer()) {
+          core::fail_request("{}: eos_token_id is {}, expected a token id or a list of them", where,
+                             core::to_line(eos));
+        }
+        add(id.get<std::int64_t>());
+      }
+      return ids;
+    }
+  }
+  for (const std::int64_t id : model.config().eos_ids) add(id);
+  return ids;
+}
+
+bool same_model(const model::ModelOptions& a, const model::ModelOptions& b) {
+  return a.path == b.path && a.dtype == b.dtype && a.adapter == b.adapter && a.base == b.base;
+}
+
+}  // namespace
+
+Lane::Lane(const model::Model& model, model::Weights which)
+    : model_(&model), decoder_(model.weights(), model.config(), which), end_ids_(end_ids_of(model)) {}
+
+Lane::Lane(std::unique_ptr<const model::Model> model) : Lane(*model, model::Weights::kPolicy) {
+  owned_ = std::move(model);
+}
+
+Lanes::Lanes(const model::Model& policy, model::Weights which) { add("", policy, which); }
+
+void Lanes::add(const std::string& name, const model::Model& model, model::Weights which) {
+  model::ModelOptions options;
+  options.path = name;
+  lanes_.push_back({options, Lane(model, which)});
+}
+
+std::size_t Lanes::find_or_load(const LaneRequest& request) {
+  std::size_t index = 0;
+  while (index < lanes_.size() && !same_model(lanes_[index].model, request.model)) ++index;
+  if (index == lanes_.size()) {
+    lanes_.push_back(
+        {request.model, Lane(std::make_unique<const model::Model>(model::Model::load(request.model)))});
+  }
+  const std::int64_t theirs = lanes_[index].lane.config().vocab_size, ours = policy().config().vocab_size;
+  if (theirs != ours) {
+    core::fail_request(
+        "decoding: {}={} has a vocabulary of {} tokens and the model one of {}: their logits cannot be put "
+        "side "
+        "by side. Give a model with the same tokenizer",
+        request.option, request.model.path, theirs, ours);
+  }
+  return index;
+}
+
+}  // namespace attune::generation
