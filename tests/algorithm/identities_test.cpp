@@ -72,6 +72,7 @@ TEST(Identities, TwoAnswersGiveOppositeSigns) {
   batch.offsets = {0, 1, 2};
   batch.candidates.resize(2);
   batch.candidates[0].reward = 7;
+  batch.candidates[1].reward = 0;
   batch.signals["logps"] = batch.signals["old_logps"] = per_token(at::tensor({-1.0, -1.0}, at::kDouble));
   batch.totals = totals_of(batch.offsets, batch.candidates);
   const auto grpo = method("grpo");
