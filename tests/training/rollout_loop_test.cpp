@@ -1,0 +1,155 @@
+// The loop on steps that are sampled: a source that draws completions of the policy as it is, has them rated by a rule,
+// and is learned from three times in two parts. The loop knows nothing of sampling.
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include "feedback/rule.h"
+#include "generation/generator.h"
+#include "tests/training/run_fixture.h"
+#include "training/trainer.h"
+
+namespace attune::training {
+namespace {
+
+constexpr std::int64_t kSteps = 4, kPasses = 3, kParts = 2, kUpdates = kSteps * kPasses * kParts;
+constexpr int kPrompts = 4, kSamples = 3;
+
+class Rollouts final : public StepSource {
+ public:
+  Rollouts(const model::Model& policy, std::vector<std::vector<std::int32_t>> prompts)
+      : policy_(policy),
+        prompts_(std::move(prompts)),
+        rule_(feedback::make_rule(core::parse_yaml("{name: contains, texts: ['1', '2'], mode: fraction}", "test"))) {}
+
+  Step next(std::uint64_t update) override {
+    std::vector<generation::Prompt> prompts;
+    for (std::size_t p = 0; p < prompts_.size(); ++p) prompts.push_back({prompts_[p], p});
+    generation::SamplingOptions options;
+    options.max_new_tokens = 5;
+    options.n = kSamples;
+    const generation::Generator generator(policy_, nullptr);
+    const auto samples = generator.generate(prompts, options, 17, static_cast<std::uint64_t>(step_));
+    Step step;
+    step.number = update;
+    for (std::size_t p = 0; p < prompts.size(); ++p)
+      for (const auto& sample : samples[p]) add(step, prompts_[p], sample, static_cast<std::int64_t>(p));
+    ++step_;
+    drawn_.push_back(samples.front().front().ids);
+    return step;
+  }
+  StepUse use() const override { return {kPasses, kParts}; }
+  std::int64_t steps_per_epoch() const override { return kSteps; }
+  double epoch() const override { return static_cast<double>(step_) / kSteps; }
+  core::Json cursor() const override { return {{"step", step_}}; }
+  void seek(const core::Json& cursor, const std::string&) override { step_ = cursor.at("step"); }
+  const std::vector<std::vector<std::int32_t>>& drawn() const { return drawn_; }
+
+ private:
+  void add(Step& step, const std::vector<std::int32_t>& prompt, const generation::Sample& sample, std::int64_t group) {
+    feedback::RuleInput input;
+    input.completion = fmt::format("{}", fmt::join(sample.ids, " "));
+    record::Candidate candidate;
+    candidate.group = group;
+    candidate.reward = rule_->score({&input, 1}).front().reward;
+    candidate.finish_reason = sample.finish_reason;
+    step.items.push_back(generation::text_item(prompt, sample.ids, group));
+    step.candidates.push_back(candidate);
+    step.known["old_logps"].push_back(sample.logps);
+    step.rows.push_back(group);
+    step.row_candidates.push_back(0);
+  }
+
+  const model::Model& policy_;
+  std::vector<std::vector<std::int32_t>> prompts_;
+  std::unique_ptr<feedback::Rule> rule_;
+  std::int64_t step_ = 0;
+  std::vector<std::vector<std::int32_t>> drawn_;
+};
+
+struct Killed {};
+
+class RolloutLoop : public ::testing::Test {
+ protected:
+  RolloutLoop() : records_(place_.write_records("prompts.jsonl", kPrompts, 9, true)) {
+    for (const auto& row : fixture::random_rows(kPrompts, 2, 9)) prompts_.push_back(row.prompt);
+  }
+
+  struct Outcome {
+    std::int64_t updates = 0;
+    std::vector<std::vector<std::int32_t>> drawn;
+  };
+
+  /// Trains into `output`, or goes on there. @param kill_after updates; -1: never
+  Outcome train(const std::string& output, std::int64_t kill_after = -1) {
+    model::Model model = model::Model::load({.path = place_.file("model")});
+    std::vector<MethodTerm> terms;
+    auto steps = std::make_unique<Rollouts>(model, prompts_);
+    const Rollouts& rollouts = *steps;
+    data::DataOptions options;
+    options.path = records_;
+    terms.push_back({"grpo", algorithm::make_method(core::parse_yaml("{name: grpo, beta: 0.05}", "test")), 1,
+                     data::Dataset::open(options, {}, data::RowUse::anything(), place_.file("cache")), std::move(steps),
+                     std::nullopt});
+    const model::Model start = model::Model::load({.path = place_.file("model")});
+    TrainerOptions settings;
+    settings.training.epochs = 1;
+    settings.training.save_steps = 4;  // within steps: the checkpoints wait for their ends
+    settings.training.save_total_limit = 0;
+    settings.learning_rate = 5e-3;
+    RunFolder folder(place_.file(output), {{"a", 1}}, true, false);
+    folder.begin({{"started", "now"}});
+    Observer observer;
+    observer.on_update = [&](std::int64_t update, std::int64_t, const std::string&) {
+      if (update == kill_after) throw Killed();
+    };
+    Trainer trainer(model, {&start}, std::move(terms), {}, settings, folder, observer);
+    if (const auto checkpoint = folder.checkpoint())
+      trainer.restore(*checkpoint);
+    else
+      folder.rewind(-1);
+    trainer.run();
+    model.save(place_.file(output + "-model"));
+    return {trainer.updates(), rollouts.drawn()};
+  }
+
+  fixture::RunPlace place_;
+  std::string records_;
+  std::vector<std::vector<std::int32_t>> prompts_;
+};
+
+TEST_F(RolloutLoop, EveryStepIsLearnedFromInPartsAndKilledRunsGoOn) {
+  const Outcome whole = train("whole");
+  EXPECT_EQ(whole.updates, kUpdates);
+  EXPECT_EQ(whole.drawn.size(), static_cast<std::size_t>(kSteps));
+  EXPECT_NE(whole.drawn.front(), whole.drawn.back());  // the policy has moved
+  // Checkpoints were due after 4, 8, 12 … updates and fall between steps of six.
+  std::vector<std::string> checkpoints;
+  for (const auto& entry : core::fs::directory_iterator(place_.file("whole/checkpoints")))
+    checkpoints.push_back(entry.path().filename());
+  std::ranges::sort(checkpoints);
+  EXPECT_EQ(checkpoints, (std::vector<std::string>{"step-000006", "step-000012", "step-000018", "step-000024"}));
+
+  EXPECT_THROW(train("parts", 9), Killed);   // within the second step
+  EXPECT_THROW(train("parts", 13), Killed);  // at the beginning of the third
+  const Outcome rest = train("parts");
+  EXPECT_EQ(rest.updates, kUpdates);
+  EXPECT_EQ(rest.drawn.back(), whole.drawn.back());
+  EXPECT_EQ(fixture::comparable_metrics(place_.file("whole")), fixture::comparable_metrics(place_.file("parts")));
+  EXPECT_EQ(fixture::bytes_below(place_.file("whole-model")), fixture::bytes_below(place_.file("parts-model")));
+}
+
+TEST_F(RolloutLoop, TheRatioLeavesOneAfterTheFirstUpdateOnly) {
+  // The old policy's log-probabilities are the sampler's: at a step's first update the ratio is 1 and nothing is clipped.
+  train("ratios");
+  std::size_t begin = 0;
+  const std::string all = fixture::comparable_metrics(place_.file("ratios"));
+  std::vector<double> kl;
+  for (std::size_t end; (end = all.find('\n', begin)) != std::string::npos; begin = end + 1)
+    kl.push_back(core::Json::parse(all.substr(begin, end - begin)).at("kl"));
+  ASSERT_EQ(kl.size(), static_cast<std::size_t>(kUpdates));
+  EXPECT_NEAR(kl[0], 0, 1e-9);  // the reference is the start
+  EXPECT_GT(kl.back(), kl[0]);
+}
+
+}  // namespace
+}  // namespace attune::training
