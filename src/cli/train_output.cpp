@@ -26,7 +26,7 @@ training::RunResult train_with_progress(const training::TrainRecipe& recipe, con
                                         const report::ReportExtras& extras) {
   const core::InterruptGuard guard;
   std::optional<core::Progress> progress;
-  training::RunObserver observer;
+  training::Observer observer;
   observer.on_message = [&](const std::string& line) {
     progress ? progress->message(line) : fmt::print(stderr, "{}\n", line);
   };

@@ -14,6 +14,7 @@
 #include "training/run/best_evaluation.h"
 #include "training/run/event_file.h"
 #include "training/hook.h"
+#include "training/observer.h"
 #include "training/run/log_window.h"
 #include "training/optimizer/optimizer.h"
 #include "training/options.h"
@@ -22,15 +23,6 @@
 #include "training/optimizer/schedule.h"
 
 namespace attune::training {
-
-/// What the outside wants to see while a run goes on.
-struct Observer {
-  std::function<void(const core::Json& row)> on_row;  ///< every line of metrics.jsonl
-  std::function<void(std::int64_t update, std::int64_t total, const std::string& text)> on_update;
-  std::function<void(const std::string& line)> on_message;  ///< for people
-  std::function<void(std::int64_t update)> on_samples;      ///< before the first update, and of the result
-  std::function<bool()> interrupted;                        ///< polled between updates
-};
 
 struct TrainerOptions {
   TrainingOptions training;

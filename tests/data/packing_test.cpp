@@ -54,20 +54,7 @@ TEST(Pack, SharesNoPrefixWithOtherEmbeddings) {
   const auto batch = pack(items, 100)[0];
   EXPECT_THAT(batch.forest.tokens, ElementsAre(1, 2, 3, 7, 2, 3, 8));
   EXPECT_THAT(batch.forest.content, ElementsAre(0, 11, 0, 0, 12, 0, 0));
-  EXPECT_THAT(batch.rows, ElementsAre(2, 5));
-  items[1].content = items[0].content;
-  EXPECT_THAT(pack(items, 100)[0].forest.tokens, ElementsAre(1, 2, 3, 7, 8));
-}
-
-TEST(Pack, SharesNoPrefixWithOtherEmbeddings) {
-  // Token 2 comes as a vector, another one for the second item: 1 is shared, 2 3 | 7 and 2 3 | 8 are not.
-  std::vector<PackItem> items = {item({1, 2, 3}, {7}, 0), item({1, 2, 3}, {8}, 0)};
-  items[0].content = {0, 11, 0, 0};
-  items[1].content = {0, 12, 0, 0};
-  const auto batch = pack(items, 100)[0];
-  EXPECT_THAT(batch.forest.tokens, ElementsAre(1, 2, 3, 7, 2, 3, 8));
-  EXPECT_THAT(batch.forest.content, ElementsAre(0, 11, 0, 0, 12, 0, 0));
-  EXPECT_THAT(batch.rows, ElementsAre(2, 5));
+  EXPECT_THAT(batch.tokens.predicting, ElementsAre(2, 5));
   items[1].content = items[0].content;
   EXPECT_THAT(pack(items, 100)[0].forest.tokens, ElementsAre(1, 2, 3, 7, 8));
 }

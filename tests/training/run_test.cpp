@@ -42,7 +42,7 @@ TEST_F(WholeRun, InterruptedAndContinuedIsUninterrupted) {
     const auto whole = run_training(recipe(name + "-whole", more), {});
     EXPECT_EQ(whole.updates, 6);
     std::int64_t seen = 0;
-    RunObserver observer;
+    Observer observer;
     observer.on_update = [&](std::int64_t update, std::int64_t, const std::string&) { seen = update; };
     observer.interrupted = [&] { return seen == 3; };
     try {

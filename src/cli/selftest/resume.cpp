@@ -29,7 +29,7 @@ training::TrainRecipe recipe_of(const SelftestBench& bench, const std::string& o
 std::vector<core::Json> train(const training::TrainRecipe& recipe, std::int64_t stop_after) {
   std::int64_t seen = 0;
   std::vector<core::Json> rows;
-  training::RunObserver observer;
+  training::Observer observer;
   observer.on_row = [&](const core::Json& row) {
     core::Json kept = row;
     for (const char* key : {"tokens_per_second", "step_seconds", "peak_rss_mb"}) kept.erase(key);

@@ -13,6 +13,7 @@
 #include "training/run/resolve.h"
 #include "training/run/samples.h"
 #include "training/run/terms.h"
+#include "training/trainer.h"
 
 namespace attune::training {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 /// A run while it is put together.
 class Run {
  public:
-  Run(TrainRecipe recipe, const RunObserver& observer) : recipe_(std::move(recipe)), observer_(observer) {}
+  Run(TrainRecipe recipe, const Observer& observer) : recipe_(std::move(recipe)), observer_(observer) {}
 
   RunResult execute() {
     recipe_.settle();
@@ -122,7 +123,7 @@ class Run {
     const auto eval = terms_.front().eval;
     SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().data, recipe_.samples,
                          seed(), folder);
-    Observer observer{observer_.on_row, observer_.on_update, observer_.on_message, {}, observer_.interrupted};
+    Observer observer = observer_;
     if (!heads_of_terms(terms_).contains("score"))  // a reward model writes no text
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
     TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
@@ -184,7 +185,7 @@ class Run {
   std::uint64_t seed() const { return static_cast<std::uint64_t>(recipe_.seed); }
 
   TrainRecipe recipe_;
-  const RunObserver& observer_;
+  const Observer& observer_;
   core::Stopwatch clock_;
   std::vector<TermSetting> settings_;
   std::optional<model::Model> model_;
@@ -196,7 +197,7 @@ class Run {
 
 }  // namespace
 
-RunResult run_training(TrainRecipe recipe, const RunObserver& observer) {
+RunResult run_training(TrainRecipe recipe, const Observer& observer) {
   return Run(std::move(recipe), observer).execute();
 }
 
