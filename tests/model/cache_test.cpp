@@ -2,7 +2,6 @@
 #include "model/decode/cache.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 
 #include <vector>
@@ -10,11 +9,12 @@
 #include "core/forest.h"
 #include "model/decode/decoder.h"
 #include "model/model.h"
+#include "tests/model/support.h"
 
 namespace attune::model {
 namespace {
 
-using Ids = std::vector<std::int32_t>;
+using test::Ids;
 
 constexpr const char* kLlama = R"({"model_type": "llama", "vocab_size": 61, "hidden_size": 32,
   "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
