@@ -68,7 +68,7 @@ def look(program, added, kinds):
 
 def main():
     source, build = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-    probe, program = build / "probe", build / "tests/attune_doubles"
+    probe, program = build / "probe", build / "tests/doubles/attune_doubles"
     with open(build / "probe.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one test of a build at a time
         shutil.rmtree(probe, ignore_errors=True)

@@ -1,8 +1,9 @@
 // Kernels of our own, compiled once per instruction set; which copy runs is chosen when it is called, by the
 // processor and by what the environment allows.
 //
-//   ATTUNE_KERNEL void add(const float* x, std::int64_t count, float* out) { … }   // and whatever it calls
-//   likewise void add_rows(…) { ATTUNE_ON_BEST_INSTRUCTIONS(add(x, count, out)); }
+//   ATTUNE_KERNEL void add(const float* x, std::int64_t count, float* out) { … }  // and all that it calls
+//
+//   void add_rows(…) { ATTUNE_ON_BEST_INSTRUCTIONS(add(x, count, out)); }
 #pragma once
 
 #include <string_view>
