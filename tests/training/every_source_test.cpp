@@ -197,7 +197,7 @@ TEST_P(EverySource, EqualsNumbersReadAloneHoweverItIsPacked) {
       EXPECT_EQ(result.metrics.at("steps").value(), sum_to(step_.step_offsets().back()));
       EXPECT_EQ(state.at("seen")[0], static_cast<double>(step_.size()));
       const auto gradients = fixture::take_gradients(policy_);
-      if (first) EXPECT_LT(fixture::distance(*first, gradients), 1e-9) << budget;
+      EXPECT_LT(fixture::distance(first.value_or(gradients), gradients), 1e-9) << budget;
       first = gradients;
     }
   at::set_num_threads(threads);
@@ -221,7 +221,7 @@ TEST_P(EverySource, AnAdapterIsTrainedAlike) {
     algorithm::State state;
     EXPECT_NEAR(engine.run(step_, method, state).loss, loss, 1e-9 * std::abs(loss));
     const auto gradients = fixture::take_gradients(policy_);
-    if (first) EXPECT_LT(fixture::distance(*first, gradients), 1e-9);
+    EXPECT_LT(fixture::distance(first.value_or(gradients), gradients), 1e-9);
     first = gradients;
   }
 }
@@ -233,7 +233,11 @@ TEST(Needs, WhatCannotBeReadIsRefusedBeforeTraining) {
   class Asks final : public algorithm::Method {
    public:
     explicit Asks(Need need) : need_(std::move(need)) {}
-    algorithm::MethodInfo info() const override { return {.name = "asks"}; }
+    algorithm::MethodInfo info() const override {
+      algorithm::MethodInfo info;
+      info.name = "asks";
+      return info;
+    }
     core::Fields fields() override { return {}; }
     std::vector<Need> needs() const override { return {need_}; }
     algorithm::Scope scope() const override { return algorithm::Scope::kCandidate; }

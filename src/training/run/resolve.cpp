@@ -44,8 +44,8 @@ std::string first_change(model::AdapterOptions asked, model::AdapterOptions real
 void refuse_unheeded(model::AdapterOptions asked) {
   model::AdapterOptions untouched;
   const auto info = model::adapter_named(asked.type).info();
-  const core::Json standard = core::fields_of(untouched).to_json();
-  for (const auto& [key, value] : core::fields_of(asked).to_json().items())
+  const core::Json standard = core::fields_of(untouched).to_json(), given = core::fields_of(asked).to_json();
+  for (const auto& [key, value] : given.items())
     if (value != standard.at(key) && !info.heeds(key))
       core::fail_request("adapter.{} has no effect with adapter.type={}", key, asked.type);
 }
