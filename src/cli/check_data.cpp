@@ -17,13 +17,15 @@ using core::Json;
 
 class Checker {
  public:
-  Checker(const data::DataOptions& options, const data::TextCodec& codec, const data::RowUse& use, std::size_t shown)
+  Checker(const data::DataOptions& options, const data::TextCodec& codec, const data::RowUse& use,
+          std::size_t shown)
       : options_(options), codec_(codec), use_(use), shown_(shown) {}
 
   DataCheck run() {
-    out_.summary = data::read_rows(options_, codec_, use_, [&](const data::SourceRow& row, const data::CachedRow& tokens) {
-      take(row.example.value(), tokens);
-    });
+    out_.summary = data::read_rows(options_, codec_, use_,
+                                   [&](const data::SourceRow& row, const data::CachedRow& tokens) {
+                                     take(row.example.value(), tokens);
+                                   });
     add_warnings();
     return std::move(out_);
   }
@@ -95,7 +97,8 @@ class Checker {
       warn(
           "no completion ends in a trained end-of-sequence token: the model will not learn to stop "
           "(data.max_length, data.append_eos)");
-    if (out_.conversations > 0 && !options_.assistant_only && use_.learns(record::GroupShape::kDemonstrations))
+    if (out_.conversations > 0 && !options_.assistant_only &&
+        use_.learns(record::GroupShape::kDemonstrations))
       warn(
           fmt::format("{} trained on from end to end, the words of users and system prompts included; "
                       "data.assistant_only=true trains on the assistant's alone",

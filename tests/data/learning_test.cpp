@@ -16,7 +16,8 @@ class Learning : public ::testing::Test {
  protected:
   Dataset open(const std::string& content, const RowUse& use) {
     options_.path = folder_.write("rows.jsonl", content);
-    return Dataset::open(options_, codec_, use, folder_.path("cache"));
+    opened_.push_back(Dataset::open(options_, codec_, use, folder_.path("cache")));
+    return opened_.back();
   }
   static RowUse use(GroupShape shape, const std::string& pairing) {
     return {shape, record::make_pairing(core::parse_yaml(pairing, "test"))};
@@ -37,6 +38,7 @@ class Learning : public ::testing::Test {
   support::TemporaryFolder folder_;
   TextCodec codec_ = support::codec(folder_);
   DataOptions options_;
+  std::vector<Dataset> opened_;  ///< rows point into them
 };
 
 /// A value of each type that no field has by default; another one for every field.

@@ -28,7 +28,8 @@ std::vector<double> fitting_scores(const std::vector<double>& scores,
   return {begin, begin + std::min(std::ssize(completion.step_ends), scores.end() - begin)};
 }
 
-CachedCandidate cached_candidate(const record::Candidate& candidate, TokenizedExample::Completion completion) {
+CachedCandidate cached_candidate(const record::Candidate& candidate,
+                                 TokenizedExample::Completion completion) {
   CachedCandidate out{record::feedback_of(candidate), {}, {}};
   // The numbers that the samples were drawn with, where they are told; else the writing model's own.
   out.old_logps = fitting_logps(candidate.sampling_logps.empty() ? candidate.logps : candidate.sampling_logps,
@@ -56,8 +57,8 @@ std::optional<core::ItemError> leave_prompt(record::Example& example, const Text
 }
 
 /// Leaves the candidates that are learned from, with what the pairing understood of them.
-std::optional<core::ItemError> choose(record::Example& example, const RowUse& use, const record::PairingKey& key,
-                                      record::PairingCounts& counts) {
+std::optional<core::ItemError> choose(record::Example& example, const RowUse& use,
+                                      const record::PairingKey& key, record::PairingCounts& counts) {
   auto found = use.pairing().group(example.candidates, use.shape(), key, counts);
   if (!found.ok()) return found.error();
   if (use.pairing().draws()) return {};  // another step may draw the others
@@ -111,11 +112,12 @@ std::optional<core::ItemError> check_distinct(const CachedRow& row) {
     return (c.said.rank && first.said.rank && *c.said.rank != *first.said.rank) ||
            (c.said.label && first.said.label && *c.said.label != *first.said.label);
   });
-  const bool differ =
-      std::ranges::any_of(all, [&](const CachedCandidate& c) { return c.completion.ids != first.completion.ids; });
+  const bool differ = std::ranges::any_of(
+      all, [&](const CachedCandidate& c) { return c.completion.ids != first.completion.ids; });
   if (!judged || differ) return {};
   return core::ItemError{
-      first.completion.truncated ? "chosen equal to rejected after truncation" : "chosen equal to rejected", ""};
+      first.completion.truncated ? "chosen equal to rejected after truncation" : "chosen equal to rejected",
+      ""};
 }
 
 /// Of a reasoning with a wrong step only the steps before it are imitated.
@@ -124,7 +126,8 @@ std::optional<core::ItemError> mask_wrong_steps(const record::Candidate& candida
   const auto right = record::right_steps(candidate);
   if (!right) return {};
   if (candidate.steps.empty() || !codec.tokenizer)
-    return core::ItemError{"a wrong step, and where it begins is not known: \"steps\" and a tokenizer tell it", ""};
+    return core::ItemError{
+        "a wrong step, and where it begins is not known: \"steps\" and a tokenizer tell it", ""};
   if (*right <= static_cast<std::size_t>(completion.dropped_steps))
     return core::ItemError{"no right step is left after truncation", ""};
   const std::size_t left = *right - static_cast<std::size_t>(completion.dropped_steps);
@@ -135,8 +138,8 @@ std::optional<core::ItemError> mask_wrong_steps(const record::Candidate& candida
   return {};
 }
 
-core::Result<CachedRow> tokens_of(const record::Example& example, const TextCodec& codec, const DataOptions& options,
-                                  bool up_to_wrong_steps) {
+core::Result<CachedRow> tokens_of(const record::Example& example, const TextCodec& codec,
+                                  const DataOptions& options, bool up_to_wrong_steps) {
   auto tokenized = tokenize_example(example, codec, options, true);
   if (!tokenized.ok()) return tokenized.error();
   auto& tokens = tokenized.value();
@@ -147,7 +150,8 @@ core::Result<CachedRow> tokens_of(const record::Example& example, const TextCode
   out.rendered = std::move(tokens.rendered);
   for (std::size_t i = 0; i < example.candidates.size(); ++i) {
     if (up_to_wrong_steps)
-      if (const auto problem = mask_wrong_steps(example.candidates[i], codec, tokens.completions[i])) return *problem;
+      if (const auto problem = mask_wrong_steps(example.candidates[i], codec, tokens.completions[i]))
+        return *problem;
     out.candidates.push_back(cached_candidate(example.candidates[i], std::move(tokens.completions[i])));
   }
   return out;
