@@ -87,6 +87,7 @@ class Model {
   /// output head. A `value` head lies beside the language model's tensors in the same file.
   /// @param outputs numbers per row. @param pad_id the tokenizer's padding, saved where config.json names
   /// none: transformers reads a score at the last token that is not padding. -1: unknown.
+  /// @throws Error{kRequest} when it has one with another number of outputs.
   void add_head(const std::string& name, std::uint64_t seed, std::int64_t outputs = 1,
                 std::int64_t pad_id = -1);
   /// Marks what is trained: adapter (and named heads) or everything. Returns the trained parameters in file
