@@ -45,7 +45,9 @@ inline double weighted_logps(Model& model, const Case& one, bool share) {
   return (logps * at::arange(logps.size(0), at::kDouble).cos()).sum().item<double>();
 }
 
+/// Leaves the gradients of this case alone in the parameters.
 inline void backward(Model& model, const Case& one, bool share) {
+  for (auto& parameter : model.trainable()) at::Tensor(parameter.tensor).mutable_grad() = {};
   const auto forest = one.forest(share);
   const Readout readout = readout_of(one, forest);
   const at::Tensor hidden = model.hidden(forest);
