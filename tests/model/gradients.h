@@ -47,7 +47,7 @@ inline double weighted_logps(Model& model, const Case& one, bool share) {
 
 /// Leaves the gradients of this case alone in the parameters.
 inline void backward(Model& model, const Case& one, bool share) {
-  for (auto& parameter : model.trainable()) at::Tensor(parameter.tensor).mutable_grad() = {};
+  for (auto& parameter : model.trainable()) at::Tensor(parameter.tensor).mutable_grad() = at::Tensor();
   const auto forest = one.forest(share);
   const Readout readout = readout_of(one, forest);
   const at::Tensor hidden = model.hidden(forest);
