@@ -1,5 +1,6 @@
-// A method that reads a field of record::Candidate which the project does not have: built by tests/candidate_field.py in a
-// copy of the sources with one line added. Prints the sum of the field over a step of the given file.
+// A method that reads a field of record::Candidate which the project does not have: built by
+// tests/candidate_field.py in a copy of the sources with one line added. Prints the sum of the field over a
+// step of the given file.
 //
 // learn_from_field DATA CACHE_FOLDER
 #include <ATen/ATen.h>
