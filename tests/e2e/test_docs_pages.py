@@ -122,3 +122,36 @@ def test_files_named_in_the_architecture_page_exist():
     text = (ROOT / "docs/architecture.md").read_text()
     for path in re.findall(r"`((?:src|tests|scripts|assets|docs)/[\w/.-]*)", text):
         assert (ROOT / path).exists() or "NAME" in path and (ROOT / path).parent.is_dir(), path
+
+
+def include_table():
+    """{folder: what it may include} as docs/architecture.md has it; None where it is said in words."""
+    text = (ROOT / "docs/architecture.md").read_text().split("| may include |\n")[1].split("\n\n")[0]
+    table = {}
+    for row in text.splitlines()[1:]:
+        folders, _, allowed = row.strip("| ").split(" | ")
+        names = re.findall(r"`(\w+)`", allowed)
+        said = names if ", ".join(f"`{name}`" for name in names) == allowed else [] if allowed == "nothing of ours" else None
+        table.update({folder: said for folder in re.findall(r"`(\w+)`", folders)})
+    return table
+
+
+def test_the_include_table_is_the_one_that_is_checked():
+    table, checked = include_table(), script("check-includes").ALLOWED
+    assert set(table) == set(checked)
+    spelled_out = {folder: allowed for folder, allowed in table.items() if allowed is not None}
+    assert len(spelled_out) > 10
+    for folder, allowed in spelled_out.items():
+        assert set(allowed) == set(checked[folder]), folder
+
+
+def test_the_picture_of_the_folders_has_them_all():
+    picture = (ROOT / "docs/images/folders.svg").read_text()
+    drawn = set(re.findall(r'class="name"[^>]*>(\w+)<', picture))
+    assert drawn == {folder.name for folder in (ROOT / "src").iterdir() if folder.is_dir()}
+
+
+def test_lists_that_grow_are_those_of_the_build():
+    built = set(re.findall(r"attune_open_set\(\w+ (\w+) (\w+)", (ROOT / "cmake/Folders.cmake").read_text()))
+    text = (ROOT / "docs/architecture.md").read_text().split("**Lists that grow.**")[1].split("**Options**")[0]
+    assert set(re.findall(r"^\| `(\w+)/(\w+)` \|", text, re.M)) == built

@@ -65,14 +65,20 @@ def test_what_is_shown_is_compared():
     assert not shows("a\n", "a\nb\n")
 
 
+def methods_of_the_guide():
+    """{name: source} of the files that docs/add-a-method.md shows whole"""
+    sources = [text for info, text in blocks("add-a-method") if info == "cpp"]
+    return {re.search(r"^std::unique_ptr<Method> method_(\w+)\(\)", source, re.M)[1]: source for source in sources}
+
+
 @pytest.mark.skipif(not BUILD.joinpath("build.ninja").exists(), reason="needs the build folder: ATTUNE_BUILD_DIR")
-def test_the_method_of_the_guide_compiles(tmp_path):
-    source = next(text for info, text in blocks("add-a-method") if info == "cpp")
-    (tmp_path / "dpop.cpp").write_text(source)
+@pytest.mark.parametrize("name", methods_of_the_guide())
+def test_the_methods_of_the_guide_compile(name, tmp_path):
+    (tmp_path / f"{name}.cpp").write_text(methods_of_the_guide()[name])
     commands = json.loads(subprocess.run(["ninja", "-C", BUILD, "-t", "compdb"], capture_output=True, text=True, check=True).stdout)
     command = next(item for item in commands if re.search(r"attune_algorithm\.dir/Unity/unity_algorithm_method_\w+\.cxx\.o$", item["output"]))
     words = shlex.split(command["command"])
     words = words[next(i for i, word in enumerate(words) if re.search(r"(g|clang)\+\+(-\d+)?$", word)):]
     words = [word for i, word in enumerate(words) if word != "-MD" and not ({word, words[i - 1]} & {"-MT", "-MF", "-o", "-c"})]
-    done = subprocess.run([*words, "-fsyntax-only", tmp_path / "dpop.cpp"], cwd=command["directory"], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([*words, "-fsyntax-only", tmp_path / f"{name}.cpp"], cwd=command["directory"], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, f"docs/add-a-method.md: its method does not compile\n{done.stderr}"

@@ -13,13 +13,17 @@ namespace attune::algorithm {
 
 core::Fields PairMethod::fields() {
   core::Fields fields;
-  fields.add("beta", beta_, "Strength of the pull towards the reference: larger stays closer.").positive();
+  fields
+      .add("beta", beta_,
+           uses_reference() ? "Strength of the pull towards the reference: larger stays closer."
+                            : "What log-probabilities are multiplied by: larger is satisfied with smaller gaps.")
+      .positive();
   declare(fields);
-  if (may_drop_reference()) {
+  if (uses_reference() && may_drop_reference()) {
     fields.add("reference_free", reference_free_,
                "Leave the reference out: its log-probabilities count as 0.");
   }
-  if (takes_divergence()) {
+  if (uses_reference() && takes_divergence()) {
     fields.add("f_divergence_type", divergence_, "Divergence from the reference whose optimum the loss has.")
         .one_of(divergence_names());
     fields.add("f_alpha_divergence_coef", divergence_alpha_, "α of the alpha divergence.");
@@ -50,7 +54,7 @@ void PairMethod::declare_label_smoothing(core::Fields& fields, double& value, co
 
 std::vector<Need> PairMethod::needs() const {
   std::vector<Need> needs = {{"logps", Source::kPolicy, Positions::kTokens, true}};
-  if (!reference_free_) needs.push_back({"logps", Source::kReference});
+  if (reads_reference()) needs.push_back({"logps", Source::kReference});
   if (use_weighting_) needs.push_back({"wpo_weight", Source::kPolicy});
   for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
   needs.push_back(metric_need("mean_logit"));
@@ -64,7 +68,7 @@ PairTerms::Side PairMethod::side(const at::Tensor& index, const at::Tensor& othe
   };
   PairTerms::Side side;
   side.logps = sums(batch.signal("logps"));
-  side.ref_logps = reference_free_ ? at::zeros_like(side.logps) : sums(batch.signal("ref_logps").detach());
+  side.ref_logps = reads_reference() ? sums(batch.signal("ref_logps").detach()) : at::zeros_like(side.logps);
   side.ratio = side.logps - side.ref_logps;
   side.score = divergence_score(divergence_, divergence_alpha_, side.ratio);
   side.tokens = lengths(batch.offsets).index_select(0, index);

@@ -77,8 +77,10 @@ class PairMethod : public Method {
   /// True where the paper's loss goes through PairTerms::delta(), so that an f-divergence may replace the
   /// log-ratio.
   virtual bool takes_divergence() const { return true; }
-  /// True where the loss still means something without a reference.
+  /// True where the loss still means something without a reference: it then has the option "reference_free".
   virtual bool may_drop_reference() const { return true; }
+  /// False for losses of the policy alone (SimPO): no reference is computed, ref_logps count as 0, and β is a scale.
+  virtual bool uses_reference() const { return true; }
   /// Declares "label_smoothing" with the meaning of this method.
   void declare_label_smoothing(core::Fields& fields, double& value, const std::string& help) const;
 
@@ -89,6 +91,7 @@ class PairMethod : public Method {
   PairTerms::Side side(const at::Tensor& index, const at::Tensor& other, const Batch& batch) const;
   at::Tensor pair_weights(const PairTerms& pairs, const Batch& batch) const;
   void add_pair_metrics(const PairTerms& pairs, const Batch& batch, Metrics& metrics) const;
+  bool reads_reference() const { return uses_reference() && !reference_free_; }
 
   bool reference_free_ = false, use_weighting_ = false;
   std::string divergence_ = "reverse_kl";
