@@ -60,7 +60,7 @@ record::Example example(std::vector<record::Candidate> candidates) {
   return made;
 }
 
-std::vector<GivenRule> rules(const std::string& yaml) {
+std::vector<GivenRule> rules_of(const std::string& yaml) {
   return make_rules(core::parse_yaml(yaml, "test.yaml"));
 }
 
@@ -72,7 +72,7 @@ const text::Tokenizer& tokenizer() {
 /// 2 · distinct(n=1) + 0.5 · count
 std::unique_ptr<Rater> rule_and_count() {
   std::vector<WeightedRater> sources;
-  sources.push_back({rule_rater(rules("{name: distinct, n: 1}"), nullptr), 2});
+  sources.push_back({rule_rater(rules_of("{name: distinct, n: 1}"), nullptr), 2});
   sources.push_back({std::make_unique<CountingRater>(), 0.5});
   return rater_of(std::move(sources));
 }
@@ -140,14 +140,14 @@ TEST(RuleRater, ReadsIdsWhereThereIsNoText) {
       example({candidate(nullptr, tokenizer().encode("It is done.", false)), candidate("no end", Ids{1})})};
   examples[0].prompt = nullptr;
   examples[0].prompt_ids = Ids{1};  // a special token, which is no text
-  const auto ends = rule_rater(rules("ends_properly"), &tokenizer());
+  const auto ends = rule_rater(rules_of("ends_properly"), &tokenizer());
   ends->rate(examples);
   EXPECT_THAT(examples[0].candidates[0].reward, Optional(1.0));
   EXPECT_THAT(examples[0].candidates[1].reward, Optional(0.0));  // the text, which stands beside its ids
   EXPECT_THAT(examples[0].candidates[0].scores, ElementsAre(Pair("ends_properly", 1)));
-  EXPECT_EQ(examples[0].candidates[0].completion, nullptr);
+  EXPECT_TRUE(examples[0].candidates[0].completion.is_null());
 
-  const auto blind = rule_rater(rules("ends_properly"), nullptr);
+  const auto blind = rule_rater(rules_of("ends_properly"), nullptr);
   examples[0].prompt = "Say it.";
   blind->rate(examples);
   EXPECT_THAT(blind->unusable(),
@@ -160,13 +160,14 @@ TEST(RuleRater, ListsOfRulesAreAdded) {
   std::vector<record::Example> examples = {example({candidate("a b a c d.")})};
   const auto remarks =
       rule_rater(
-          rules("[{name: ends_properly, weight: 2}, {name: length, min: 1, unit: characters, weight: -0.5}]"),
+          rules_of(
+              "[{name: ends_properly, weight: 2}, {name: length, min: 1, unit: characters, weight: -0.5}]"),
           nullptr)
           ->rate(examples);
   EXPECT_THAT(examples[0].candidates[0].reward, Optional(2 * 1 - 0.5 * 1));
   EXPECT_THAT(remarks[0].metrics, UnorderedElementsAre(Pair("ends_properly", 1), Pair("length", 1),
                                                        Pair("length/characters", 10)));
-  const auto negative = rule_rater(rules("{name: ends_properly, weight: -3}"), nullptr);
+  const auto negative = rule_rater(rules_of("{name: ends_properly, weight: -3}"), nullptr);
   negative->rate(examples);
   EXPECT_THAT(examples[0].candidates[0].reward, Optional(-3.0));
   EXPECT_EQ(examples[0].candidates[0].scores.at("ends_properly"), 1);
@@ -175,12 +176,12 @@ TEST(RuleRater, ListsOfRulesAreAdded) {
 TEST(RuleRater, HandsTheRuleWhatTheRecordSays) {
   std::vector<record::Example> examples = {example({candidate("so 41"), candidate("so 42")})};
   examples[0].reference_answer = "42";
-  rule_rater(rules("math_answer"), nullptr)->rate(examples);
+  rule_rater(rules_of("math_answer"), nullptr)->rate(examples);
   EXPECT_THAT(examples[0].candidates[0].reward, Optional(0.0));
   EXPECT_THAT(examples[0].candidates[1].reward, Optional(1.0));
   examples[0].candidates[0].finish_reason = "stop";
   examples[0].candidates[1].finish_reason = "length";
-  rule_rater(rules("finished"), nullptr)->rate(examples);
+  rule_rater(rules_of("finished"), nullptr)->rate(examples);
   EXPECT_THAT(examples[0].candidates[0].reward, Optional(1.0));
   EXPECT_THAT(examples[0].candidates[1].reward, Optional(0.0));
 }
@@ -191,7 +192,7 @@ TEST(RateFunction, RatesWhatRolloutsHandOver) {
   const auto rated =
       rate({example({candidate("a", Ids{3, 4}), candidate("b")}), example({candidate("c", Ids{6})})});
   ASSERT_EQ(rated.size(), 2U);
-  EXPECT_EQ(rated[0].candidates[1].completion, "b");
+  EXPECT_EQ(rated[0].candidates[1].completion, core::Json("b"));
   EXPECT_THAT(rated[0].candidates[0].reward, Optional(2.0));
   EXPECT_EQ(rated[0].candidates[1].reward, std::nullopt);
   EXPECT_THAT(rated[1].candidates[0].reward, Optional(1.0));
