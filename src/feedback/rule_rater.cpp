@@ -13,24 +13,28 @@ namespace {
 
 using Ids = std::optional<std::vector<std::int32_t>>;
 
-/// The text as it is given, else that of the ids; no prompt at all is an empty one.
-core::Result<core::Json> readable(const core::Json& given, const Ids& ids, const text::Tokenizer* tokenizer) {
-  if (!given.is_null()) return given;
-  if (!ids) return core::Json("");
-  if (tokenizer == nullptr)
-    return core::ItemError{"holds only ids, and there is no tokenizer to read them", ""};
-  return core::Json(tokenizer->decode(*ids, true));
+/// Sets `text` to what is given, else to the text of the ids; no prompt at all is an empty one. False where
+/// ids are all there is and nothing reads them.
+bool read_text(const core::Json& given, const Ids& ids, const text::Tokenizer* tokenizer, core::Json& text) {
+  if (given.is_null() && ids && tokenizer == nullptr) return false;
+  if (!given.is_null())
+    text = given;
+  else
+    text = ids ? tokenizer->decode(*ids, true) : std::string();
+  return true;
 }
 
 core::Result<RuleInput> rule_input(const record::Example& example, const record::Candidate& candidate,
                                    const text::Tokenizer* tokenizer) {
-  auto prompt = readable(example.prompt, example.prompt_ids, tokenizer);
-  if (!prompt.ok()) return prompt.error();
-  auto completion = readable(candidate.completion, candidate.completion_ids, tokenizer);
-  if (!completion.ok()) return completion.error();
-  return RuleInput{
-      example.id,   std::move(prompt.value()), std::move(completion.value()), example.reference_answer,
-      example.meta, candidate.finish_reason};
+  RuleInput input;
+  if (!read_text(example.prompt, example.prompt_ids, tokenizer, input.prompt) ||
+      !read_text(candidate.completion, candidate.completion_ids, tokenizer, input.completion))
+    return core::ItemError{"holds only ids, and there is no tokenizer to read them", ""};
+  input.id = example.id;
+  input.reference_answer = example.reference_answer;
+  input.meta = example.meta;
+  input.finish_reason = candidate.finish_reason;
+  return input;
 }
 
 }  // namespace
