@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/error.h"
 #include "core/config/fields.h"
+#include "core/error.h"
 #include "core/json.h"
 
 namespace attune::feedback {
@@ -47,8 +47,15 @@ class Rule {
 /// Generated list: file name → factory.
 const std::vector<std::pair<std::string_view, std::unique_ptr<Rule> (*)()>>& rule_entries();
 
-/// The rule named by a setting: a name, a map {name, options…}, or a list of those with `weight`, whose
-/// rewards are added (weights default to 1). @throws Error{kRequest}
-std::unique_ptr<Rule> make_rule(const core::Value& settings, const std::string& key = "rule");
+/// A rule as a setting gives it.
+struct GivenRule {
+  std::string name;  ///< numbered where it occurs again: contains, contains_2
+  std::unique_ptr<Rule> rule;
+  double weight = 1;  ///< factor of its reward where several are added
+};
+
+/// The rules of a setting: a name, a map {name, options…, weight}, or a list of those. At least one.
+/// @throws Error{kRequest}
+std::vector<GivenRule> make_rules(const core::Value& settings, const std::string& key = "rule");
 
 }  // namespace attune::feedback

@@ -22,6 +22,10 @@ for line in sys.stdin:
     print(json.dumps({"id": r["id"], "reward": len(r["completion"]), "metrics": {"double": 2 * len(r["completion"])}}), flush=True)
 )";
 
+std::unique_ptr<Rule> rule_of(const std::string& yaml) {
+  return std::move(make_rules(core::parse_yaml(yaml, "test.yaml")).at(0).rule);
+}
+
 RuleInput input_of(const std::string& id, Json prompt, Json completion, const std::string& reference = "") {
   RuleInput input;
   input.id = id;
@@ -45,8 +49,7 @@ class CommandRuleTest : public testing::Test {
     return path;
   }
   std::unique_ptr<Rule> command(const std::string& body, const std::string& more = "") {
-    return make_rule(
-        core::parse_yaml("{name: command, argv: [python3, " + script(body) + "]" + more + "}", "test.yaml"));
+    return rule_of("{name: command, argv: [python3, " + script(body) + "]" + more + "}");
   }
   static std::vector<RuleInput> inputs(std::size_t count) {
     std::vector<RuleInput> result;
@@ -152,7 +155,7 @@ TEST_F(CommandRuleTest, TimeoutStopsTheProgram) {
 }
 
 TEST(CommandRule, CannotBeStarted) {
-  const auto rule = make_rule(core::parse_yaml("{name: command, argv: [/no/such/program]}", "test.yaml"));
+  const auto rule = rule_of("{name: command, argv: [/no/such/program]}");
   const std::vector<RuleInput> one = {input_of("a", "p", "c")};
   try {
     rule->score(one);
@@ -161,7 +164,7 @@ TEST(CommandRule, CannotBeStarted) {
     EXPECT_EQ(error.exit_code(), 2);
     EXPECT_THAT(error.what(), testing::HasSubstr("/no/such/program"));
   }
-  EXPECT_THROW(make_rule(core::parse_yaml("command", "test.yaml")), core::Error);
+  EXPECT_THROW(rule_of("command"), core::Error);
 }
 
 }  // namespace

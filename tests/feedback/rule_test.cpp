@@ -14,7 +14,10 @@ namespace {
 
 using core::Json;
 
-std::unique_ptr<Rule> rule(const std::string& yaml) { return make_rule(core::parse_yaml(yaml, "test.yaml")); }
+std::vector<GivenRule> rules(const std::string& yaml) {
+  return make_rules(core::parse_yaml(yaml, "test.yaml"));
+}
+std::unique_ptr<Rule> rule(const std::string& yaml) { return std::move(rules(yaml).at(0).rule); }
 
 RuleScore judged(const std::string& yaml, const std::string& completion, const std::string& reference = "") {
   RuleInput input;
@@ -48,21 +51,22 @@ TEST(TextRule, WordsAndSentences) {
   EXPECT_EQ(text_of(Json("bad \xff byte")), "bad \uFFFD byte");
 }
 
-TEST(MakeRule, NamesListsAndWeights) {
+TEST(MakeRules, NamesListsAndWeights) {
   EXPECT_EQ(reward("ends_properly", "Done."), 1);
-  // 2 * 1 + 0.5 * (4 of 5 different words) = 2.4
-  const RuleScore sum =
-      judged("[{name: ends_properly, weight: 2}, {name: distinct, n: 1, weight: 0.5}]", "a b a c d.");
-  EXPECT_DOUBLE_EQ(sum.reward, 2.4);
-  EXPECT_DOUBLE_EQ(sum.metrics.at("ends_properly"), 1);
-  EXPECT_DOUBLE_EQ(sum.metrics.at("distinct"), 0.8);
-  EXPECT_DOUBLE_EQ(reward("{name: ends_properly, weight: -3}", "Done."), -3);
-  const RuleScore twice = judged("[{name: contains, texts: a}, {name: contains, texts: z}]", "abc");
-  EXPECT_DOUBLE_EQ(twice.metrics.at("contains"), 1);
-  EXPECT_DOUBLE_EQ(twice.metrics.at("contains_2"), 0);
+  const auto named = [](const std::string& yaml) {
+    std::vector<std::pair<std::string, double>> names;
+    for (const GivenRule& given : rules(yaml)) names.emplace_back(given.name, given.weight);
+    return names;
+  };
+  using testing::ElementsAre, testing::Pair;
+  EXPECT_THAT(named("{name: ends_properly, weight: -3}"), ElementsAre(Pair("ends_properly", -3)));
+  EXPECT_THAT(
+      named(
+          "[{name: accuracy, weight: 2}, distinct, {name: contains, texts: a}, {name: contains, texts: z}]"),
+      ElementsAre(Pair("math_answer", 2), Pair("distinct", 1), Pair("contains", 1), Pair("contains_2", 1)));
 }
 
-TEST(MakeRule, RefusesWithPlaceAndNearestName) {
+TEST(MakeRules, RefusesWithPlaceAndNearestName) {
   expect_refused("ends_proprely", "ends_properly");
   expect_refused("{name: length, minn: 3}", "min");
   expect_refused("{name: length}", "min, max or target");

@@ -1,9 +1,9 @@
-// The loop on steps that are sampled: a source that draws completions of the policy as it is, has them rated by a rule,
-// and is learned from three times in two parts. The loop knows nothing of sampling.
+// The loop on steps that are sampled: a source that draws completions of the policy as it is, has them rated
+// by a rule, and is learned from three times in two parts. The loop knows nothing of sampling.
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include "feedback/rule.h"
+#include "feedback/rule_rater.h"
 #include "generation/generator.h"
 #include "tests/training/run_fixture.h"
 #include "training/trainer.h"
@@ -19,7 +19,10 @@ class Rollouts final : public StepSource {
   Rollouts(const model::Model& policy, std::vector<std::vector<std::int32_t>> prompts)
       : policy_(policy),
         prompts_(std::move(prompts)),
-        rule_(feedback::make_rule(core::parse_yaml("{name: contains, texts: ['1', '2'], mode: fraction}", "test"))) {}
+        rater_(feedback::rule_rater(feedback::make_rules(core::parse_yaml(
+                                        "{name: contains, texts: ['1', '2'], mode: fraction}", "test")),
+                                    nullptr)),
+        rate_(feedback::rate_function(*rater_)) {}
 
   Step next(std::uint64_t update) override {
     std::vector<generation::Prompt> prompts;
@@ -31,8 +34,10 @@ class Rollouts final : public StepSource {
     const auto samples = generator.generate(prompts, options, 17, static_cast<std::uint64_t>(step_));
     Step step;
     step.number = update;
+    const auto rated = rate_(examples_of(samples));
     for (std::size_t p = 0; p < prompts.size(); ++p)
-      for (const auto& sample : samples[p]) add(step, prompts_[p], sample, static_cast<std::int64_t>(p));
+      for (std::size_t s = 0; s < samples[p].size(); ++s)
+        add(step, prompts_[p], samples[p][s], rated[p].candidates[s], static_cast<std::int64_t>(p));
     ++step_;
     drawn_.push_back(samples.front().front().ids);
     return step;
@@ -45,13 +50,24 @@ class Rollouts final : public StepSource {
   const std::vector<std::vector<std::int32_t>>& drawn() const { return drawn_; }
 
  private:
-  void add(Step& step, const std::vector<std::int32_t>& prompt, const generation::Sample& sample, std::int64_t group) {
-    feedback::RuleInput input;
-    input.completion = fmt::format("{}", fmt::join(sample.ids, " "));
-    record::Candidate candidate;
+  /// What the rater reads: a prompt each, whose completions are the ids as words.
+  static std::vector<record::Example> examples_of(
+      const std::vector<std::vector<generation::Sample>>& samples) {
+    std::vector<record::Example> examples(samples.size());
+    for (std::size_t p = 0; p < samples.size(); ++p) {
+      for (const generation::Sample& sample : samples[p]) {
+        record::Candidate& candidate = examples[p].candidates.emplace_back();
+        candidate.completion = fmt::format("{}", fmt::join(sample.ids, " "));
+        candidate.finish_reason = sample.finish_reason;
+      }
+    }
+    return examples;
+  }
+
+  void add(Step& step, const std::vector<std::int32_t>& prompt, const generation::Sample& sample,
+           const record::Candidate& rated, std::int64_t group) {
+    record::Candidate candidate = record::feedback_of(rated);
     candidate.group = group;
-    candidate.reward = rule_->score({&input, 1}).front().reward;
-    candidate.finish_reason = sample.finish_reason;
     step.items.push_back(generation::text_item(prompt, sample.ids, group));
     step.candidates.push_back(candidate);
     step.known["old_logps"].push_back(sample.logps);
@@ -61,7 +77,8 @@ class Rollouts final : public StepSource {
 
   const model::Model& policy_;
   std::vector<std::vector<std::int32_t>> prompts_;
-  std::unique_ptr<feedback::Rule> rule_;
+  std::unique_ptr<feedback::Rater> rater_;
+  generation::Rate rate_;
   std::int64_t step_ = 0;
   std::vector<std::vector<std::int32_t>> drawn_;
 };
@@ -88,8 +105,8 @@ class RolloutLoop : public ::testing::Test {
     data::DataOptions options;
     options.path = records_;
     terms.push_back({"grpo", algorithm::make_method(core::parse_yaml("{name: grpo, beta: 0.05}", "test")), 1,
-                     data::Dataset::open(options, {}, data::RowUse::anything(), place_.file("cache")), std::move(steps),
-                     std::nullopt});
+                     data::Dataset::open(options, {}, data::RowUse::anything(), place_.file("cache")),
+                     std::move(steps), std::nullopt});
     const model::Model start = model::Model::load({.path = place_.file("model")});
     TrainerOptions settings;
     settings.training.epochs = 1;
@@ -127,19 +144,23 @@ TEST_F(RolloutLoop, EveryStepIsLearnedFromInPartsAndKilledRunsGoOn) {
   for (const auto& entry : core::fs::directory_iterator(place_.file("whole/checkpoints")))
     checkpoints.push_back(entry.path().filename());
   std::ranges::sort(checkpoints);
-  EXPECT_EQ(checkpoints, (std::vector<std::string>{"step-000006", "step-000012", "step-000018", "step-000024"}));
+  EXPECT_EQ(checkpoints,
+            (std::vector<std::string>{"step-000006", "step-000012", "step-000018", "step-000024"}));
 
   EXPECT_THROW(train("parts", 9), Killed);   // within the second step
   EXPECT_THROW(train("parts", 13), Killed);  // at the beginning of the third
   const Outcome rest = train("parts");
   EXPECT_EQ(rest.updates, kUpdates);
   EXPECT_EQ(rest.drawn.back(), whole.drawn.back());
-  EXPECT_EQ(fixture::comparable_metrics(place_.file("whole")), fixture::comparable_metrics(place_.file("parts")));
-  EXPECT_EQ(fixture::bytes_below(place_.file("whole-model")), fixture::bytes_below(place_.file("parts-model")));
+  EXPECT_EQ(fixture::comparable_metrics(place_.file("whole")),
+            fixture::comparable_metrics(place_.file("parts")));
+  EXPECT_EQ(fixture::bytes_below(place_.file("whole-model")),
+            fixture::bytes_below(place_.file("parts-model")));
 }
 
 TEST_F(RolloutLoop, TheRatioLeavesOneAfterTheFirstUpdateOnly) {
-  // The old policy's log-probabilities are the sampler's: at a step's first update the ratio is 1 and nothing is clipped.
+  // The old policy's log-probabilities are the sampler's: at a step's first update the ratio is 1 and nothing
+  // is clipped.
   train("ratios");
   std::size_t begin = 0;
   const std::string all = fixture::comparable_metrics(place_.file("ratios"));

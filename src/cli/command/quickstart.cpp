@@ -11,6 +11,7 @@
 #include "core/files/text_input.h"
 #include "core/progress.h"
 #include "core/system.h"
+#include "feedback/rule_rater.h"
 
 namespace attune::cli {
 namespace {
@@ -78,7 +79,9 @@ class Quickstart : public Command {
     model_folder_ = asset_path("tinystories-656k");
     openings_ = asset_path("quickstart/openings.jsonl");
     const std::string rules = asset_path("quickstart/feedback.yaml");
-    feedback_ = feedback::make_rule(core::parse_yaml(core::read_file(rules), rules), "feedback");
+    feedback_ = feedback::rule_rater(
+        feedback::make_rules(core::parse_yaml(core::read_file(rules), rules), "feedback"),
+        nullptr);  // of texts
     model_.emplace(model::Model::load({.path = model_folder_}));
     tokenizer_.emplace(text::Tokenizer::load(model_folder_));
     held_out_ = write("writing held-out stories", read_openings(openings_, "held_out"), 1);
@@ -229,7 +232,7 @@ class Quickstart : public Command {
   core::Stopwatch watch_;
   core::Json seconds_ = core::Json::object();
   std::string model_folder_, openings_;
-  std::unique_ptr<feedback::Rule> feedback_;
+  std::unique_ptr<feedback::Rater> feedback_;
   std::optional<model::Model> model_, model_after_;
   std::optional<text::Tokenizer> tokenizer_;
   Written held_out_, ordinary_;

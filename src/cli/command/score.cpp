@@ -2,6 +2,7 @@
 // §3).
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "cli/command.h"
 #include "cli/compute_options.h"
@@ -9,10 +10,10 @@
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/system.h"
-#include "data/rows/example_reader.h"
 #include "data/dataset.h"
-#include "feedback/reward_model.h"
-#include "feedback/rule.h"
+#include "data/rows/example_reader.h"
+#include "feedback/reward_model_rater.h"
+#include "feedback/rule_rater.h"
 #include "generation/scorer.h"
 #include "model/model.h"
 
@@ -26,10 +27,11 @@ constexpr std::int64_t kTokensAtOnce = 1 << 16;
 
 /// A candidate: its context (prompt) and the tokens to be scored.
 struct ScoredText {
-  std::size_t row = 0;        ///< among the rows of the chunk
+  std::size_t row = 0;        ///< among the records of the chunk
   std::size_t candidate = 0;  ///< in its record
   std::int64_t record = 0;    ///< for sharing: candidates of one record stand together
   std::vector<std::int32_t> context, ids;
+  std::map<std::string, double> metrics;  ///< of the rater
 };
 
 /// The last token of a sequence is only ever a target, so it is left out of the stream; a sequence may
@@ -52,8 +54,9 @@ std::vector<std::vector<double>> token_logps(const model::Model& model, const st
     owners.push_back(i);
   }
   std::vector<std::vector<double>> logps(texts.size());
-  const generation::Scorer scorer(model, model::Weights::kPolicy,
-                                  {.token_budget = budget, .before_each = [] { core::stop_if_interrupted(); }});
+  const generation::Scorer scorer(model, model::Weights::kPolicy, {.token_budget = budget, .before_each = [] {
+                                                                     core::stop_if_interrupted();
+                                                                   }});
   auto lists = scorer.logps(items);
   for (std::size_t i = 0; i < owners.size(); ++i) logps[owners[i]] = std::move(lists[i]);
   return logps;
@@ -112,20 +115,17 @@ class Score : public Command {
     if (!data_options_.given()) core::fail_request("score needs data=FILE");
     if (!rule_settings_.is_null() && !reward_options_.path.empty())
       core::fail_request("give rule= or reward_model=: a candidate has one reward");
-    if (!rule_settings_.is_null()) rule_ = feedback::make_rule(rule_settings_);
+    std::vector<feedback::GivenRule> rules;
+    if (!rule_settings_.is_null()) rules = feedback::make_rules(rule_settings_);
     compute_.apply();
     load(request.settings);
+    load_rater(std::move(rules));
     write_result_lines(output_, out, [&](const core::Sink& sink) { write_scores(sink); });
     if (!output_.empty()) fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "score"), output_);
     return 0;
   }
 
  private:
-  struct Row {
-    record::Example example;
-    std::vector<std::int32_t> prompt;
-  };
-
   void load(const core::Value& settings) {
     model_.emplace(model::Model::load(model_options_));
     need_head(*model_, model_options_.path);
@@ -137,12 +137,20 @@ class Score : public Command {
       codec_.vocab_size = std::min(codec_.vocab_size, reference_->config().vocab_size);
       codec_.max_positions = std::min(codec_.max_positions, reference_->config().max_positions);
     }
-    if (!reward_options_.path.empty()) reward_model_.emplace(reward_options_, codec_);
     length_limit_ = data::length_limit_text(data_options_, codec_);
     if (codec_.max_positions > 0) ++codec_.max_positions;  // see pack_item
     // Texts are scored as they stand, unless an end is asked for.
     const core::Value* data = settings.find("data");
     if (data == nullptr || data->find("append_eos") == nullptr) data_options_.append_eos = false;
+  }
+
+  void load_rater(std::vector<feedback::GivenRule> rules) {
+    if (!rules.empty()) {
+      rater_ = feedback::rule_rater(std::move(rules), codec_.tokenizer ? &*codec_.tokenizer : nullptr);
+    } else if (!reward_options_.path.empty()) {
+      rater_ = std::make_unique<feedback::RewardModelRater>(
+          "reward_model", feedback::RewardModel(reward_options_, codec_), data_options_, budget_);
+    }
   }
 
   static void need_head(const model::Model& model, const std::string& path) {
@@ -186,19 +194,11 @@ class Score : public Command {
       ++left_out_[tokenized.error().reason];
       return 0;
     }
-    if (reward_model_) {
-      auto judged = reward_model_->read(example, data_options_, record);
-      if (!judged.ok()) {
-        ++left_out_["for the reward model: " + judged.error().reason];
-        return 0;
-      }
-      std::move(judged.value().begin(), judged.value().end(), std::back_inserter(judged_));
-    }
     std::int64_t tokens = 0;
     bool cut = false;
     for (std::size_t c = 0; c < tokenized.value().completions.size(); ++c) {
       const auto& completion = tokenized.value().completions[c];
-      ScoredText text{rows_.size(), c, record, tokenized.value().prompt, {}};
+      ScoredText text{examples_.size(), c, record, tokenized.value().prompt, {}, {}};
       const auto tail = completion.ids.begin() + completion.prompt_tail;
       text.context.insert(text.context.end(), completion.ids.begin(), tail);
       text.ids.assign(tail, completion.ids.end());
@@ -206,57 +206,49 @@ class Score : public Command {
       tokens += static_cast<std::int64_t>(text.context.size() + text.ids.size());
       texts_.push_back(std::move(text));
     }
-    cut_ += cut ? 1 : 0;
-    rows_.push_back({std::move(example), std::move(tokenized.value().prompt)});
+    if (cut) cut_rows_.insert(examples_.size());
+    examples_.push_back(std::move(example));
     return tokens;
+  }
+
+  /// Fills the rewards in. Records with a candidate that cannot be rated are left out, and counted once.
+  void rate_chunk() {
+    std::vector<feedback::Remark> remarks = rater_->rate(examples_);
+    ATTUNE_ASSERT(remarks.size() == texts_.size());
+    std::set<std::size_t> unrated;
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      texts_[i].metrics = std::move(remarks[i].metrics);
+      if (remarks[i].unusable.empty() || !unrated.insert(texts_[i].row).second) continue;
+      ++left_out_[fmt::format("for the {}: {}", rule_settings_.is_null() ? "reward model" : "rule",
+                              remarks[i].unusable)];
+    }
+    std::erase_if(texts_, [&](const ScoredText& text) { return unrated.contains(text.row); });
+    std::erase_if(cut_rows_, [&](std::size_t row) { return unrated.contains(row); });
   }
 
   void write_chunk(const core::Sink& sink) {
     if (texts_.empty()) return;
+    if (rater_) rate_chunk();
     const auto logps = token_logps(*model_, texts_, budget_);
     const auto reference = reference_ ? token_logps(*reference_, texts_, budget_) : logps;
-    const auto ruled = rule_ ? rule_->score(rule_inputs()) : std::vector<feedback::RuleScore>();
-    const auto rewards = reward_model_ ? reward_model_->score(judged_, budget_) : std::vector<double>();
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       const ScoredText& text = texts_[i];
+      const record::Example& example = examples_[text.row];
       const double sum = std::accumulate(logps[i].begin(), logps[i].end(), 0.0);
-      Json line = {{"id", rows_[text.row].example.id}, {"candidate", text.candidate}, {"ids", text.ids}};
+      Json line = {{"id", example.id}, {"candidate", text.candidate}, {"ids", text.ids}};
       line["logps"] = with_null_first(logps[i], text.ids.size());
       line["sum"] = sum;
       line["mean"] = logps[i].empty() ? Json() : Json(sum / static_cast<double>(logps[i].size()));
       if (reference_) line["ref_logps"] = with_null_first(reference[i], text.ids.size());
-      if (rule_) {
-        line["reward"] = ruled[i].reward;
-        if (!ruled[i].metrics.empty()) line["metrics"] = ruled[i].metrics;
-      }
-      if (reward_model_) line["reward"] = rewards[i];
+      if (rater_) line["reward"] = example.candidates[text.candidate].reward.value();
+      if (!text.metrics.empty()) line["metrics"] = text.metrics;
       sink(core::to_line(line) + "\n");
       ++written_;
     }
+    cut_ += static_cast<std::int64_t>(cut_rows_.size());
     texts_.clear();
-    judged_.clear();
-    rows_.clear();
-  }
-
-  std::string decoded(std::span<const std::int32_t> ids) const {
-    return codec_.tokenizer ? codec_.tokenizer->decode(ids, true) : "";
-  }
-
-  std::vector<feedback::RuleInput> rule_inputs() const {
-    std::vector<feedback::RuleInput> inputs;
-    for (const ScoredText& text : texts_) {
-      const Row& row = rows_[text.row];
-      const record::Candidate& candidate = row.example.candidates[text.candidate];
-      feedback::RuleInput input;
-      input.id = row.example.id;
-      input.prompt = row.example.prompt.is_null() ? Json(decoded(row.prompt)) : row.example.prompt;
-      input.completion = candidate.completion.is_null() ? Json(decoded(text.ids)) : candidate.completion;
-      input.reference_answer = row.example.reference_answer;
-      input.meta = row.example.meta;
-      input.finish_reason = candidate.finish_reason;
-      inputs.push_back(std::move(input));
-    }
-    return inputs;
+    examples_.clear();
+    cut_rows_.clear();
   }
 
   model::ModelOptions model_options_, reference_options_, reward_options_;
@@ -267,13 +259,12 @@ class Score : public Command {
   std::int64_t budget_ = 4096;
 
   std::optional<model::Model> model_, reference_;
-  std::optional<feedback::RewardModel> reward_model_;
-  std::unique_ptr<feedback::Rule> rule_;
   data::TextCodec codec_;
-  std::string length_limit_;  ///< what rows are cut to, in words
-  std::vector<Row> rows_;
-  std::vector<ScoredText> texts_;
-  std::vector<feedback::RewardText> judged_;  ///< as texts_, for the reward model
+  std::unique_ptr<feedback::Rater> rater_;
+  std::string length_limit_;               ///< what rows are cut to, in words
+  std::vector<record::Example> examples_;  ///< of the chunk
+  std::vector<ScoredText> texts_;          ///< every candidate of them
+  std::set<std::size_t> cut_rows_;         ///< which of them were cut to the length limit
   std::map<std::string, std::int64_t> left_out_;
   std::int64_t written_ = 0, cut_ = 0;
 };

@@ -52,16 +52,22 @@ Stories write_stories(const model::Model& model, const text::Tokenizer& tokenize
   return stories;
 }
 
-void judge_stories(const std::vector<Opening>& openings, Stories& stories, feedback::Rule& feedback) {
-  std::vector<feedback::RuleInput> inputs;
-  for (std::size_t p = 0; p < stories.size(); ++p)
-    for (const Story& story : stories[p])
-      inputs.push_back(
-          {openings[p].id, openings[p].text, story.sample.text, "", {}, story.sample.finish_reason});
-  const auto scores = feedback.score(inputs);
-  std::size_t next = 0;
-  for (auto& group : stories)
-    for (Story& story : group) story.reward = scores[next++].reward;
+void judge_stories(const std::vector<Opening>& openings, Stories& stories, feedback::Rater& feedback) {
+  std::vector<record::Example> examples(stories.size());
+  for (std::size_t p = 0; p < stories.size(); ++p) {
+    examples[p].id = openings[p].id;
+    examples[p].prompt = openings[p].text;
+    for (const Story& story : stories[p]) {
+      record::Candidate& candidate = examples[p].candidates.emplace_back();
+      candidate.completion = story.sample.text;
+      candidate.finish_reason = story.sample.finish_reason;
+    }
+  }
+  feedback.rate(examples);
+  for (std::size_t p = 0; p < stories.size(); ++p) {
+    for (std::size_t s = 0; s < stories[p].size(); ++s)
+      stories[p][s].reward = examples[p].candidates[s].reward.value();
+  }
 }
 
 std::vector<core::Json> preference_records(const std::vector<Opening>& openings, const Stories& stories,

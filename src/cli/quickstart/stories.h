@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/json.h"
-#include "feedback/rule.h"
+#include "feedback/rater.h"
 #include "generation/generator.h"
 #include "model/model.h"
 
@@ -41,7 +41,7 @@ Stories write_stories(const model::Model& model, const text::Tokenizer& tokenize
                       const std::vector<Opening>& openings, const Writing& writing,
                       const std::function<void(std::int64_t tokens)>& on_progress);
 /// Lets the feedback judge; sets Story::reward.
-void judge_stories(const std::vector<Opening>& openings, Stories& stories, feedback::Rule& feedback);
+void judge_stories(const std::vector<Opening>& openings, Stories& stories, feedback::Rater& feedback);
 
 /// Native records with the rewards, one per opening; openings whose best and worst story differ by less than
 /// `least_gap` are left out (feedback that small is noise).
