@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "algorithm/base/pair_method.h"
 #include "tests/algorithm/steps.h"
 
 namespace attune::algorithm::testing {
@@ -64,6 +65,33 @@ TEST(WorkedExamples, ReferenceFreeDpo) {
   // u = 0.1 (−1.0 + 2.0) = 0.1
   EXPECT_NEAR(coefficients_of(*method("{name: dpo, reference_free: true}"), batch).loss,
               std::log1p(std::exp(-0.1)), kClose);
+}
+
+/// A loss on pairs that is one of the policy alone.
+class PolicyAlone final : public PairMethod {
+ public:
+  MethodInfo info() const override {
+    MethodInfo info;
+    info.name = "policy_alone";
+    return info;
+  }
+
+ protected:
+  bool uses_reference() const override { return false; }
+  at::Tensor pair_loss(const PairTerms& pairs, const Batch& /*batch*/) const override {
+    return -at::log_sigmoid(beta_ * pairs.delta());
+  }
+};
+
+TEST(WorkedExamples, AMethodOfThePolicyAloneReadsNoReference) {
+  PolicyAlone method;
+  for (const Need& need : method.needs()) EXPECT_EQ(need.source, Source::kPolicy) << need.key();
+  for (const char* option : {"reference_free", "f_divergence_type"}) EXPECT_EQ(method.fields().find(option), nullptr);
+  // u = 0.1 (−1.0 + 2.0) = 0.1, whatever a reference says
+  const Batch batch = one_pair({-0.4, -0.6}, {-9.0, -9.0}, {-2.0}, {-1.0});
+  const Coefficients found = coefficients_of(method, batch);
+  EXPECT_NEAR(found.loss, std::log1p(std::exp(-0.1)), kClose);
+  EXPECT_NEAR(found.metrics.at("rewards/margins").value(), 0.1, kClose);
 }
 
 TEST(WorkedExamples, Sft) {
