@@ -64,6 +64,16 @@ attune_folder(algorithm TORCH LINK attune_core attune_record attune_statistics)
 attune_folder(generation TORCH LINK attune_core attune_record attune_text attune_data attune_model)
 attune_folder(feedback TORCH LINK attune_core attune_record attune_statistics attune_net attune_text attune_data attune_model attune_generation)
 attune_folder(training TORCH LINK attune_report attune_algorithm attune_feedback)
+# Training in several processes: the code is in libtorch, but its headers ask for Gloo's, which the torch package lacks.
+find_path(GLOO_INCLUDE_DIR gloo/context.h)
+set(group_definitions "")
+if(GLOO_INCLUDE_DIR)
+  set(group_definitions USE_C10D_GLOO)
+else()
+  message(STATUS "Gloo's headers were not found (Debian: libgloo-dev): training runs in one process only")
+endif()
+set_source_files_properties(src/training/group.cpp PROPERTIES
+  COMPILE_DEFINITIONS "${group_definitions}" SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON)
 attune_folder(cli TORCH LINK attune_training)
 target_compile_definitions(attune_cli PRIVATE ATTUNE_BUILT_ASSETS="${CMAKE_SOURCE_DIR}/assets")
 

@@ -25,8 +25,11 @@ void report_quietly(const std::string& folder, const report::ReportExtras& extra
 training::RunResult train_with_progress(const training::TrainRecipe& recipe, const Output& out,
                                         const report::ReportExtras& extras) {
   const core::InterruptGuard guard;
+  const auto group = training::Group::from_environment();
   std::optional<core::Progress> progress;
   training::Observer observer;
+  observer.interrupted = [] { return core::interrupt_requested(); };
+  if (!group.leads()) return training::run_training(recipe, observer, group);
   observer.on_message = [&](const std::string& line) {
     progress ? progress->message(line) : fmt::print(stderr, "{}\n", line);
   };
@@ -37,7 +40,6 @@ training::RunResult train_with_progress(const training::TrainRecipe& recipe, con
     if (!progress) progress.emplace("training", total, "update");
     progress->update(update, text);
   };
-  observer.interrupted = [] { return core::interrupt_requested(); };
   observer.on_result = [&](const std::string& folder) {
     if (progress) progress->finish();
     report::ReportExtras all = extras;
@@ -45,7 +47,7 @@ training::RunResult train_with_progress(const training::TrainRecipe& recipe, con
     report::write_report(folder, std::move(all));
   };
   try {
-    return training::run_training(recipe, observer);
+    return training::run_training(recipe, observer, group);
   } catch (const core::Error&) {
     progress.reset();
     report_quietly(recipe.output, extras);

@@ -12,6 +12,7 @@
 #include "core/system.h"
 #include "training/run/checkpoint.h"
 #include "training/optimizer/gradient_norms.h"
+#include "training/optimizer/gradient_sum.h"
 #include "training/optimizer/parameter_groups.h"
 #include "training/step/phase.h"
 
@@ -78,12 +79,12 @@ Trainer::Trainer(model::Model& model, FrozenModels frozen, std::vector<MethodTer
       options_(std::move(options)),
       folder_(folder),
       observer_(std::move(observer)),
-      engine_(model, std::move(frozen), options_.engine),
+      engine_(model, std::move(frozen), options_.engine, options_.group),
       optimizer_(optimized(model, options_.training, options_.learning_rate),
                  {options_.training.adam_beta1, options_.training.adam_beta2, options_.training.adam_epsilon,
                   options_.training.max_grad_norm}),
       hooks_(std::move(hooks)),
-      profile_(folder.path() + "/profile", options_.training.profile),
+      profile_(folder.path() + "/profile", folder.writes() ? options_.training.profile : 0),
       judge_(options_.metric, options_.training.early_stopping_patience) {
   total_ = attune::training::total_updates(terms_, options_.training);
   schedule_ =
@@ -107,6 +108,7 @@ Trainer::Update Trainer::update_once() {
     computed_tokens_ += part->result.computed_tokens;
   }
   for (const auto& [name, metric] : metrics) window_.add(name, metric);
+  sum_gradients(optimizer_.parameters(), options_.group);
   update.grad_norm = measure_gradients();
   update.learning_rate = options_.learning_rate * schedule_->factor(done_);
   guard(update);
@@ -139,10 +141,11 @@ void Trainer::guard(const Update& update) {
   if (std::isfinite(update.loss) && std::isfinite(update.grad_norm)) return;
   say(profile_.finish());
   const std::string path = folder_.path() + "/bad_batch.jsonl";
-  core::write_file_atomically(path, [&](const core::Sink& sink) {
-    for (const MethodTerm& term : terms_)
-      if (!term.progress.between_steps()) write_candidates(term.progress, sink);
-  });
+  if (folder_.writes())
+    core::write_file_atomically(path, [&](const core::Sink& sink) {
+      for (const MethodTerm& term : terms_)
+        if (!term.progress.between_steps()) write_candidates(term.progress, sink);
+    });
   core::fail_run(
       "update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
       "last checkpoint. A smaller training.learning_rate, or a look at these rows, is what helps most often",
@@ -183,6 +186,7 @@ bool Trainer::due(std::int64_t every, bool otherwise) const {
 }
 
 void Trainer::write_row(const core::Json& row) {
+  if (!folder_.writes()) return;
   folder_.append_metrics(row);
   for (const auto& [name, value] : row.items()) {
     if (name == "step" || !value.is_number()) continue;
@@ -256,8 +260,10 @@ std::string Trainer::progress_text(const Update& update) const {
 }
 
 void Trainer::run() {
-  if (done_ > 0) EventFile::drop_after(folder_.path(), done_);
-  events_ = std::make_unique<EventFile>(folder_.path());
+  if (folder_.writes()) {
+    if (done_ > 0) EventFile::drop_after(folder_.path(), done_);
+    events_ = std::make_unique<EventFile>(folder_.path());
+  }
   if (done_ == 0) evaluate_start();
   if (owes_conclusion_) conclude();
   while (done_ < total_ && !judge_.out_of_patience()) {
@@ -272,7 +278,8 @@ void Trainer::run() {
     session_tokens_ += update.tokens;
     epoch_ended_ = std::floor(terms_.front().steps->epoch()) > std::floor(before);
     if (observer_.on_update) observer_.on_update(done_, total_, progress_text(update));
-    if (observer_.interrupted && between_steps() && observer_.interrupted()) interrupt();
+    // A signal reaches processes at different times: they stop together, after the same update.
+    if (observer_.interrupted && between_steps() && options_.group.any(observer_.interrupted())) interrupt();
     conclude();
     const double minutes = options_.training.save_minutes;
     if (minutes > 0 && done_ < total_ && between_steps() && seconds_since(saved_) > 60 * minutes) save_checkpoint();
@@ -284,6 +291,7 @@ void Trainer::run() {
 void Trainer::interrupt() {
   owes_conclusion_ = true;
   save_checkpoint();
+  options_.group.any(false);  // the others wait until it is written: when one ends, all may be ended
   say(profile_.finish());
   throw core::Error(
       core::ErrorCode::kInterrupted,
@@ -304,7 +312,8 @@ void Trainer::prune() { folder_.prune_checkpoints(options_.training.save_total_l
 void Trainer::save_checkpoint() {
   const Phase phase("checkpoint");
   optimizer_.require_finite(done_);
-  attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, hooks_, state());
+  if (folder_.writes())
+    attune::training::save_checkpoint(folder_.checkpoint_path(done_), model_, optimizer_, hooks_, state());
   saved_ = Clock::now();
   owes_checkpoint_ = false;
   prune();

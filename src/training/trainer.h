@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "training/group.h"
 #include "training/step/engine.h"
 #include "training/term.h"
 #include "training/run/best_evaluation.h"
@@ -29,6 +30,7 @@ struct TrainerOptions {
   EngineOptions engine;
   double learning_rate = 1e-6;  ///< the peak, resolved
   std::string metric = "loss";  ///< for save_best, early stopping and schedules that follow it
+  Group group{};                ///< the processes that train together; the folder of one of them is written
 };
 
 class Trainer {
@@ -93,7 +95,7 @@ class Trainer {
   Hooks hooks_;
   Profile profile_;
   std::unique_ptr<Schedule> schedule_;
-  std::unique_ptr<EventFile> events_;
+  std::unique_ptr<EventFile> events_;  ///< null where the folder is not written
   BestEvaluation judge_;
   LogWindow window_;
   std::int64_t total_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0;

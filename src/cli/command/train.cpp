@@ -37,6 +37,7 @@ class Train : public Command {
     recipe_.threads = compute.threads;
     recipe_.kernels = compute.kernels;
     const auto result = train_with_progress(recipe_, out);
+    if (!result.leads) return 0;
     fmt::print(stderr, "done: {}\n  model   {}\n  report  {}/report.html\n",
                core::counted(result.updates, "update"), result.model_folder, result.folder);
     for (const auto& warning : report::warnings_of(report::read_run_folder(result.folder)))

@@ -75,8 +75,8 @@ void keep_lines_up_to(const std::string& path, std::int64_t step) {
 
 }  // namespace
 
-RunFolder::RunFolder(std::string path, core::Json recipe, bool may_resume, bool overwrite)
-    : path_(std::move(path)), recipe_(std::move(recipe)) {
+RunFolder::RunFolder(std::string path, core::Json recipe, bool may_resume, bool overwrite, bool writes)
+    : path_(std::move(path)), recipe_(std::move(recipe)), writes_(writes) {
   const fs::path run_file = fs::path(path_) / "run.json", recipe_file = fs::path(path_) / "recipe.yaml";
   if (fs::exists(path_) && !fs::is_directory(path_)) core::fail_request("output: {} is a file", path_);
   if (!fs::exists(path_) || overwrite) return;
@@ -124,6 +124,7 @@ std::string RunFolder::checkpoint_path(std::int64_t step) const {
 }
 
 void RunFolder::begin(core::Json run_info) {
+  if (!writes_) return;
   created_ = !fs::exists(path_);
   core::ensure_folder(path_);
   lock_.emplace(path_);
@@ -144,6 +145,7 @@ void RunFolder::begin(core::Json run_info) {
 }
 
 bool RunFolder::discard() {
+  if (!writes_) return true;
   const std::string metrics = core::join_path(path_, "metrics.jsonl");
   if (!created_ || !checkpoints().empty() || (fs::exists(metrics) && fs::file_size(metrics) > 0))
     return false;
@@ -152,11 +154,13 @@ bool RunFolder::discard() {
 }
 
 void RunFolder::rewind(std::int64_t step) {
+  if (!writes_) return;
   keep_lines_up_to((fs::path(path_) / "metrics.jsonl").string(), step);
   keep_lines_up_to((fs::path(path_) / "samples.jsonl").string(), step - 1);
 }
 
 void RunFolder::append_line(const std::string& file, const core::Json& row) {
+  if (!writes_) return;
   const std::string path = (fs::path(path_) / file).string(), line = core::to_line(row) + "\n";
   std::FILE* out = std::fopen(path.c_str(), "ab");
   const bool written = out != nullptr && std::fwrite(line.data(), 1, line.size(), out) == line.size();
@@ -168,6 +172,7 @@ void RunFolder::append_metrics(const core::Json& row) { append_line("metrics.jso
 void RunFolder::append_sample(const core::Json& record) { append_line("samples.jsonl", record); }
 
 void RunFolder::prune_checkpoints(std::int64_t keep, const std::string& best) {
+  if (!writes_) return;
   auto all = checkpoints();
   // The best one counts; one more may stay, so that a run whose limit is 1 can still be continued.
   const auto spared = std::find(all.begin(), all.end(), best);
@@ -185,6 +190,7 @@ void RunFolder::prune_checkpoints(std::int64_t keep, const std::string& best) {
 }
 
 void RunFolder::update(const core::Json& changes) {
+  if (!writes_) return;
   info_.update(changes);
   core::write_file_atomically((fs::path(path_) / "run.json").string(), info_.dump(2) + "\n");
 }

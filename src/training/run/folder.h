@@ -17,8 +17,10 @@ class RunFolder {
   /// Decides what OUTPUT is: absent or empty (fresh), an unfinished run of the same recipe (continue), or
   /// something that must not be touched. Creates nothing yet.
   /// @throws Error{kRequest}: a finished run, or another recipe, without `overwrite`.
-  RunFolder(std::string path, core::Json recipe, bool may_resume, bool overwrite);
+  /// @param writes false: another process writes this run; whatever would change the folder does nothing
+  RunFolder(std::string path, core::Json recipe, bool may_resume, bool overwrite, bool writes = true);
 
+  bool writes() const { return writes_; }
   const std::string& path() const { return path_; }
   /// The newest checkpoint to continue from, or none.
   std::optional<std::string> checkpoint() const { return checkpoint_; }
@@ -51,7 +53,7 @@ class RunFolder {
   core::Json recipe_, info_;
   std::optional<std::string> checkpoint_;
   std::optional<core::FolderLock> lock_;  ///< while the run writes
-  bool fresh_ = true, created_ = false;
+  bool fresh_ = true, created_ = false, writes_ = true;
 };
 
 }  // namespace attune::training

@@ -21,28 +21,31 @@ namespace {
 /// A run while it is put together.
 class Run {
  public:
-  Run(TrainRecipe recipe, const Observer& observer) : recipe_(std::move(recipe)), observer_(observer) {}
+  Run(TrainRecipe recipe, const Observer& observer, Group group)
+      : recipe_(std::move(recipe)), observer_(observer), group_(std::move(group)) {}
 
   RunResult execute() {
     recipe_.settle();
     settings_ = terms_of(recipe_);
     resolve(recipe_, settings_);
     RunFolder folder(recipe_.output, resolved_json(recipe_, settings_), recipe_.resume == "auto",
-                     recipe_.overwrite);
+                     recipe_.overwrite, group_.leads());
     load_model();
     open_data();
     reference_.emplace(recipe_, *model_, terms_);
     for (const auto& term : terms_) check_needs(*term.method, reference_->frozen());
+    group_.any(false);  // all have seen the folder as it was
     folder.begin(run_info());
     try {
       train(folder);
-      publish(folder);
+      if (group_.leads()) publish(folder);
+      group_.any(false);  // it is written
     } catch (const core::Error& error) {
       if (error.code() == core::ErrorCode::kRequest && folder.discard()) throw;
       if (error.code() != core::ErrorCode::kInterrupted) folder.close("failed", error.what());
       throw;
     }
-    return {recipe_.output, recipe_.output + "/model", updates_};
+    return {recipe_.output, recipe_.output + "/model", updates_, group_.leads()};
   }
 
  private:
@@ -124,10 +127,10 @@ class Run {
     SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().data, recipe_.samples,
                          seed(), folder);
     Observer observer = observer_;
-    if (!heads_of_terms(terms_).contains("score"))  // a reward model writes no text
+    if (group_.leads() && !heads_of_terms(terms_).contains("score"))  // a reward model writes no text
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
     TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
-                           recipe_.eval.metric};
+                           recipe_.eval.metric, group_};
     Trainer trainer(*model_, reference_->frozen(), std::move(terms_), hooks(), options, folder, observer);
     say_what_stays_idle(trainer);
     if (const auto checkpoint = folder.checkpoint()) {
@@ -135,10 +138,11 @@ class Run {
       say("continuing from " + *checkpoint);
     } else {
       folder.rewind(-1);
-      EventFile::drop_after(folder.path(), -1);
+      if (folder.writes()) EventFile::drop_after(folder.path(), -1);
     }
     trainer.run();
     updates_ = trainer.updates();
+    if (!group_.leads()) return;
     const std::int64_t taken = trainer.take_result();
     if (taken != updates_)
       say(fmt::format("the result is that of update {}, the best by eval_{}", taken, recipe_.eval.metric));
@@ -186,6 +190,7 @@ class Run {
 
   TrainRecipe recipe_;
   const Observer& observer_;
+  Group group_;
   core::Stopwatch clock_;
   std::vector<TermSetting> settings_;
   std::optional<model::Model> model_;
@@ -197,8 +202,8 @@ class Run {
 
 }  // namespace
 
-RunResult run_training(TrainRecipe recipe, const Observer& observer) {
-  return Run(std::move(recipe), observer).execute();
+RunResult run_training(TrainRecipe recipe, const Observer& observer, Group group) {
+  return Run(std::move(recipe), observer, std::move(group)).execute();
 }
 
 }  // namespace attune::training

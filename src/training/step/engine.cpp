@@ -23,16 +23,18 @@ bool stands_still(const Need& need, const FrozenModels& frozen, std::int64_t upd
   return frozen.old != nullptr || need.for_prepare || updates > 1;
 }
 
-}  // namespace
-
-std::vector<std::int64_t> PreparedStep::all() const {
+std::vector<std::int64_t> every_item(const Step& step) {
   std::vector<std::int64_t> items(static_cast<std::size_t>(step.size()));
   std::iota(items.begin(), items.end(), std::int64_t{0});
   return items;
 }
 
-Engine::Engine(model::Model& policy, FrozenModels frozen, EngineOptions options)
-    : policy_(policy), frozen_(std::move(frozen)), options_(options) {}
+}  // namespace
+
+std::vector<std::int64_t> PreparedStep::all() const { return every_item(step); }
+
+Engine::Engine(model::Model& policy, FrozenModels frozen, EngineOptions options, Group group)
+    : policy_(policy), frozen_(std::move(frozen)), options_(options), group_(std::move(group)) {}
 
 generation::ScorerOptions Engine::reading() const {
   return {options_.micro_batch_tokens, options_.share_prefixes, options_.temperature, {}};
@@ -46,18 +48,24 @@ void Engine::read_frozen(const Step& step, const std::vector<Need>& needs, algor
   if (needs.empty()) return;
   const Source source = needs.front().source;
   const Phase phase(source == Source::kReference ? "forward, reference" : "forward, frozen");
-  const auto seen_by = [&](Source by) -> const std::vector<data::PackItem>& {
-    return by == Source::kTeacher && !step.teacher_items.empty() ? step.teacher_items : step.items;
+  std::pair<std::size_t, std::size_t> own = {0, step.items.size()};
+  if (!group_.alone()) own = group_shares(step, every_item(step), group_.size())[static_cast<std::size_t>(group_.rank())];
+  const auto seen_by = [&](Source by) {
+    const auto& items = by == Source::kTeacher && !step.teacher_items.empty() ? step.teacher_items : step.items;
+    return std::span(items).subspan(own.first, own.second - own.first);
   };
   std::vector<generation::Reading> readings;
   for (const Need& need : needs) readings.push_back({need.signal, need.at});
   const auto compares = [](const Need& need) { return model::signal_named(need.signal).needs_reference(); };
   const auto reader = scorer(source);
-  const auto numbers =
-      std::ranges::none_of(needs, compares)
-          ? reader.read(seen_by(source), readings)
-          : reader.compare(seen_by(source), readings, scorer(needs.front().against), seen_by(needs.front().against));
-  for (std::size_t i = 0; i < needs.size(); ++i) signals[needs[i].key()] = {needs[i].at, numbers[i]};
+  std::vector<at::Tensor> numbers(needs.size(), at::empty({0}, at::kDouble));
+  if (own.first < own.second)
+    numbers = std::ranges::none_of(needs, compares)
+                  ? reader.read(seen_by(source), readings)
+                  : reader.compare(seen_by(source), readings, scorer(needs.front().against),
+                                   seen_by(needs.front().against));
+  for (std::size_t i = 0; i < needs.size(); ++i)
+    signals[needs[i].key()] = {needs[i].at, group_.gather(numbers[i])};
 }
 
 PreparedStep Engine::prepare(Step step, const algorithm::Method& method, algorithm::State& state,

@@ -14,6 +14,7 @@
 
 #include "algorithm/method.h"
 #include "model/model.h"
+#include "training/group.h"
 #include "training/step/frozen_models.h"
 #include "training/step/step.h"
 
@@ -46,7 +47,8 @@ struct PreparedStep {
 
 class Engine {
  public:
-  Engine(model::Model& policy, FrozenModels frozen, EngineOptions options);
+  /// @param group processes that share every step: all call prepare() and accumulate() with the same
+  Engine(model::Model& policy, FrozenModels frozen, EngineOptions options, Group group = {});
 
   /// @param updates how many updates will learn from the step. Of several all but the first need the old policy's
   /// signals, which are then read here; one update may take them from its own pass.
@@ -54,7 +56,8 @@ class Engine {
                        std::int64_t updates = 1) const;
 
   /// Loss and metrics of some items (whole groups) with the policy as it is; adds weight × gradients to the .grad of its
-  /// trained parameters. Gradients are left out with `train` false (evaluation).
+  /// trained parameters. Gradients are left out with `train` false (evaluation). Of several processes each adds the
+  /// gradients of its own share (sum_gradients() brings them together), and all return loss and metrics of the whole.
   /// @param totals of what one update learns from: these items, on all processes
   StepResult accumulate(const PreparedStep& prepared, const algorithm::Method& method, const algorithm::State& state,
                         std::span<const std::int64_t> items, const algorithm::Totals& totals, double weight = 1,
@@ -70,13 +73,14 @@ class Engine {
  private:
   class Pass;  ///< one accumulate() while it is computed
 
-  /// Reads signals of one model (and the one it is compared with) over the whole step.
+  /// Reads signals of one model (and the one it is compared with) over the whole step, each process its share of it.
   void read_frozen(const Step& step, const std::vector<algorithm::Need>& needs, algorithm::Signals& signals) const;
   generation::ScorerOptions reading() const;
 
   model::Model& policy_;
   FrozenModels frozen_;
   EngineOptions options_;
+  Group group_;
 };
 
 }  // namespace attune::training

@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/random.h"
@@ -73,12 +74,17 @@ Engine::Pass::Pass(const Engine& engine, const PreparedStep& prepared, const alg
       method_(method),
       train_(train),
       items_(items.begin(), items.end()),
+      own_(group_shares(prepared.step, items, engine.group_.size())[static_cast<std::size_t>(engine.group_.rank())]),
       whole_(prepared.batch.select(items)) {
   whole_.totals = totals;
   choose_needs();
   std::vector<data::PackItem> chosen;
-  for (const std::int64_t item : items_) chosen.push_back(prepared.step.items[static_cast<std::size_t>(item)]);
+  for (std::size_t i = own_.first; i < own_.second; ++i)
+    chosen.push_back(prepared.step.items[static_cast<std::size_t>(items_[i])]);
+  if (chosen.empty()) return;  // fewer groups than processes
   batches_ = data::pack(chosen, engine.options_.micro_batch_tokens, engine.options_.share_prefixes && !drops());
+  for (auto& batch : batches_)
+    for (auto& item : batch.items) item += static_cast<std::int64_t>(own_.first);
 }
 
 void Engine::Pass::choose_needs() {
@@ -104,7 +110,7 @@ model::SignalModel Engine::Pass::forward(std::size_t batch) const {
     dropout = core::random_bits({.seed = engine_.options_.seed,
                                  .purpose = core::Purpose::kDropout,
                                  .step = prepared_.step.number,
-                                 .record = batch,
+                                 .record = batch + (static_cast<std::uint64_t>(engine_.group_.rank()) << 32),
                                  .sample = prepared_.passes});
   model::SignalModel forwarded = engine_.scorer(Source::kPolicy).heads();
   const Phase phase("forward, policy");
@@ -236,6 +242,47 @@ void Engine::Pass::backward(std::size_t batch, const model::SignalModel& policy,
   policy.hidden.backward(gradient);
 }
 
+void Engine::Pass::gather_signals() {
+  const Group& group = engine_.group_;
+  if (group.alone()) return;
+  std::vector<Need> read = reads_;
+  read.insert(read.end(), old_as_own_.begin(), old_as_own_.end());
+  for (const Need& need : read) {
+    at::Tensor rows = at::empty({0}, at::kDouble);
+    if (own_.first < own_.second) {
+      const auto first = whole_.rows_of(static_cast<std::int64_t>(own_.first), need.at).first;
+      const auto [begin, count] = whole_.rows_of(static_cast<std::int64_t>(own_.second) - 1, need.at);
+      rows = whole_.signal(need.key()).narrow(0, first, begin + count - first);
+    }
+    whole_.signals[need.key()] = {need.at, group.gather(rows)};
+  }
+}
+
+void Engine::Pass::sum_results() {
+  const Group& group = engine_.group_;
+  if (group.alone()) return;
+  std::string names;
+  std::vector<double> numbers = {result_.loss, static_cast<double>(result_.computed_tokens), 0};
+  for (const auto& [name, metric] : result_.metrics) {
+    names += name + "\n";
+    numbers.insert(numbers.end(), {static_cast<double>(metric.fold), metric.sum, metric.count});
+  }
+  const auto all_names = group.gather(names);
+  const at::Tensor all = group.gather(at::tensor(numbers, at::kDouble)).contiguous();
+  const double* next = all.const_data_ptr<double>();
+  result_ = {};
+  for (const std::string& of_rank : all_names) {
+    result_.loss += next[0];
+    result_.computed_tokens += static_cast<std::int64_t>(next[1]);
+    next += 3;
+    for (std::size_t at = 0, end = 0; at < of_rank.size(); at = end + 1, next += 3) {
+      end = of_rank.find('\n', at);
+      algorithm::fold(result_.metrics, of_rank.substr(at, end - at),
+                      {static_cast<algorithm::Metric::Fold>(static_cast<int>(next[0])), next[1], next[2]});
+    }
+  }
+}
+
 StepResult Engine::Pass::run(const algorithm::State& state, double weight) {
   const bool whole = needs_whole();
   for (std::size_t b = 0; whole && b < batches_.size(); ++b) {
@@ -243,9 +290,13 @@ StepResult Engine::Pass::run(const algorithm::State& state, double weight) {
     read(b, forward(b));
   }
   if (whole) {
-    std::vector<std::int64_t> all(items_.size());
-    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
-    differentiate(all, state);
+    const bool step = method_.scope() == algorithm::Scope::kStep;
+    if (step) gather_signals();
+    std::vector<std::int64_t> coupled(step ? items_.size() : own_.second - own_.first);
+    std::iota(coupled.begin(), coupled.end(), static_cast<std::int64_t>(step ? 0 : own_.first));
+    differentiate(coupled, state);
+    // Every process has the loss of the whole step then: one of them tells it.
+    if (step && !engine_.group_.leads()) result_ = {};
   }
   for (std::size_t b = 0; b < batches_.size(); ++b) {
     result_.computed_tokens += batches_[b].forest.size();
@@ -258,6 +309,7 @@ StepResult Engine::Pass::run(const algorithm::State& state, double weight) {
     }
     if (train_) backward(b, policy, weight);
   }
+  sum_results();
   return std::move(result_);
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "training/step/engine.h"
@@ -42,6 +43,10 @@ class Engine::Pass {
   /// The other model of a group that compares distributions, beside the rows of a readout; null where none does.
   const model::Other* other_for(std::size_t batch, const Group& group);
   model::Other compared(std::size_t batch, const algorithm::Need& need) const;
+  /// Of several processes: the signals that the others have read.
+  void gather_signals();
+  /// Of several processes: loss and metrics of all of them.
+  void sum_results();
   void differentiate(const std::vector<std::int64_t>& local, const algorithm::State& state);
   /// Pushes the coefficients of one micro-batch through the model.
   void backward(std::size_t batch, const model::SignalModel& policy, double weight);
@@ -53,11 +58,12 @@ class Engine::Pass {
   const PreparedStep& prepared_;
   const algorithm::Method& method_;
   bool train_;
-  std::vector<std::int64_t> items_;  ///< of the step, in the order of the pass
+  std::vector<std::int64_t> items_;  ///< of the step, in the order of the pass; on all processes
+  std::pair<std::size_t, std::size_t> own_;  ///< which of items_ this process computes: [first, last)
   std::vector<algorithm::Need> reads_;     ///< signals of the policy, also those that stand for kOld
   std::vector<Group> groups_;              ///< of reads_
   std::vector<algorithm::Need> old_as_own_;  ///< of kOld: the policy's own numbers of this pass
-  std::vector<data::PackedBatch> batches_;
+  std::vector<data::PackedBatch> batches_;  ///< of the own items
   algorithm::Batch whole_;  ///< the items of the pass, with the policy's signals as they come in
   std::map<std::string, at::Tensor> coefficients_;
   std::map<std::string, model::Other> others_;  ///< of micro-batch others_of_

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.h"
 #include "generation/scorer.h"
@@ -25,6 +26,13 @@ at::Tensor flat(const std::string& key, const std::vector<std::vector<double>>& 
     core::fail_request("{}: {} numbers for {} trained tokens; records must carry one for each", key, all.size(),
                        tokens);
   return at::tensor(all, at::kDouble);
+}
+
+std::int64_t groups_in(const Step& step) {
+  std::int64_t groups = 0;
+  for (std::size_t i = 0; i < step.candidates.size(); ++i)
+    if (i == 0 || step.candidates[i].group != step.candidates[i - 1].group) ++groups;
+  return groups;
 }
 
 }  // namespace
@@ -52,21 +60,27 @@ algorithm::Batch Step::batch() const {
   return batch;
 }
 
-std::vector<std::vector<std::int64_t>> group_parts(const Step& step, std::int64_t parts) {
-  std::vector<std::int64_t> begins;  // of groups
-  for (std::int64_t i = 0; i < step.size(); ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    if (i == 0 || step.candidates[at].group != step.candidates[at - 1].group) begins.push_back(i);
-  }
+std::vector<std::pair<std::size_t, std::size_t>> group_shares(const Step& step, std::span<const std::int64_t> items,
+                                                              std::int64_t parts) {
+  const auto group_of = [&](std::size_t i) { return step.candidates[static_cast<std::size_t>(items[i])].group; };
+  std::vector<std::size_t> begins;  // of groups
+  for (std::size_t i = 0; i < items.size(); ++i)
+    if (i == 0 || group_of(i) != group_of(i - 1)) begins.push_back(i);
   const auto groups = std::ssize(begins);
-  const std::int64_t count = std::max<std::int64_t>(1, std::min(parts, groups));
-  begins.push_back(step.size());
-  std::vector<std::vector<std::int64_t>> result(static_cast<std::size_t>(count));
-  for (std::int64_t part = 0; part < count; ++part) {
-    const auto from = begins[static_cast<std::size_t>(part * groups / count)];
-    const auto to = begins[static_cast<std::size_t>((part + 1) * groups / count)];
-    for (std::int64_t i = from; i < to; ++i) result[static_cast<std::size_t>(part)].push_back(i);
-  }
+  begins.push_back(items.size());
+  std::vector<std::pair<std::size_t, std::size_t>> shares;
+  for (std::int64_t part = 0; part < parts; ++part)
+    shares.emplace_back(begins[static_cast<std::size_t>(part * groups / parts)],
+                        begins[static_cast<std::size_t>((part + 1) * groups / parts)]);
+  return shares;
+}
+
+std::vector<std::vector<std::int64_t>> group_parts(const Step& step, std::int64_t parts) {
+  std::vector<std::int64_t> all(step.items.size());
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  std::vector<std::vector<std::int64_t>> result;
+  for (const auto& [first, last] : group_shares(step, all, std::max<std::int64_t>(1, std::min(parts, groups_in(step)))))
+    result.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(first), all.begin() + static_cast<std::ptrdiff_t>(last));
   return result;
 }
 
