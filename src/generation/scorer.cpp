@@ -132,6 +132,14 @@ at::Tensor Scorer::hidden(std::span<const data::PackItem> items, Positions at) c
   return at::cat(parts);
 }
 
+std::vector<std::int32_t> trained_tokens(const data::PackItem& item) {
+  std::vector<std::int32_t> ids;
+  const auto prompt = static_cast<std::size_t>(item.prompt_length);
+  for (std::size_t k = std::max<std::size_t>(prompt, 1); k < item.ids.size(); ++k)
+    if (item.mask[k - prompt] != 0) ids.push_back(item.ids[k]);
+  return ids;
+}
+
 std::int64_t rows_of(const data::PackItem& item, Positions at) {
   if (at == Positions::kLast) return 1;
   if (at == Positions::kStepEnds) return std::ssize(item.step_ends);

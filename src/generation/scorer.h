@@ -80,6 +80,9 @@ data::PackItem text_item(std::span<const std::int32_t> prompt, std::span<const s
 std::vector<std::vector<double>> by_item(const at::Tensor& numbers, std::span<const data::PackItem> items,
                                          Positions at);
 
+/// Ids of the tokens that are read (kTokens), in order.
+std::vector<std::int32_t> trained_tokens(const data::PackItem& item);
+
 /// How many numbers an item has at these positions.
 std::int64_t rows_of(const data::PackItem& item, Positions at);
 

@@ -1,6 +1,7 @@
 #include "training/step/engine.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include <algorithm>
 #include <map>
@@ -44,6 +45,37 @@ generation::Scorer Engine::scorer(Source source) const {
   return scorer_of(source, policy_, frozen_, reading());
 }
 
+model::SignalModel Engine::cached_reference(const Step& step, std::span<const std::int64_t> items) const {
+  std::vector<at::Tensor> states;
+  for (const std::int64_t item : items) states.push_back(step.reference_hidden[static_cast<std::size_t>(item)]);
+  model::SignalModel cached;
+  cached.head = frozen_.reference_head;
+  cached.temperature = options_.temperature;
+  cached.hidden = at::cat(states).to(cached.head.weight.options());
+  return cached;
+}
+
+std::vector<at::Tensor> Engine::read_cached(const Step& step, std::pair<std::size_t, std::size_t> own,
+                                            const std::vector<generation::Reading>& readings) const {
+  const c10::NoGradGuard no_gradients;
+  std::vector<std::int64_t> items, tokens;
+  for (std::size_t i = own.first; i < own.second; ++i) {
+    items.push_back(static_cast<std::int64_t>(i));
+    const auto trained = generation::trained_tokens(step.items[i]);
+    tokens.insert(tokens.end(), trained.begin(), trained.end());
+  }
+  const model::SignalModel cached = cached_reference(step, items);
+  const model::Readout readout{at::arange(std::ssize(tokens), at::kLong), at::tensor(tokens, at::kLong)};
+  std::vector<at::Tensor> numbers;
+  for (const auto& [signal, at] : readings) {
+    if (at != algorithm::Positions::kTokens || model::signal_named(signal).kind() == model::SignalKind::kHead)
+      core::fail_request("reference.cache keeps what the reference says of tokens, and '{}' is read elsewhere; leave it out",
+                         signal);
+    numbers.push_back(model::read_signals(cached, readout, {signal}).at(signal).to(at::kCPU, at::kDouble));
+  }
+  return numbers;
+}
+
 void Engine::read_frozen(const Step& step, const std::vector<Need>& needs, algorithm::Signals& signals) const {
   if (needs.empty()) return;
   const Source source = needs.front().source;
@@ -59,7 +91,9 @@ void Engine::read_frozen(const Step& step, const std::vector<Need>& needs, algor
   const auto compares = [](const Need& need) { return model::signal_named(need.signal).needs_reference(); };
   const auto reader = scorer(source);
   std::vector<at::Tensor> numbers(needs.size(), at::empty({0}, at::kDouble));
-  if (own.first < own.second)
+  if (own.first < own.second && source == Source::kReference && !step.reference_hidden.empty())
+    numbers = read_cached(step, own, readings);
+  else if (own.first < own.second)
     numbers = std::ranges::none_of(needs, compares)
                   ? reader.read(seen_by(source), readings)
                   : reader.compare(seen_by(source), readings, scorer(needs.front().against),

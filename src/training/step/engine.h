@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "algorithm/method.h"
@@ -75,6 +76,10 @@ class Engine {
 
   /// Reads signals of one model (and the one it is compared with) over the whole step, each process its share of it.
   void read_frozen(const Step& step, const std::vector<algorithm::Need>& needs, algorithm::Signals& signals) const;
+  /// What a cache keeps of the reference for these items: its states where tokens are predicted, and its head.
+  model::SignalModel cached_reference(const Step& step, std::span<const std::int64_t> items) const;
+  std::vector<at::Tensor> read_cached(const Step& step, std::pair<std::size_t, std::size_t> own,
+                                      const std::vector<generation::Reading>& readings) const;
   generation::ScorerOptions reading() const;
 
   model::Model& policy_;

@@ -132,12 +132,9 @@ model::Other Engine::Pass::compared(std::size_t batch, const Need& need) const {
   const Step& step = prepared_.step;
   model::Other other;
   if (need.against == Source::kReference && need.at == Positions::kTokens && !step.reference_hidden.empty()) {
-    std::vector<at::Tensor> states;
-    for (const std::int64_t local : batches_[batch].items)
-      states.push_back(step.reference_hidden[static_cast<std::size_t>(items_[static_cast<std::size_t>(local)])]);
-    other.model.head = engine_.frozen_.reference_head;
-    other.model.temperature = engine_.options_.temperature;
-    other.model.hidden = at::cat(states).to(other.model.head.weight.options());
+    std::vector<std::int64_t> of_step;
+    for (const std::int64_t local : batches_[batch].items) of_step.push_back(items_[static_cast<std::size_t>(local)]);
+    other.model = engine_.cached_reference(step, of_step);
   } else {
     const bool own_prompt = need.against == Source::kTeacher && !step.teacher_items.empty();
     const auto scorer = engine_.scorer(need.against);
