@@ -39,12 +39,12 @@ class Run {
     try {
       train(folder);
       if (group_.leads()) publish(folder);
-      group_.any(false);  // it is written
     } catch (const core::Error& error) {
       if (error.code() == core::ErrorCode::kRequest && folder.discard()) throw;
       if (error.code() != core::ErrorCode::kInterrupted) folder.close("failed", error.what());
       throw;
     }
+    group_.any(false);  // all is written
     return {recipe_.output, recipe_.output + "/model", updates_, group_.leads()};
   }
 
