@@ -38,22 +38,22 @@ bool has(const std::vector<Need>& needs, const Need& wanted) {
 
 }  // namespace
 
-const Need* Engine::Pass::Group::comparing() const {
+const Need* Engine::Pass::ReadGroup::comparing() const {
   const auto found = std::ranges::find_if(needs, compares);
   return found == needs.end() ? nullptr : &*found;
 }
 
-std::vector<std::string> Engine::Pass::Group::signals() const {
+std::vector<std::string> Engine::Pass::ReadGroup::signals() const {
   std::vector<std::string> names;
   for (const Need& need : needs) names.push_back(need.signal);
   return names;
 }
 
-std::vector<Engine::Pass::Group> Engine::Pass::groups_of(const std::vector<Need>& needs) {
-  std::vector<Group> groups;
+std::vector<Engine::Pass::ReadGroup> Engine::Pass::groups_of(const std::vector<Need>& needs) {
+  std::vector<ReadGroup> groups;
   for (const Need& need : needs) {
     const auto kind = model::signal_named(need.signal).kind();
-    const auto joins = [&](const Group& group) {
+    const auto joins = [&](const ReadGroup& group) {
       const Need* other = group.comparing();
       return group.at == need.at && group.kind == kind &&
              (!compares(need) || other == nullptr || other->against == need.against);
@@ -145,7 +145,7 @@ model::Other Engine::Pass::compared(std::size_t batch, const Need& need) const {
   return other;
 }
 
-const model::Other* Engine::Pass::other_for(std::size_t batch, const Group& group) {
+const model::Other* Engine::Pass::other_for(std::size_t batch, const ReadGroup& group) {
   const Need* need = group.comparing();
   if (need == nullptr) return nullptr;
   if (others_of_ != batch) others_.clear();
@@ -174,7 +174,7 @@ void Engine::Pass::put(const std::string& key, Positions at, std::size_t batch, 
 void Engine::Pass::read(std::size_t batch, const model::SignalModel& forwarded) {
   const c10::NoGradGuard no_gradients;
   const auto model = values_of(forwarded);
-  for (const Group& group : groups_) {
+  for (const ReadGroup& group : groups_) {
     const model::Other* other = other_for(batch, group);
     const Phase phase("signals");
     const auto readout =
@@ -205,7 +205,7 @@ void Engine::Pass::differentiate(const std::vector<std::int64_t>& local, const a
   }
 }
 
-std::map<std::string, at::Tensor> Engine::Pass::upstream_of(std::size_t batch, const Group& group, double weight,
+std::map<std::string, at::Tensor> Engine::Pass::upstream_of(std::size_t batch, const ReadGroup& group, double weight,
                                                             at::Device device) const {
   std::map<std::string, at::Tensor> upstream;
   for (const Need& need : group.needs) {
@@ -224,7 +224,7 @@ std::map<std::string, at::Tensor> Engine::Pass::upstream_of(std::size_t batch, c
 void Engine::Pass::backward(std::size_t batch, const model::SignalModel& policy, double weight) {
   const c10::NoGradGuard no_gradients;
   at::Tensor gradient;
-  for (const Group& group : groups_) {
+  for (const ReadGroup& group : groups_) {
     const auto upstream = upstream_of(batch, group, weight, policy.hidden.device());
     if (upstream.empty()) continue;
     const model::Other* other = other_for(batch, group);

@@ -23,7 +23,7 @@ class Engine::Pass {
 
  private:
   /// Signals that are read together: they share the rows and, where they compare, the other model.
-  struct Group {
+  struct ReadGroup {
     algorithm::Positions at;
     model::SignalKind kind;
     std::vector<algorithm::Need> needs;
@@ -31,7 +31,7 @@ class Engine::Pass {
     std::vector<std::string> signals() const;
   };
   void choose_needs();
-  static std::vector<Group> groups_of(const std::vector<algorithm::Need>& needs);
+  static std::vector<ReadGroup> groups_of(const std::vector<algorithm::Need>& needs);
   /// Whether all signals are needed before any coefficient, or micro-batch after micro-batch can be finished.
   bool needs_whole() const;
   bool drops() const { return train_ && engine_.options_.adapter_dropout > 0; }
@@ -41,7 +41,7 @@ class Engine::Pass {
   /// Copies numbers of a micro-batch to their places.
   void put(const std::string& key, algorithm::Positions at, std::size_t batch, const at::Tensor& numbers);
   /// The other model of a group that compares distributions, beside the rows of a readout; null where none does.
-  const model::Other* other_for(std::size_t batch, const Group& group);
+  const model::Other* other_for(std::size_t batch, const ReadGroup& group);
   model::Other compared(std::size_t batch, const algorithm::Need& need) const;
   /// Of several processes: the signals that the others have read.
   void gather_signals();
@@ -50,7 +50,7 @@ class Engine::Pass {
   void differentiate(const std::vector<std::int64_t>& local, const algorithm::State& state);
   /// Pushes the coefficients of one micro-batch through the model.
   void backward(std::size_t batch, const model::SignalModel& policy, double weight);
-  std::map<std::string, at::Tensor> upstream_of(std::size_t batch, const Group& group, double weight,
+  std::map<std::string, at::Tensor> upstream_of(std::size_t batch, const ReadGroup& group, double weight,
                                                 at::Device device) const;
   std::vector<data::PackItem> items_of(std::size_t batch, const std::vector<data::PackItem>& of_step) const;
 
@@ -61,7 +61,7 @@ class Engine::Pass {
   std::vector<std::int64_t> items_;  ///< of the step, in the order of the pass; on all processes
   std::pair<std::size_t, std::size_t> own_;  ///< which of items_ this process computes: [first, last)
   std::vector<algorithm::Need> reads_;     ///< signals of the policy, also those that stand for kOld
-  std::vector<Group> groups_;              ///< of reads_
+  std::vector<ReadGroup> groups_;              ///< of reads_
   std::vector<algorithm::Need> old_as_own_;  ///< of kOld: the policy's own numbers of this pass
   std::vector<data::PackedBatch> batches_;  ///< of the own items
   algorithm::Batch whole_;  ///< the items of the pass, with the policy's signals as they come in
