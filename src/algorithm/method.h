@@ -56,11 +56,11 @@ struct Need {
   bool optional = false;
   /// Of signals that compare distributions (exact KL): the other model.
   Source against = Source::kReference;
-  /// prepare() reads this signal of kOld, so it is computed before the first update. Otherwise it may be taken from the
-  /// policy's own pass of that update, which saves one.
+  /// prepare() reads this signal of kOld, so it is computed before the first update. Otherwise it may be
+  /// taken from the policy's own pass of that update, which saves one.
   bool for_prepare = false;
-  /// "logps", "ref_logps", "old_logps", "teacher_logps", "reward_score", "value_value": the signal with the source's
-  /// prefix; "reference_kl_to_teacher" where the other model is not the reference.
+  /// "logps", "ref_logps", "old_logps", "teacher_logps", "reward_score", "value_value": the signal with the
+  /// source's prefix; "reference_kl_to_teacher" where the other model is not the reference.
   std::string key() const;
 };
 
@@ -99,11 +99,11 @@ struct Signal {
 };
 using Signals = std::map<std::string, Signal>;
 
-/// The numbers of some candidates: a micro-batch of whole groups, or the whole step for Scope::kStep. Rows of a signal:
-/// kTokens: offsets, kLast: one a candidate, kStepEnds: step_offsets.
+/// The numbers of some candidates: a micro-batch of whole groups, or the whole step for Scope::kStep. Rows of
+/// a signal: kTokens: offsets, kLast: one a candidate, kStepEnds: step_offsets.
 struct Batch {
-  core::Offsets offsets;       ///< [N+1] trained completion tokens of candidate i are [offsets[i], offsets[i+1])
-  core::Offsets step_offsets;  ///< [N+1] its reasoning steps likewise; empty: there are none
+  core::Offsets offsets;  ///< [N+1] trained completion tokens of candidate i are [offsets[i], offsets[i+1])
+  core::Offsets step_offsets;         ///< [N+1] its reasoning steps likewise; empty: there are none
   std::vector<Candidate> candidates;  ///< [N] feedback and place; candidates of a group are neighbours
   std::vector<Pair> pairs;            ///< GroupShape::kPairs: which candidates are compared, in group order
   Signals signals;                    ///< by Need::key(). Those with a gradient require grad.
@@ -122,7 +122,8 @@ struct Batch {
   /// Rows of the whole batch, and {first, count} of candidate i.
   std::int64_t rows(Positions at) const;
   std::pair<std::int64_t, std::int64_t> rows_of(std::int64_t candidate, Positions at) const;
-  /// The same candidates in that order, with the totals of the whole step. Pairs remain whose both sides are there.
+  /// The same candidates in that order, with the totals of the whole step. Pairs remain whose both sides are
+  /// there.
   Batch select(std::span<const std::int64_t> items) const;
   /// select() of [first, last).
   Batch slice(std::int64_t first, std::int64_t last) const;
@@ -183,9 +184,9 @@ class Method {
   /// What it learns from: rated records are paired, labelled or grouped to fit (record/pairing.h).
   virtual GroupShape shape() const = 0;
   virtual Derived derived() const { return Derived::kNone; }
-  /// Fixes what stays the same over several updates on one step. Called once per sampled or read step with the whole
-  /// step's candidates, when the signals of all frozen models are there, and those of kOld that are marked for_prepare;
-  /// fixes numbers in the batch and may change the state.
+  /// Fixes what stays the same over several updates on one step. Called once per sampled or read step with
+  /// the whole step's candidates, when the signals of all frozen models are there, and those of kOld that are
+  /// marked for_prepare; fixes numbers in the batch and may change the state.
   virtual void prepare(Batch& /*step*/, State& /*state*/, Metrics& /*metrics*/) const {}
   /// The loss of these candidates. Must not depend on the order of groups.
   virtual Loss loss(const Batch& batch, const State& state) const = 0;

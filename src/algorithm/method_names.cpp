@@ -1,7 +1,7 @@
 // From what a recipe says to a method object, TRL's spellings included.
 #include "algorithm/method.h"
-#include "core/error.h"
 #include "core/config/value.h"
+#include "core/error.h"
 
 namespace attune::algorithm {
 

@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "core/config/fields.h"
-#include "core/json.h"
 #include "core/config/value.h"
+#include "core/json.h"
 
 namespace attune::cli {
 

@@ -6,8 +6,8 @@
 #include <cstdlib>
 
 #include "core/files/files.h"
-#include "net/hub.h"
 #include "model/files/peft.h"
+#include "net/hub.h"
 
 namespace attune::cli {
 namespace {

@@ -92,8 +92,8 @@ Progress::~Progress() {
 }
 
 void Progress::update(std::int64_t done, std::string_view extra) {
-  // The rate counts from the first update, so that neither what an earlier part of a resumed run did nor what went
-  // unreported before distorts it.
+  // The rate counts from the first update, so that neither what an earlier part of a resumed run did nor what
+  // went unreported before distorts it.
   if (first_done_ < 0) {
     first_done_ = done;
     first_update_ = monotonic_seconds();

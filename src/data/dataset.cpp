@@ -56,8 +56,8 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
   return state;
 }
 
-void build_cache(const DataOptions& options, const TextCodec& codec, const RowUse& use, std::uint64_t fingerprint,
-                 const core::Sink& sink) {
+void build_cache(const DataOptions& options, const TextCodec& codec, const RowUse& use,
+                 std::uint64_t fingerprint, const core::Sink& sink) {
   CacheWriter writer(sink, fingerprint);
   const auto summary = read_rows(options, codec, use, [&](const SourceRow& row, const CachedRow& tokens) {
     if (row.copies > 0) writer.add(tokens, row.copies);

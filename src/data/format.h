@@ -28,8 +28,8 @@ class Format {
   /// Whether a row with these columns is of this format (looks at the columns and, where needed, at value
   /// types).
   virtual bool recognises(const core::Json& row) const = 0;
-  /// The row as a record::Example, or why it is malformed (a column missing, a wrong type). Unusable rows (empty
-  /// completion, chosen equal to rejected …) are not this function's concern.
+  /// The row as a record::Example, or why it is malformed (a column missing, a wrong type). Unusable rows
+  /// (empty completion, chosen equal to rejected …) are not this function's concern.
   virtual core::Result<record::Example> read(const core::Json& row) const = 0;
 };
 

@@ -19,7 +19,8 @@ struct DataOptions {
   bool shuffle = true, append_eos = true;
   bool assistant_only = false;  ///< of conversations, train on what the assistant said and on nothing else
   std::int64_t max_length = 1024, max_prompt_length = 0;  ///< tokens; 0 = no limit but the model's context
-  /// What a teacher reads before the prompt, as a system message or, before a plain prompt, as text; "": nothing.
+  /// What a teacher reads before the prompt, as a system message or, before a plain prompt, as text; "":
+  /// nothing.
   std::string teacher_system;
   void declare(core::Fields& fields);
   std::string key = "data";  ///< the setting that these are, for messages: data, eval.data …

@@ -19,7 +19,9 @@ std::vector<core::TokenSequence> sequences_of(std::span<const PackItem> items) {
     ATTUNE_ASSERT(length > (item.last_is_target ? 1 : 0));
     ATTUNE_ASSERT(item.content.empty() || item.content.size() == item.ids.size());
     const std::size_t computed = item.ids.size() - (item.last_is_target ? 1 : 0);
-    const auto first = [&](const auto& list) { return std::span(list).first(std::min(list.size(), computed)); };
+    const auto first = [&](const auto& list) {
+      return std::span(list).first(std::min(list.size(), computed));
+    };
     sequences.push_back({first(item.ids), item.group, item.table, first(item.content)});
   }
   return sequences;
@@ -105,9 +107,11 @@ Plan plan_batches(std::span<const core::TokenSequence> sequences, std::int64_t b
 /// Writes down where an item is read.
 class PlaceMarker {
  public:
-  PlaceMarker(const PackItem& item, std::vector<std::int32_t> stream) : item_(item), stream_(std::move(stream)) {}
+  PlaceMarker(const PackItem& item, std::vector<std::int32_t> stream)
+      : item_(item), stream_(std::move(stream)) {}
 
-  /// The token at index k of the sequence: it is read off the logits at index k - 1, which may lie in a shared segment.
+  /// The token at index k of the sequence: it is read off the logits at index k - 1, which may lie in a
+  /// shared segment.
   void mark(std::size_t k, Places& places) const {
     places.predicting.push_back(k == 0 ? -1 : stream_[k - 1]);
     places.standing.push_back(k < stream_.size() ? stream_[k] : -1);

@@ -13,13 +13,14 @@ namespace attune::data {
 
 /// A sequence to be computed: a prompt with one completion of it.
 struct PackItem {
-  std::vector<std::int32_t> ids;   ///< prompt + completion
-  std::int32_t prompt_length = 0;  ///< tokens of the prompt; the completion follows
-  std::vector<std::uint8_t> mask;  ///< [ids - prompt_length] 1 where a number is wanted
+  std::vector<std::int32_t> ids;        ///< prompt + completion
+  std::int32_t prompt_length = 0;       ///< tokens of the prompt; the completion follows
+  std::vector<std::uint8_t> mask;       ///< [ids - prompt_length] 1 where a number is wanted
   std::vector<std::int32_t> step_ends;  ///< completion index of the last token of each reasoning step
-  std::int64_t group = 0;          ///< contiguous; candidates of one prompt
-  std::int32_t table = 0;          ///< ModelConfig::table_of(length)
-  /// The last token is read as a target only and is not computed: the sequence may be one longer than the context.
+  std::int64_t group = 0;               ///< contiguous; candidates of one prompt
+  std::int32_t table = 0;               ///< ModelConfig::table_of(length)
+  /// The last token is read as a target only and is not computed: the sequence may be one longer than the
+  /// context.
   bool last_is_target = false;
   /// [ids] or empty: content keys of tokens that come as embeddings (core::TokenSequence); prefixes with
   /// other embeddings are not shared.
@@ -28,9 +29,10 @@ struct PackItem {
 
 /// Places of a stream where numbers are read; those of item i are [offsets[i], offsets[i+1]).
 struct Places {
-  std::vector<std::int64_t> predicting;  ///< stream index whose logits give the token; -1: nothing comes before it
-  std::vector<std::int64_t> standing;    ///< stream index of the token itself; -1: it is not computed
-  std::vector<std::int64_t> tokens;      ///< its id
+  std::vector<std::int64_t>
+      predicting;  ///< stream index whose logits give the token; -1: nothing comes before it
+  std::vector<std::int64_t> standing;  ///< stream index of the token itself; -1: it is not computed
+  std::vector<std::int64_t> tokens;    ///< its id
   core::Offsets offsets = {0};
 
   std::int64_t size() const { return static_cast<std::int64_t>(tokens.size()); }

@@ -40,7 +40,8 @@ class Reading {
   }
 
   void take(const SourceRow& row) {
-    if (malformed_.count() > 0 && options_.on_error == "fail") return;  // the command will stop: only count on
+    if (malformed_.count() > 0 && options_.on_error == "fail")
+      return;  // the command will stop: only count on
     const auto tokens = tokenize_row(row, codec_, options_, use_, summary_.feedback);
     if (!tokens.ok()) {
       const auto& [reason, detail] = tokens.error();

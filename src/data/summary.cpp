@@ -12,13 +12,20 @@ void DatasetSummary::drop(const std::string& reason, const std::string& where, c
 }
 
 core::Json to_json(const DatasetSummary& summary) {
-  return {{"format", summary.format},         {"pairing", summary.pairing},
-          {"rows_read", summary.rows_read},   {"rows_kept", summary.rows_kept},
-          {"candidates", summary.candidates}, {"pairs", summary.pairs},
-          {"tokens", summary.tokens},         {"trained_tokens", summary.trained_tokens},
-          {"straddling", summary.straddling}, {"truncated", summary.truncated},
-          {"derived", summary.feedback.derived}, {"not_compared", summary.feedback.left_out},
-          {"dropped", summary.dropped},       {"dropped_examples", summary.dropped_examples}};
+  return {{"format", summary.format},
+          {"pairing", summary.pairing},
+          {"rows_read", summary.rows_read},
+          {"rows_kept", summary.rows_kept},
+          {"candidates", summary.candidates},
+          {"pairs", summary.pairs},
+          {"tokens", summary.tokens},
+          {"trained_tokens", summary.trained_tokens},
+          {"straddling", summary.straddling},
+          {"truncated", summary.truncated},
+          {"derived", summary.feedback.derived},
+          {"not_compared", summary.feedback.left_out},
+          {"dropped", summary.dropped},
+          {"dropped_examples", summary.dropped_examples}};
 }
 
 DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerprint) {

@@ -30,8 +30,8 @@ core::Json to_json(const DatasetSummary& summary);
 DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerprint);
 /// A line for each reason, its rows and the first of them; "" when nothing was left out.
 std::string left_out_text(const DatasetSummary& summary);
-/// "rewards from labels (good is 1, bad is 0): 3 rows; ties: 2" – what was learned from that the rows do not say, and
-/// comparisons that were not made; "" when there is neither.
+/// "rewards from labels (good is 1, bad is 0): 3 rows; ties: 2" – what was learned from that the rows do not
+/// say, and comparisons that were not made; "" when there is neither.
 std::string feedback_text(const DatasetSummary& summary);
 
 }  // namespace attune::data

@@ -66,8 +66,9 @@ std::vector<double> RewardModel::score(std::span<const RewardText> texts, std::i
     item.table = model_.config().table_of(static_cast<std::int64_t>(text.ids.size()));
     items.push_back(std::move(item));
   }
-  const generation::Scorer scorer(model_, model::Weights::kPolicy,
-                                  {.token_budget = token_budget, .before_each = [] { core::stop_if_interrupted(); }});
+  const generation::Scorer scorer(
+      model_, model::Weights::kPolicy,
+      {.token_budget = token_budget, .before_each = [] { core::stop_if_interrupted(); }});
   const std::vector<generation::Reading> score = {{"score", record::Positions::kLast}};
   const at::Tensor rewards = scorer.read(items, score).front().contiguous();
   return {rewards.const_data_ptr<double>(), rewards.const_data_ptr<double>() + rewards.numel()};

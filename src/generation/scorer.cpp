@@ -15,8 +15,8 @@ at::Tensor long_tensor(const std::vector<std::int64_t>& values, at::Device devic
   return at::tensor(values, at::kLong).to(device);
 }
 
-/// Numbers of micro-batches, put to their places in the order of all items. Micro-batches hold runs of items, so what
-/// comes later stands later.
+/// Numbers of micro-batches, put to their places in the order of all items. Micro-batches hold runs of items,
+/// so what comes later stands later.
 class Collected {
  public:
   void add(const at::Tensor& numbers) { parts_.push_back(numbers); }
@@ -26,21 +26,24 @@ class Collected {
   std::vector<at::Tensor> parts_;
 };
 
-std::span<const data::PackItem> items_of(const data::PackedBatch& batch, std::span<const data::PackItem> all) {
+std::span<const data::PackItem> items_of(const data::PackedBatch& batch,
+                                         std::span<const data::PackItem> all) {
   if (batch.items.empty()) return {};
   return all.subspan(static_cast<std::size_t>(batch.items.front()), batch.items.size());
 }
 
 }  // namespace
 
-model::Readout readout_of(const data::Places& places, Positions at, model::SignalKind kind, at::Device device) {
+model::Readout readout_of(const data::Places& places, Positions at, model::SignalKind kind,
+                          at::Device device) {
   const bool standing = kind == model::SignalKind::kHead && at != Positions::kTokens;
   const auto& rows = standing ? places.standing : places.predicting;
   const auto missing = std::find(rows.begin(), rows.end(), -1);
   if (missing != rows.end())
     core::fail_request("token {} of the stream {}", missing - rows.begin(),
-                       standing ? "is not computed, and a head is to be read there"
-                                : "begins its sequence: nothing predicts it, and a signal is to be read there");
+                       standing
+                           ? "is not computed, and a head is to be read there"
+                           : "begins its sequence: nothing predicts it, and a signal is to be read there");
   return {long_tensor(rows, device), long_tensor(places.tokens, device)};
 }
 
@@ -65,8 +68,9 @@ void Scorer::walk(std::span<const data::PackItem> items, const OnBatch& on_batch
   }
 }
 
-std::vector<at::Tensor> Scorer::read_all(std::span<const data::PackItem> items, std::span<const Reading> readings,
-                                         const Scorer* other, std::span<const data::PackItem> theirs) const {
+std::vector<at::Tensor> Scorer::read_all(std::span<const data::PackItem> items,
+                                         std::span<const Reading> readings, const Scorer* other,
+                                         std::span<const data::PackItem> theirs) const {
   std::vector<Collected> collected(readings.size());
   walk(items, [&](const data::PackedBatch& batch, const model::SignalModel& forwarded) {
     std::map<Positions, model::Other> others;
@@ -99,8 +103,9 @@ std::vector<at::Tensor> Scorer::read(std::span<const data::PackItem> items,
   return read_all(items, readings, nullptr, {});
 }
 
-std::vector<at::Tensor> Scorer::compare(std::span<const data::PackItem> items, std::span<const Reading> readings,
-                                        const Scorer& other, std::span<const data::PackItem> theirs) const {
+std::vector<at::Tensor> Scorer::compare(std::span<const data::PackItem> items,
+                                        std::span<const Reading> readings, const Scorer& other,
+                                        std::span<const data::PackItem> theirs) const {
   ATTUNE_ASSERT(items.size() == theirs.size());
   return read_all(items, readings, &other, theirs);
 }

@@ -1,5 +1,6 @@
-// The one reader: what a model says of given sequences. Frozen passes of training, `score`, reward models, evaluation
-// and judges read their numbers here; the trained model's own pass reads the same places (readout_of).
+// The one reader: what a model says of given sequences. Frozen passes of training, `score`, reward models,
+// evaluation and judges read their numbers here; the trained model's own pass reads the same places
+// (readout_of).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,16 +27,17 @@ struct Reading {
   Positions at = Positions::kTokens;
 };
 
-/// Where a stream is read. A signal of the vocabulary is about a token and is read where that token is predicted; a head
-/// is read at the token itself, except per token (kTokens), where it says what is expected before the token is written,
-/// as a value does.
+/// Where a stream is read. A signal of the vocabulary is about a token and is read where that token is
+/// predicted; a head is read at the token itself, except per token (kTokens), where it says what is expected
+/// before the token is written, as a value does.
 /// @throws Error{kRequest} when a token has nothing before it that could predict it, or is not computed
-model::Readout readout_of(const data::Places& places, Positions at, model::SignalKind kind, at::Device device);
+model::Readout readout_of(const data::Places& places, Positions at, model::SignalKind kind,
+                          at::Device device);
 
 struct ScorerOptions {
   std::int64_t token_budget = 4096;  ///< stream tokens computed at a time
   bool share_prefixes = true;
-  double temperature = 1;            ///< logits are divided by it
+  double temperature = 1;                  ///< logits are divided by it
   std::function<void()> before_each = {};  ///< called before each micro-batch: to look for an interrupt
 };
 
@@ -44,12 +46,14 @@ class Scorer {
   /// @param model must outlive this object. @param which the trained weights, or those it started with
   Scorer(const model::Model& model, model::Weights which, ScorerOptions options);
 
-  /// The numbers of every reading, in the order asked for: float64 on the processor, those of items one after another:
-  /// [rows], or [rows, K] from a head with K outputs. Items of one group stand together and share their prompt.
-  std::vector<at::Tensor> read(std::span<const data::PackItem> items, std::span<const Reading> readings) const;
+  /// The numbers of every reading, in the order asked for: float64 on the processor, those of items one after
+  /// another: [rows], or [rows, K] from a head with K outputs. Items of one group stand together and share
+  /// their prompt.
+  std::vector<at::Tensor> read(std::span<const data::PackItem> items,
+                               std::span<const Reading> readings) const;
 
-  /// The same of signals that compare distributions: the other model reads `theirs`, item for item with as many rows at
-  /// these positions (a teacher may see another prompt).
+  /// The same of signals that compare distributions: the other model reads `theirs`, item for item with as
+  /// many rows at these positions (a teacher may see another prompt).
   std::vector<at::Tensor> compare(std::span<const data::PackItem> items, std::span<const Reading> readings,
                                   const Scorer& other, std::span<const data::PackItem> theirs) const;
 
@@ -72,7 +76,8 @@ class Scorer {
   ScorerOptions options_;
 };
 
-/// A completion of which every token is read. @param group texts of one group stand together and may share their prompt
+/// A completion of which every token is read. @param group texts of one group stand together and may share
+/// their prompt
 data::PackItem text_item(std::span<const std::int32_t> prompt, std::span<const std::int32_t> completion,
                          std::int64_t group);
 

@@ -1,5 +1,5 @@
-// A completion with everything that is said of it. This is the only struct with feedback in it: formats read it, the
-// cache keeps it, raters fill it in, pairings look at it and methods learn from it.
+// A completion with everything that is said of it. This is the only struct with feedback in it: formats read
+// it, the cache keeps it, raters fill it in, pairings look at it and methods learn from it.
 #pragma once
 
 #include <cstdint>
@@ -14,21 +14,23 @@
 
 namespace attune::record {
 
-/// The feedback on a completion: one line per field, FIELD(type, name, default, meaning). That line is all that a field
-/// needs: the native format reads and writes it under its name, the token cache keeps it, and methods find it in
-/// Batch::candidates. Types: optional double or bool (absent when nothing was said), double, string, list of doubles,
-/// map of doubles.
-#define ATTUNE_CANDIDATE_FIELDS(FIELD)                                                                               \
-  FIELD(std::optional<double>, rank, {}, "place in the order of preference: 0 is best, equal ranks are ties")        \
-  FIELD(std::optional<bool>, label, {}, "good (true) or bad")                                                        \
-  FIELD(std::optional<double>, reward, {}, "a score: more is better")                                                \
-  FIELD(std::optional<double>, margin, {}, "by how much it is preferred")                                            \
-  FIELD(std::optional<double>, preference, {}, "probability that it is the preferred one of its pair (soft label)")  \
-  FIELD(double, weight, 1, "importance: multiplies its loss term, enters no normaliser")                             \
-  FIELD(std::vector<double>, step_scores, {}, "a score for each of its reasoning steps")                             \
-  FIELD(Scores, scores, {}, "scores by attribute or by rater")                                                       \
-  FIELD(std::string, source, {}, "who wrote it: policy, reference, human, a model's name")                           \
-  FIELD(std::string, annotator, {}, "who judged it")                                                                 \
+/// The feedback on a completion: one line per field, FIELD(type, name, default, meaning). That line is all
+/// that a field needs: the native format reads and writes it under its name, the token cache keeps it, and
+/// methods find it in Batch::candidates. Types: optional double or bool (absent when nothing was said),
+/// double, string, list of doubles, map of doubles.
+#define ATTUNE_CANDIDATE_FIELDS(FIELD)                                                     \
+  FIELD(std::optional<double>, rank, {},                                                   \
+        "place in the order of preference: 0 is best, equal ranks are ties")               \
+  FIELD(std::optional<bool>, label, {}, "good (true) or bad")                              \
+  FIELD(std::optional<double>, reward, {}, "a score: more is better")                      \
+  FIELD(std::optional<double>, margin, {}, "by how much it is preferred")                  \
+  FIELD(std::optional<double>, preference, {},                                             \
+        "probability that it is the preferred one of its pair (soft label)")               \
+  FIELD(double, weight, 1, "importance: multiplies its loss term, enters no normaliser")   \
+  FIELD(std::vector<double>, step_scores, {}, "a score for each of its reasoning steps")   \
+  FIELD(Scores, scores, {}, "scores by attribute or by rater")                             \
+  FIELD(std::string, source, {}, "who wrote it: policy, reference, human, a model's name") \
+  FIELD(std::string, annotator, {}, "who judged it")                                       \
   FIELD(std::string, finish_reason, {}, "why it ended: stop, or length where a limit cut it")
 
 using Scores = std::map<std::string, double>;
@@ -55,8 +57,8 @@ struct Candidate {
 #undef ATTUNE_MEMBER
 
   // Where it stands.
-  std::uint32_t index = 0;                 ///< among the record's candidates, kept when others are left out
-  std::int64_t group = 0;                  ///< candidates of one prompt share it and are neighbours in a batch
+  std::uint32_t index = 0;  ///< among the record's candidates, kept when others are left out
+  std::int64_t group = 0;   ///< candidates of one prompt share it and are neighbours in a batch
   Role role = Role::kSampled;
   bool truncated = false;                  ///< cut to the length limit
   std::shared_ptr<const core::Json> meta;  ///< the record's meta; null when it has none
@@ -82,6 +84,8 @@ inline double reward_of(const Candidate& candidate) {
 /// Nothing said counts as good.
 inline bool is_good(const Candidate& candidate) { return candidate.label.value_or(true); }
 /// Cut by a limit, whoever applied it.
-inline bool was_cut(const Candidate& candidate) { return candidate.truncated || candidate.finish_reason == "length"; }
+inline bool was_cut(const Candidate& candidate) {
+  return candidate.truncated || candidate.finish_reason == "length";
+}
 
 }  // namespace attune::record

@@ -21,7 +21,8 @@ void rank_by(std::span<Candidate> candidates, auto value) {
 
 std::optional<std::size_t> right_steps(const Candidate& candidate) {
   const auto& scores = candidate.step_scores;
-  const auto wrong = std::find_if(scores.begin(), scores.end(), [](double score) { return !(score >= kRightStep); });
+  const auto wrong =
+      std::find_if(scores.begin(), scores.end(), [](double score) { return !(score >= kRightStep); });
   if (wrong == scores.end()) return {};
   return static_cast<std::size_t>(wrong - scores.begin());
 }
@@ -50,7 +51,8 @@ std::optional<core::ItemError> need_labels(std::span<Candidate> candidates, std:
     return {};
   }
   if (all_have<double>(candidates, &Candidate::reward))
-    return core::ItemError{"rewards and no labels: pairing=threshold or pairing=prompt_mean makes labels of them", ""};
+    return core::ItemError{
+        "rewards and no labels: pairing=threshold or pairing=prompt_mean makes labels of them", ""};
   return core::ItemError{"no labels", ""};
 }
 
@@ -63,7 +65,8 @@ std::optional<core::ItemError> need_rewards(std::span<Candidate> candidates, std
   }
   if (all_have<double>(candidates, &Candidate::rank))
     return core::ItemError{
-        "ranks and no rewards: learn from the order with a method on pairs (dpo), or rate the completions first "
+        "ranks and no rewards: learn from the order with a method on pairs (dpo), or rate the completions "
+        "first "
         "(attune score)",
         ""};
   return core::ItemError{"no rewards", ""};

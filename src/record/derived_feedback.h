@@ -11,14 +11,14 @@
 
 namespace attune::record {
 
-/// A step of a reasoning counts as right from this score on: true and false are 1 and 0, probabilities are cut in the
-/// middle, of −1, 0 and 1 only the 1 is right.
+/// A step of a reasoning counts as right from this score on: true and false are 1 and 0, probabilities are
+/// cut in the middle, of −1, 0 and 1 only the 1 is right.
 inline constexpr double kRightStep = 0.5;
 /// How many leading reasoning steps are right; nothing where all are, or none is scored.
 std::optional<std::size_t> right_steps(const Candidate& candidate);
 
-/// Fills in what is missing; `said` becomes e.g. "ranks from rewards" where something was. The problem is that of a
-/// record: "no ranks, rewards or labels".
+/// Fills in what is missing; `said` becomes e.g. "ranks from rewards" where something was. The problem is
+/// that of a record: "no ranks, rewards or labels".
 std::optional<core::ItemError> need_ranks(std::span<Candidate> candidates, std::string& said);
 std::optional<core::ItemError> need_labels(std::span<Candidate> candidates, std::string& said);
 std::optional<core::ItemError> need_rewards(std::span<Candidate> candidates, std::string& said);

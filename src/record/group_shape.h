@@ -26,13 +26,14 @@ struct Pair {
   double weight = 1;                     ///< its share of its group's loss: 1 / comparisons of the group
 };
 
-/// What a pairing makes of the rated candidates of one prompt: each candidate that is learned from stands once, in the
-/// order in which it is computed, whatever pairs are read off it.
+/// What a pairing makes of the rated candidates of one prompt: each candidate that is learned from stands
+/// once, in the order in which it is computed, whatever pairs are read off it.
 struct Grouping {
   std::vector<std::size_t> members;  ///< indices into the record's candidates
   std::vector<Pair> pairs;           ///< kPairs only: indices into `members`
-  /// [members] the feedback as the pairing understood it: the rank, label or reward that the shape asks for is there,
-  /// also where it follows from other feedback; the role is set; `index` is the place in the record.
+  /// [members] the feedback as the pairing understood it: the rank, label or reward that the shape asks for
+  /// is there, also where it follows from other feedback; the role is set; `index` is the place in the
+  /// record.
   std::vector<Candidate> said;
 };
 

@@ -104,14 +104,17 @@ core::ItemError PairList::why_empty() const {
 
 bool Pairing::makes(GroupShape shape) const { return std::ranges::count(shapes(), shape) > 0; }
 
-void Pairing::compare(const Ranking&, const PairingKey&, PairList&) const { ATTUNE_ASSERT(!makes(GroupShape::kPairs)); }
+void Pairing::compare(const Ranking&, const PairingKey&, PairList&) const {
+  ATTUNE_ASSERT(!makes(GroupShape::kPairs));
+}
 
 std::optional<core::ItemError> Pairing::label(std::span<Candidate>, PairingCounts&) const {
   ATTUNE_ASSERT(!makes(GroupShape::kLabels));
   return {};
 }
 
-core::Result<std::vector<std::size_t>> Pairing::accept(std::span<Candidate> candidates, PairingCounts& counts) const {
+core::Result<std::vector<std::size_t>> Pairing::accept(std::span<Candidate> candidates,
+                                                       PairingCounts& counts) const {
   if (const auto problem = label(candidates, counts)) return *problem;
   auto accepted = in_order(candidates.size());
   std::erase_if(accepted, [&](std::size_t i) { return !*candidates[i].label; });
@@ -148,7 +151,8 @@ core::Result<Grouping> Pairing::make_labels(std::vector<Candidate>& candidates, 
   return grouping_of(candidates, std::move(members));
 }
 
-core::Result<Grouping> Pairing::make_demonstrations(std::vector<Candidate>& candidates, PairingCounts& counts) const {
+core::Result<Grouping> Pairing::make_demonstrations(std::vector<Candidate>& candidates,
+                                                    PairingCounts& counts) const {
   auto accepted = accept(candidates, counts);
   if (!accepted.ok()) return accepted.error();
   std::vector<std::size_t> members;
@@ -158,20 +162,21 @@ core::Result<Grouping> Pairing::make_demonstrations(std::vector<Candidate>& cand
       wrong_from_the_start = true;
       continue;
     }
-    const bool repeated =
-        std::ranges::any_of(members, [&](std::size_t m) { return same_completion(candidates[m], candidates[i]); });
+    const bool repeated = std::ranges::any_of(
+        members, [&](std::size_t m) { return same_completion(candidates[m], candidates[i]); });
     if (repeated)
       ++counts.left_out["duplicates"];
     else
       members.push_back(i);
   }
   if (members.empty())
-    return core::ItemError{wrong_from_the_start ? "the first step is wrong" : "no completion is accepted", ""};
+    return core::ItemError{wrong_from_the_start ? "the first step is wrong" : "no completion is accepted",
+                           ""};
   return grouping_of(candidates, std::move(members));
 }
 
-core::Result<Grouping> Pairing::group(std::span<const Candidate> given, GroupShape shape, const PairingKey& key,
-                                      PairingCounts& counts) const {
+core::Result<Grouping> Pairing::group(std::span<const Candidate> given, GroupShape shape,
+                                      const PairingKey& key, PairingCounts& counts) const {
   ATTUNE_ASSERT(makes(shape));
   if (given.empty()) return core::ItemError{"no completion", ""};
   std::vector<Candidate> candidates(given.begin(), given.end());

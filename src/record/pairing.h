@@ -1,13 +1,17 @@
-// Pairings: how the rated candidates of one prompt become what a method learns from. One file each in record/pairing/.
-// The same code serves rows of files and rollouts: it sees record::Candidate and nothing else.
+// Pairings: how the rated candidates of one prompt become what a method learns from. One file each in
+// record/pairing/. The same code serves rows of files and rollouts: it sees record::Candidate and nothing
+// else.
 //
 // What every pairing does, whatever it chooses:
-//   derived     ranks that are not given follow from rewards, else from labels; labels from ranks (0 is good); rewards
+//   derived     ranks that are not given follow from rewards, else from labels; labels from ranks (0 is
+//   good); rewards
 //               from labels (1 and 0), never from ranks, which say nothing of distances
 //   ties        candidates of equal rank make no pair
-//   duplicates  equal completions make no pair; those labelled both good and bad are left out; as demonstrations they
+//   duplicates  equal completions make no pair; those labelled both good and bad are left out; as
+//   demonstrations they
 //               stand once
-//   singles     one candidate alone makes no pair and no list; as a group it stays, and has nothing to be compared with
+//   singles     one candidate alone makes no pair and no list; as a group it stays, and has nothing to be
+//   compared with
 // All four are counted.
 #pragma once
 
@@ -36,8 +40,8 @@ struct PairingKey {
 
 /// What pairings did beside choosing, over all records that they saw.
 struct PairingCounts {
-  /// Reason → how often: "ties" and "duplicates" (comparisons that were not made; candidates, where there are none),
-  /// "singles" (records), and reasons of single pairings.
+  /// Reason → how often: "ties" and "duplicates" (comparisons that were not made; candidates, where there are
+  /// none), "singles" (records), and reasons of single pairings.
   std::map<std::string, std::int64_t> left_out;
   std::map<std::string, std::int64_t> derived;  ///< "ranks from rewards" → records
 };
@@ -55,7 +59,8 @@ struct Ranking {
 /// The comparisons that a pairing makes.
 class PairList {
  public:
-  PairList(std::span<const Candidate> candidates, PairingCounts& counts) : candidates_(candidates), counts_(counts) {}
+  PairList(std::span<const Candidate> candidates, PairingCounts& counts)
+      : candidates_(candidates), counts_(counts) {}
   /// Adds a comparison of two candidates; ties and duplicates are counted instead.
   void add(std::size_t better, std::size_t worse);
   /// Counts a comparison that is not made.
@@ -83,7 +88,8 @@ class Pairing {
   virtual bool draws() const { return false; }
 
   bool makes(GroupShape shape) const;
-  /// @param candidates of one prompt. Completions are compared by `completion_ids` where all have them, else by
+  /// @param candidates of one prompt. Completions are compared by `completion_ids` where all have them, else
+  /// by
   ///   `completion`; candidates without either are all different
   /// @param shape one that it makes
   /// @return who is learned from; or why this record cannot be used
@@ -94,10 +100,12 @@ class Pairing {
   // A pairing overrides what its shapes need.
   /// kPairs: adds comparisons, the better one first; two candidates or more.
   virtual void compare(const Ranking& ranking, const PairingKey& key, PairList& pairs) const;
-  /// kLabels: sets every label; and kDemonstrations, which are then the good ones. The problem, where there is one.
+  /// kLabels: sets every label; and kDemonstrations, which are then the good ones. The problem, where there
+  /// is one.
   virtual std::optional<core::ItemError> label(std::span<Candidate> candidates, PairingCounts& counts) const;
   /// kDemonstrations: indices of those to be imitated.
-  virtual core::Result<std::vector<std::size_t>> accept(std::span<Candidate> candidates, PairingCounts& counts) const;
+  virtual core::Result<std::vector<std::size_t>> accept(std::span<Candidate> candidates,
+                                                        PairingCounts& counts) const;
 
  private:
   core::Result<Grouping> make_pairs(std::vector<Candidate>& candidates, const PairingKey& key,
@@ -109,11 +117,13 @@ class Pairing {
 /// Generated list: file name → factory, sorted.
 const std::vector<std::pair<std::string_view, std::unique_ptr<Pairing> (*)()>>& pairing_entries();
 
-/// The pairing named in a recipe: a name, or a map {name, options…}. @throws Error{kRequest} naming the nearest name.
+/// The pairing named in a recipe: a name, or a map {name, options…}. @throws Error{kRequest} naming the
+/// nearest name.
 std::unique_ptr<Pairing> make_pairing(const core::Value& settings, const std::string& key = "pairing");
 /// What is taken where a recipe names none: best_worst for pairs, as_given for the rest.
 std::unique_ptr<Pairing> default_pairing(GroupShape shape);
 /// @throws Error{kRequest} when it does not make the shape, naming those that do. `who` learns: "kto"
-void require_shape(const Pairing& pairing, GroupShape shape, const std::string& who, const std::string& key = "pairing");
+void require_shape(const Pairing& pairing, GroupShape shape, const std::string& who,
+                   const std::string& key = "pairing");
 
 }  // namespace attune::record

@@ -13,7 +13,8 @@ std::unique_ptr<Pairing> pairing_named(const core::Value& name, const std::strin
     known.emplace_back(entry);
   }
   const std::string near = core::nearest(name.text(), known);
-  core::fail_request("{}: {}: no pairing '{}'{} (`attune list pairings` shows all)", name.place(), key, name.text(),
+  core::fail_request("{}: {}: no pairing '{}'{} (`attune list pairings` shows all)", name.place(), key,
+                     name.text(),
                      near.empty() ? fmt::format("; there are {}", fmt::join(known, ", "))
                                   : fmt::format(", did you mean '{}'?", near));
 }
@@ -24,8 +25,8 @@ std::unique_ptr<Pairing> make_pairing(const core::Value& settings, const std::st
   if (settings.is_scalar()) return pairing_named(settings, key);
   const core::Value* name = settings.find("name");
   if (name == nullptr || !name->is_scalar())
-    core::fail_request("{}: {} is {}; write the name of a pairing, or {{name: …, options…}}", settings.place(), key,
-                       settings.described());
+    core::fail_request("{}: {} is {}; write the name of a pairing, or {{name: …, options…}}",
+                       settings.place(), key, settings.described());
   auto pairing = pairing_named(*name, key + ".name");
   core::Fields fields = pairing->fields();
   fields.assign_all(settings, key, {"name"});
@@ -42,8 +43,8 @@ void require_shape(const Pairing& pairing, GroupShape shape, const std::string& 
   std::vector<std::string> able;
   for (const auto& [name, make] : pairing_entries())
     if (make()->makes(shape)) able.emplace_back(name);
-  core::fail_request("{}={} makes no {}, and {} learns from {}; take {}", key, pairing.info().name, to_text(shape), who,
-                     to_text(shape), fmt::join(able, ", "));
+  core::fail_request("{}={} makes no {}, and {} learns from {}; take {}", key, pairing.info().name,
+                     to_text(shape), who, to_text(shape), fmt::join(able, ", "));
 }
 
 }  // namespace attune::record

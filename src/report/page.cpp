@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
 #include "core/config/value.h"
-#include "report/report.h"
+#include "core/error.h"
 #include "report/charts.h"
 #include "report/findings.h"
 #include "report/gradients.h"
 #include "report/html.h"
+#include "report/report.h"
 
 namespace attune::report {
 namespace {

@@ -30,7 +30,8 @@ std::int64_t number_in(const char* name, std::int64_t least, std::int64_t most) 
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
     core::fail_request(
-        "WORLD_SIZE is set, so that this is one of several processes, but {} is '{}'; a whole number from {} to {} is "
+        "WORLD_SIZE is set, so that this is one of several processes, but {} is '{}'; a whole number from {} "
+        "to {} is "
         "needed. torchrun sets both",
         name, text, least, most);
   return value;
@@ -53,10 +54,12 @@ class Group::Connection {
     if (host.empty()) core::fail_request("WORLD_SIZE is set, but MASTER_ADDR is not; torchrun sets both");
     attempt([&] {
       // After a restart by torchrun the store still holds the keys of the attempt before.
-      const auto store = c10::make_intrusive<c10d::PrefixStore>(
-          "attune/" + variable("TORCHELASTIC_RESTART_COUNT"), c10::make_intrusive<c10d::TCPStore>(host, options));
-      gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(rank), static_cast<int>(size),
-                                                          c10d::ProcessGroupGloo::Options::create_default());
+      const auto store =
+          c10::make_intrusive<c10d::PrefixStore>("attune/" + variable("TORCHELASTIC_RESTART_COUNT"),
+                                                 c10::make_intrusive<c10d::TCPStore>(host, options));
+      gloo_ =
+          c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(rank), static_cast<int>(size),
+                                                      c10d::ProcessGroupGloo::Options::create_default());
     });
   }
 
@@ -78,8 +81,10 @@ class Group::Connection {
     try {
       exchange();
     } catch (const std::exception& error) {
-      core::fail_run("the processes that train together lost each other: one has ended, and says why, or the "
-                     "network between them failed ({})", error.what());
+      core::fail_run(
+          "the processes that train together lost each other: one has ended, and says why, or the "
+          "network between them failed ({})",
+          error.what());
     }
   }
 
@@ -91,8 +96,10 @@ class Group::Connection {
 class Group::Connection {
  public:
   Connection(std::int64_t, std::int64_t size) {
-    core::fail_request("WORLD_SIZE is {}, but this program was built without the headers of libgloo, and trains in one "
-                       "process only; install libgloo-dev and build again", size);
+    core::fail_request(
+        "WORLD_SIZE is {}, but this program was built without the headers of libgloo, and trains in one "
+        "process only; install libgloo-dev and build again",
+        size);
   }
   void sum(at::Tensor&) {}
   std::vector<at::Tensor> gather(const at::Tensor&, std::int64_t) { return {}; }
@@ -112,7 +119,8 @@ Group Group::from_environment() {
 
 void Group::sum(at::Tensor& numbers) const {
   if (alone() || numbers.numel() == 0) return;
-  at::Tensor here = numbers.detach().to(at::kCPU).contiguous();  // the numbers themselves where they lie so already
+  at::Tensor here =
+      numbers.detach().to(at::kCPU).contiguous();  // the numbers themselves where they lie so already
   connection_->sum(here);
   if (here.const_data_ptr() != numbers.const_data_ptr()) numbers.detach().copy_(here);
 }
@@ -125,7 +133,8 @@ std::vector<at::Tensor> Group::gather_bytes(const at::Tensor& bytes) const {
   at::Tensor padded = at::zeros({longest}, at::kByte);
   padded.narrow(0, 0, bytes.numel()).copy_(bytes);
   auto parts = connection_->gather(padded, size_);
-  for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = parts[i].narrow(0, 0, counts[i].item<std::int64_t>());
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    parts[i] = parts[i].narrow(0, 0, counts[i].item<std::int64_t>());
   return parts;
 }
 
@@ -151,7 +160,8 @@ std::vector<std::string> Group::gather(const std::string& text) const {
   std::vector<std::string> texts;
   for (const auto& part : gather_bytes(bytes)) {
     const at::Tensor whole = part.contiguous();
-    texts.emplace_back(static_cast<const char*>(whole.const_data_ptr()), static_cast<std::size_t>(whole.numel()));
+    texts.emplace_back(static_cast<const char*>(whole.const_data_ptr()),
+                       static_cast<std::size_t>(whole.numel()));
   }
   return texts;
 }

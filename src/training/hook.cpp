@@ -52,7 +52,8 @@ Hooks make_hooks(const TrainRecipe& recipe) {
   }
   for (const auto& [name, setting] : asked) {
     const std::string near = core::nearest(name, known);
-    core::fail_request("hooks: there is no hook '{}'{}", name, near.empty() ? "" : ", did you mean '" + near + "'?");
+    core::fail_request("hooks: there is no hook '{}'{}", name,
+                       near.empty() ? "" : ", did you mean '" + near + "'?");
   }
   return hooks;
 }

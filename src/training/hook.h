@@ -1,5 +1,6 @@
-// Hooks: what acts on the training loop and not on the loss (weight averaging, reference refresh). Each is one file in
-// training/hook/. A recipe asks for one by `hooks=[NAME | {name: NAME, options …}]`, or by a setting of its own.
+// Hooks: what acts on the training loop and not on the loss (weight averaging, reference refresh). Each is
+// one file in training/hook/. A recipe asks for one by `hooks=[NAME | {name: NAME, options …}]`, or by a
+// setting of its own.
 #pragma once
 
 #include <cstdint>

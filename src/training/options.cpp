@@ -134,7 +134,8 @@ void TrainingOptions::declare(core::Fields& fields) {
 }
 
 void TeacherOptions::declare(core::Fields& fields) {
-  fields.add("path", path, "Folder of the teacher, whose vocabulary is the model's; empty: the model as it starts.");
+  fields.add("path", path,
+             "Folder of the teacher, whose vocabulary is the model's; empty: the model as it starts.");
   fields.add("system", system, "What the teacher is told before the prompt; the model itself is not.");
 }
 
@@ -185,15 +186,18 @@ void TrainRecipe::declare(core::Fields& fields) {
   fields.add("method", method, "How: a name, {name, options…}, or a list of {name, weight, data, …}.")
       .short_form("name")
       .shown_type("method");
-  fields.add("pairing", pairing,
-             "How rated candidates of a prompt become what the method learns from: a name of `attune list pairings`, or "
-             "{name, options…}. Default: best_worst for pairs, as_given for the rest.")
+  fields
+      .add("pairing", pairing,
+           "How rated candidates of a prompt become what the method learns from: a name of `attune list "
+           "pairings`, or "
+           "{name, options…}. Default: best_worst for pairs, as_given for the rest.")
       .short_form("name")
       .shown_type("pairing");
   fields.section("adapter", adapter, "LoRA instead of all weights.", "type");
   fields.section("training", training, "The run.");
   fields.section("reference", reference, "The frozen model that methods compare with.", "path");
-  fields.add("hooks", hooks, "What acts on the loop: names of `attune list hooks`, or maps {name, options …}.")
+  fields
+      .add("hooks", hooks, "What acts on the loop: names of `attune list hooks`, or maps {name, options …}.")
       .shown_type("hooks");
   fields.section("teacher", teacher, "A model that methods learn from, with a prompt of its own.", "path");
   fields.section("eval", eval, "Evaluation during training.", "data");
@@ -228,7 +232,8 @@ void TrainRecipe::settle() {
 
 core::Value TrainRecipe::pairing_setting() const {
   if (training.pairs.empty()) return pairing;
-  if (!pairing.is_null()) core::fail_request("pairing and training.pairs say the same thing: leave training.pairs out");
+  if (!pairing.is_null())
+    core::fail_request("pairing and training.pairs say the same thing: leave training.pairs out");
   return core::Value::scalar(training.pairs, false, "training.pairs");
 }
 

@@ -56,8 +56,8 @@ std::optional<TermUpdate> learn_once(MethodTerm& term, const Engine& engine, std
   const auto& items = term.progress.part();
   TermUpdate learned;
   learned.tokens = tokens_of(prepared.step, items);
-  learned.result = engine.accumulate(prepared, *term.method, term.state, items, totals_of(prepared.batch, items),
-                                     term.weight);
+  learned.result = engine.accumulate(prepared, *term.method, term.state, items,
+                                     totals_of(prepared.batch, items), term.weight);
   if (term.progress.first())
     for (const auto& [name, metric] : prepared.metrics) algorithm::fold(learned.result.metrics, name, metric);
   return learned;
@@ -65,8 +65,8 @@ std::optional<TermUpdate> learn_once(MethodTerm& term, const Engine& engine, std
 
 std::unique_ptr<StepSource> evaluation_steps(const MethodTerm& term, const TrainingOptions& options,
                                              const model::ModelConfig& config) {
-  return std::make_unique<DatasetSteps>(DataStream(*term.eval, {options.batch_size, 0, false, 0}), *term.method,
-                                        config);
+  return std::make_unique<DatasetSteps>(DataStream(*term.eval, {options.batch_size, 0, false, 0}),
+                                        *term.method, config);
 }
 
 std::int64_t updates_in(const TrainingOptions& options, double updates_per_epoch) {

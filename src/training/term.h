@@ -23,7 +23,9 @@ class StepProgress {
   void begin(PreparedStep prepared, const StepUse& use);
   const PreparedStep& prepared() const { return prepared_; }
   /// Items of the part that the present update learns from.
-  const std::vector<std::int64_t>& part() const { return parts_[static_cast<std::size_t>(next_) % parts_.size()]; }
+  const std::vector<std::int64_t>& part() const {
+    return parts_[static_cast<std::size_t>(next_) % parts_.size()];
+  }
   bool first() const { return next_ == 0; }
   void advance();
 
@@ -42,19 +44,22 @@ struct MethodTerm {
   std::unique_ptr<StepSource> steps;
   std::optional<data::Dataset> eval;
   algorithm::State state{};
-  std::shared_ptr<const ReferenceCache> cache{}, eval_cache{};  ///< null: the reference is computed at every step
+  std::shared_ptr<const ReferenceCache> cache{},
+      eval_cache{};  ///< null: the reference is computed at every step
   StepProgress progress{};
 };
 
-/// What one update learns from this term: loss, metrics, tokens, and the candidates to show when it goes wrong.
+/// What one update learns from this term: loss, metrics, tokens, and the candidates to show when it goes
+/// wrong.
 struct TermUpdate {
   StepResult result;
   std::int64_t tokens = 0;  ///< of every sequence (TRL's num_tokens)
 };
 
-/// Learns from the next part of the term's step, which it draws when the last one is done. Nothing where a batch has
-/// nothing to say (all ties).
-/// @param update number of this update, from 1. @param on_step called with a fresh step before anything is computed
+/// Learns from the next part of the term's step, which it draws when the last one is done. Nothing where a
+/// batch has nothing to say (all ties).
+/// @param update number of this update, from 1. @param on_step called with a fresh step before anything is
+/// computed
 std::optional<TermUpdate> learn_once(MethodTerm& term, const Engine& engine, std::uint64_t update,
                                      const std::function<void(Step&)>& on_step);
 

@@ -10,10 +10,10 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/system.h"
-#include "training/run/checkpoint.h"
 #include "training/optimizer/gradient_norms.h"
 #include "training/optimizer/gradient_sum.h"
 #include "training/optimizer/parameter_groups.h"
+#include "training/run/checkpoint.h"
 #include "training/step/phase.h"
 
 namespace attune::training {
@@ -231,7 +231,8 @@ std::int64_t Trainer::total_evaluations() const {
   const auto& training = options_.training;
   const std::int64_t every = training.eval_steps > 0   ? training.eval_steps
                              : training.save_steps > 0 ? training.save_steps
-                                                       : terms_.front().steps->steps_per_epoch() * terms_.front().steps->use().updates();
+                                                       : terms_.front().steps->steps_per_epoch() *
+                                                             terms_.front().steps->use().updates();
   return (total_ + every - 1) / std::max<std::int64_t>(1, every);
 }
 
@@ -282,7 +283,8 @@ void Trainer::run() {
     if (observer_.interrupted && between_steps() && options_.group.any(observer_.interrupted())) interrupt();
     conclude();
     const double minutes = options_.training.save_minutes;
-    if (minutes > 0 && done_ < total_ && between_steps() && seconds_since(saved_) > 60 * minutes) save_checkpoint();
+    if (minutes > 0 && done_ < total_ && between_steps() && seconds_since(saved_) > 60 * minutes)
+      save_checkpoint();
   }
   say(profile_.finish());
   optimizer_.require_finite(done_);

@@ -10,18 +10,18 @@
 #include <vector>
 
 #include "training/group.h"
-#include "training/step/engine.h"
-#include "training/term.h"
-#include "training/run/best_evaluation.h"
-#include "training/run/event_file.h"
 #include "training/hook.h"
 #include "training/observer.h"
-#include "training/run/log_window.h"
 #include "training/optimizer/optimizer.h"
-#include "training/options.h"
-#include "training/run/profile.h"
-#include "training/run/folder.h"
 #include "training/optimizer/schedule.h"
+#include "training/options.h"
+#include "training/run/best_evaluation.h"
+#include "training/run/event_file.h"
+#include "training/run/folder.h"
+#include "training/run/log_window.h"
+#include "training/run/profile.h"
+#include "training/step/engine.h"
+#include "training/term.h"
 
 namespace attune::training {
 

@@ -45,7 +45,8 @@ TEST(Identities, DrGrpoIsGrpoWithoutItsDivisions) {
   batch.offsets.clear();
   for (std::int64_t i = 0; i <= candidates; ++i) batch.offsets.push_back(3 * i);
   batch.totals = totals_of(batch.offsets, batch.candidates);
-  for (auto& [key, signal] : batch.signals) signal.numbers = at::linspace(-2, -1, 3 * candidates, at::kDouble);
+  for (auto& [key, signal] : batch.signals)
+    signal.numbers = at::linspace(-2, -1, 3 * candidates, at::kDouble);
   expect_same("{name: grpo, scale_rewards: none}", "{name: dr_grpo, max_completion_length: 3}", batch);
 }
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "algorithm/part/divergence.h"
 #include "algorithm/fixture/fixture.h"
 #include "algorithm/fixture/signals.h"
+#include "algorithm/part/divergence.h"
 #include "algorithm/part/group_statistics.h"
 #include "algorithm/part/kl_estimators.h"
 #include "algorithm/part/rollout_metrics.h"

@@ -42,7 +42,8 @@ inline Batch random_step(const Method& method, unsigned seed, int groups = 3) {
       candidate.margin = uniform(0, 0.5);
       if (pairs) candidate.role = member == 0 ? Role::kChosen : Role::kRejected;
       add(candidate);
-      if (pairs && member == 1) step.pairs.push_back({step.candidates.size() - 2, step.candidates.size() - 1, 1});
+      if (pairs && member == 1)
+        step.pairs.push_back({step.candidates.size() - 2, step.candidates.size() - 1, 1});
       if (method.derived() == Derived::kNone) continue;
       candidate.role = Role::kDerived;
       add(candidate);
@@ -93,7 +94,8 @@ inline Batch one_pair(const std::vector<double>& chosen, const std::vector<doubl
   batch.candidates[1].role = Role::kRejected;
   batch.pairs = {{0, 1, 1}};
   batch.totals = totals_of(batch.offsets, batch.candidates);
-  batch.signals["logps"] = per_token(at::cat({at::tensor(chosen, at::kDouble), at::tensor(rejected, at::kDouble)}));
+  batch.signals["logps"] =
+      per_token(at::cat({at::tensor(chosen, at::kDouble), at::tensor(rejected, at::kDouble)}));
   batch.signals["ref_logps"] =
       per_token(at::cat({at::tensor(chosen_ref, at::kDouble), at::tensor(rejected_ref, at::kDouble)}));
   return batch;

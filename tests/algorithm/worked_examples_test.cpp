@@ -86,7 +86,8 @@ class PolicyAlone final : public PairMethod {
 TEST(WorkedExamples, AMethodOfThePolicyAloneReadsNoReference) {
   PolicyAlone method;
   for (const Need& need : method.needs()) EXPECT_EQ(need.source, Source::kPolicy) << need.key();
-  for (const char* option : {"reference_free", "f_divergence_type"}) EXPECT_EQ(method.fields().find(option), nullptr);
+  for (const char* option : {"reference_free", "f_divergence_type"})
+    EXPECT_EQ(method.fields().find(option), nullptr);
   // u = 0.1 (−1.0 + 2.0) = 0.1, whatever a reference says
   const Batch batch = one_pair({-0.4, -0.6}, {-9.0, -9.0}, {-2.0}, {-1.0});
   const Coefficients found = coefficients_of(method, batch);

@@ -10,10 +10,10 @@
 namespace attune::data {
 namespace {
 
+using record::GroupShape;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using record::GroupShape;
 
 class DatasetTest : public ::testing::Test {
  protected:

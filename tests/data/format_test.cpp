@@ -49,7 +49,8 @@ TEST(Formats, NativeReadsEveryFieldAndWritesItBack) {
 }
 
 TEST(Formats, NativeKeepsOtherColumnsInMeta) {
-  const record::Example example = read(R"({"prompt":"p","candidates":[],"extra":7,"meta":{"a":1}})", "native");
+  const record::Example example =
+      read(R"({"prompt":"p","candidates":[],"extra":7,"meta":{"a":1}})", "native");
   EXPECT_EQ(example.meta, json(R"({"a":1,"extra":7})"));
 }
 
@@ -174,7 +175,8 @@ TEST(Formats, StepwiseEndsEveryStepInALine) {
 }
 
 TEST(Formats, RankedLists) {
-  const record::Example example = read(R"({"prompt":"p","responses":["a","b","c"],"scores":[1,3.5,2]})", "ranked");
+  const record::Example example =
+      read(R"({"prompt":"p","responses":["a","b","c"],"scores":[1,3.5,2]})", "ranked");
   EXPECT_EQ(example.candidates.size(), 3U);
   EXPECT_EQ(example.candidates[1].reward, 3.5);
   EXPECT_EQ(read(R"({"prompt":"p","responses":["a","b"],"ranks":[1,0]})", "ranked").candidates[0].rank, 1);

@@ -1,4 +1,5 @@
-// What of a row is learned from: feedback on its way from a file to a method, and the choices that pairings make.
+// What of a row is learned from: feedback on its way from a file to a method, and the choices that pairings
+// make.
 #include "core/system.h"
 #include "data/group_row.h"
 #include "tests/data/support.h"
@@ -6,11 +7,11 @@
 namespace attune::data {
 namespace {
 
+using record::GroupShape;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using record::GroupShape;
 
 class Learning : public ::testing::Test {
  protected:
@@ -81,8 +82,9 @@ TEST_F(Learning, EveryFieldOfFeedbackReachesATrainingRow) {
 }
 
 TEST_F(Learning, SoftLabelsOfAPairReachItsMembers) {
-  const auto data = open(R"({"prompt":"p","response_a":"x","response_b":"y","preference":0.3,"annotator":"eva"})",
-                         GroupShape::kPairs);
+  const auto data =
+      open(R"({"prompt":"p","response_a":"x","response_b":"y","preference":0.3,"annotator":"eva"})",
+           GroupShape::kPairs);
   const record::Grouping group = group_row(data.row(0), data.use(), {});
   ASSERT_THAT(group.pairs, SizeIs(1));
   EXPECT_DOUBLE_EQ(*group.said[group.pairs[0].chosen].preference, 0.7);  // y
@@ -107,7 +109,8 @@ TEST_F(Learning, OfRatedListsTheBestIsImitated) {
 }
 
 TEST_F(Learning, WhatIsNotUsedNeedNotBeUsable) {
-  EXPECT_EQ(texts(open(R"({"prompt":"p","chosen":"ab","rejected":""})", GroupShape::kDemonstrations).row(0)), "ab</s>");
+  EXPECT_EQ(texts(open(R"({"prompt":"p","chosen":"ab","rejected":""})", GroupShape::kDemonstrations).row(0)),
+            "ab</s>");
 }
 
 std::string steps(const std::string& labels) {
@@ -141,11 +144,11 @@ TEST_F(Learning, WrongStepsOfCutReasonings) {
     return trained(open_cut(labels, length, kept).row(0).candidates.at(0));
   };
   // p o n e ⏎ t w o ⏎ e n d ⏎ </s>: 14 tokens.
-  EXPECT_EQ(part("[true,false,true]", 7, "keep_start"), "one\n");     // "tw" is of the wrong step
-  EXPECT_EQ(part("[true,true,false]", 7, "keep_start"), "one\ntw");   // the wrong step is cut off
+  EXPECT_EQ(part("[true,false,true]", 7, "keep_start"), "one\n");    // "tw" is of the wrong step
+  EXPECT_EQ(part("[true,true,false]", 7, "keep_start"), "one\ntw");  // the wrong step is cut off
   EXPECT_EQ(part("[true,true,false]", 3, "keep_start"), "on");
-  EXPECT_EQ(part("[true,true,false]", 9, "keep_end"), "two\n");       // two ⏎ end ⏎ </s> are kept
-  const auto none = open_cut("[true,false,true]", 5, "keep_end");     // of the right step nothing is
+  EXPECT_EQ(part("[true,true,false]", 9, "keep_end"), "two\n");    // two ⏎ end ⏎ </s> are kept
+  const auto none = open_cut("[true,false,true]", 5, "keep_end");  // of the right step nothing is
   EXPECT_EQ(none.size(), 0);
   EXPECT_EQ(none.summary().dropped.at("no right step is left after truncation"), 1);
 }
@@ -161,21 +164,21 @@ TEST_F(Learning, GroupsWithRewardsRefuseAnOrderAlone) {
   EXPECT_EQ(labels.row(0).candidates[0].said.reward, 1);
   EXPECT_EQ(labels.row(0).candidates[1].said.reward, 0);
   EXPECT_EQ(feedback_text(labels.summary()), "rewards from labels (good is 1, bad is 0): 1 row");
-  const auto scored = open(R"({"prompt":"p","chosen":"x","rejected":"y","score_chosen":3,"score_rejected":1})",
-                           GroupShape::kGroups);
+  const auto scored =
+      open(R"({"prompt":"p","chosen":"x","rejected":"y","score_chosen":3,"score_rejected":1})",
+           GroupShape::kGroups);
   EXPECT_EQ(scored.row(0).candidates[0].said.reward, 3);
   EXPECT_EQ(feedback_text(scored.summary()), "");
 }
 
 TEST_F(Learning, TheSummaryCountsWhatPairingsLeaveOutAndSurvivesTheCache) {
-  const std::string rows =
-      R"({"prompt":"p","responses":["a","b","c"],"scores":[2,2,1]})"
-      "\n"
-      R"({"prompt":"p","responses":["a","a","b"],"ranks":[0,1,2]})"
-      "\n"
-      R"({"prompt":"p","responses":["a"],"scores":[1]})"
-      "\n"
-      R"({"prompt":"p","responses":["a","b"],"scores":[1,1]})";
+  const std::string rows = R"({"prompt":"p","responses":["a","b","c"],"scores":[2,2,1]})"
+                           "\n"
+                           R"({"prompt":"p","responses":["a","a","b"],"ranks":[0,1,2]})"
+                           "\n"
+                           R"({"prompt":"p","responses":["a"],"scores":[1]})"
+                           "\n"
+                           R"({"prompt":"p","responses":["a","b"],"scores":[1,1]})";
   for (int time = 0; time < 2; ++time) {  // the second one reads the cache
     const auto data = open(rows, use(GroupShape::kPairs, "all"));
     EXPECT_EQ(data.size(), 2);
@@ -190,7 +193,8 @@ TEST_F(Learning, TheSummaryCountsWhatPairingsLeaveOutAndSurvivesTheCache) {
 
 TEST_F(Learning, CompletionsThatBecomeEqualWhenTheyAreCutMakeNoPair) {
   options_.max_length = 3;  // p and two more
-  const auto data = open(R"({"prompt":"p","responses":["xya","xyb","z"],"scores":[3,2,1]})", use(GroupShape::kPairs, "all"));
+  const auto data = open(R"({"prompt":"p","responses":["xya","xyb","z"],"scores":[3,2,1]})",
+                         use(GroupShape::kPairs, "all"));
   EXPECT_EQ(data.summary().pairs, 2);
   EXPECT_EQ(data.summary().feedback.left_out.at("duplicates"), 1);
   EXPECT_THAT(group_row(data.row(0), data.use(), {}).pairs, SizeIs(2));
@@ -247,10 +251,14 @@ TEST_F(Learning, ATeacherReadsASystemTextBeforeThePrompt) {
     return codec_.tokenizer->decode(row.teacher_prompt);
   };
   EXPECT_EQ(decoded(plain), "be kind\n\nsay");
-  EXPECT_EQ(decoded(R"({"prompt":[{"role":"user","content":"q"}],"completion":[{"role":"assistant","content":"a"}]})"),
-            "<|im_start|>system\nbe kind<|im_end|>\n<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n");
-  EXPECT_EQ(decoded(R"({"prompt":[{"role":"system","content":"s"},{"role":"user","content":"q"}],"completion":"a"})"),
-            "<|im_start|>system\nbe kind\n\ns<|im_end|>\n<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(
+      decoded(
+          R"({"prompt":[{"role":"user","content":"q"}],"completion":[{"role":"assistant","content":"a"}]})"),
+      "<|im_start|>system\nbe kind<|im_end|>\n<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(
+      decoded(
+          R"({"prompt":[{"role":"system","content":"s"},{"role":"user","content":"q"}],"completion":"a"})"),
+      "<|im_start|>system\nbe kind\n\ns<|im_end|>\n<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n");
   // "x t" + "he" has the token "the" (and " t" alone): it counts as completion, for the teacher as well.
   const auto row = open(R"({"prompt":"x t","completion":"he"})", GroupShape::kDemonstrations).row(0);
   const std::size_t system = std::string("be kind\n\n").size();

@@ -163,7 +163,8 @@ TEST(Pack, EveryItemOnceInOrderAtAnyBudget) {
         for (auto row = batch.tokens.offsets[i]; row < batch.tokens.offsets[i + 1]; ++row, ++k) {
           const auto at = static_cast<std::size_t>(row);
           EXPECT_EQ(batch.tokens.tokens[at], source.ids[k]);
-          EXPECT_EQ(batch.forest.tokens[static_cast<std::size_t>(batch.tokens.predicting[at])], source.ids[k - 1]);
+          EXPECT_EQ(batch.forest.tokens[static_cast<std::size_t>(batch.tokens.predicting[at])],
+                    source.ids[k - 1]);
           EXPECT_EQ(batch.forest.positions[static_cast<std::size_t>(batch.tokens.predicting[at])],
                     static_cast<std::int32_t>(k - 1));
         }

@@ -1,7 +1,7 @@
 // Recipes: YAML into settings, and `key=value` arguments. Input: the recipe, a NUL byte, one argument.
 #include "core/config/fields.h"
-#include "core/json.h"
 #include "core/config/value.h"
+#include "core/json.h"
 #include "data/options.h"
 #include "tests/fuzz/input.h"
 

@@ -72,7 +72,8 @@ Made make(const std::string& settings, const std::vector<Candidate>& candidates,
   return made;
 }
 
-Made pairs(const std::string& settings, const std::vector<Candidate>& candidates, const PairingKey& key = {}) {
+Made pairs(const std::string& settings, const std::vector<Candidate>& candidates,
+           const PairingKey& key = {}) {
   return make(settings, candidates, GroupShape::kPairs, key);
 }
 
@@ -115,7 +116,8 @@ TEST(Pairings, MarginsBetweenRewards) {
   EXPECT_THAT(made.pairs, ElementsAre(Pair(1, 2), Pair(1, 0), Pair(3, 2), Pair(3, 0), Pair(4, 0)));
   // Gaps 0 (the tie), 1, 1, 1 and 1.
   EXPECT_EQ(made.counts.left_out, (Counts{{"pairs below the margin", 5}}));
-  EXPECT_EQ(pairs("{name: margin, margin: 9}", rated(kFive)).problem, "the pairing makes no pair of its completions");
+  EXPECT_EQ(pairs("{name: margin, margin: 9}", rated(kFive)).problem,
+            "the pairing makes no pair of its completions");
   const Made orders = pairs("margin", ranked({0, 1}));
   EXPECT_EQ(orders.counts.left_out, (Counts{{"pairs without rewards", 1}}));
   EXPECT_TRUE(orders.pairs.empty());
@@ -123,9 +125,11 @@ TEST(Pairings, MarginsBetweenRewards) {
 
 TEST(Pairings, EachOfTheBestAgainstTheRest) {
   const Made made = pairs("{name: top_k, k: 2}", rated(kFive));
-  EXPECT_THAT(made.pairs, ElementsAre(Pair(1, 4), Pair(1, 2), Pair(1, 0), Pair(3, 4), Pair(3, 2), Pair(3, 0)));
+  EXPECT_THAT(made.pairs,
+              ElementsAre(Pair(1, 4), Pair(1, 2), Pair(1, 0), Pair(3, 4), Pair(3, 2), Pair(3, 0)));
   EXPECT_EQ(pairs("top_k", rated(kFive)).counts.left_out, (Counts{{"ties", 1}}));  // k = 1: 1 against 3
-  EXPECT_EQ(pairs("{name: top_k, k: 9}", rated(kFive)).problem, "the pairing makes no pair of its completions");
+  EXPECT_EQ(pairs("{name: top_k, k: 9}", rated(kFive)).problem,
+            "the pairing makes no pair of its completions");
 }
 
 TEST(Pairings, RandomOnesDependOnTheKeyAlone) {
@@ -213,7 +217,8 @@ TEST(Pairings, LabelsFromThePromptsMean) {
   // The mean of 1, 4, 2, 4, 3 is 2.8; of 1, 2, 3 it is 2, which is not above itself.
   EXPECT_THAT(labels_of(make("prompt_mean", rated(kFive), GroupShape::kLabels)),
               ElementsAre(false, true, false, true, true));
-  EXPECT_THAT(labels_of(make("prompt_mean", rated({1, 2, 3}), GroupShape::kLabels)), ElementsAre(false, false, true));
+  EXPECT_THAT(labels_of(make("prompt_mean", rated({1, 2, 3}), GroupShape::kLabels)),
+              ElementsAre(false, false, true));
   EXPECT_THAT(make("prompt_mean", rated({1, 2, 3}), GroupShape::kDemonstrations).members, ElementsAre(2));
   const Made tie = make("prompt_mean", rated({0.1, 0.1, 0.1}), GroupShape::kLabels);
   EXPECT_EQ(tie.problem, "all candidates tie");
@@ -224,18 +229,22 @@ TEST(Pairings, LabelsFromThePromptsMean) {
 }
 
 TEST(Pairings, ContradictoryLabelsOfEqualCompletionsAreLeftOut) {
-  const Made some = make("threshold", {rollout({1}, 1), rollout({1}, 0), rollout({2}, 1)}, GroupShape::kLabels);
+  const Made some =
+      make("threshold", {rollout({1}, 1), rollout({1}, 0), rollout({2}, 1)}, GroupShape::kLabels);
   EXPECT_THAT(some.members, ElementsAre(2));
   EXPECT_EQ(some.counts.left_out, (Counts{{"duplicates", 2}}));
   EXPECT_EQ(make("threshold", {rollout({1}, 1), rollout({1}, 0)}, GroupShape::kLabels).problem,
             "chosen equal to rejected");
   // Equal ones with one label say the same thing twice.
-  EXPECT_THAT(make("threshold", {rollout({1}, 1), rollout({1}, 2)}, GroupShape::kLabels).members, ElementsAre(0, 1));
+  EXPECT_THAT(make("threshold", {rollout({1}, 1), rollout({1}, 2)}, GroupShape::kLabels).members,
+              ElementsAre(0, 1));
 }
 
 TEST(Pairings, TheBestAsDemonstrations) {
-  EXPECT_THAT(make("{name: top_k, k: 3}", rated(kFive), GroupShape::kDemonstrations).members, ElementsAre(1, 3, 4));
-  EXPECT_THAT(make("top_k", rated(kFive), GroupShape::kDemonstrations).members, ElementsAre(1));  // the first of a tie
+  EXPECT_THAT(make("{name: top_k, k: 3}", rated(kFive), GroupShape::kDemonstrations).members,
+              ElementsAre(1, 3, 4));
+  EXPECT_THAT(make("top_k", rated(kFive), GroupShape::kDemonstrations).members,
+              ElementsAre(1));  // the first of a tie
   // Equal completions count once, so that the k best are k different ones.
   const Made made =
       make("{name: top_k, k: 2}", {rollout({1}, 3), rollout({1}, 3), rollout({2}, 2), rollout({3}, 1)},
@@ -256,7 +265,8 @@ TEST(Pairings, DemonstrationsAsGiven) {
   labelled[0].label = false;
   labelled[1].label = true;
   EXPECT_THAT(accepted(labelled), ElementsAre(1));  // labels go before rewards
-  EXPECT_EQ(make("as_given", ranked({1, 2}), GroupShape::kDemonstrations).problem, "no completion is accepted");
+  EXPECT_EQ(make("as_given", ranked({1, 2}), GroupShape::kDemonstrations).problem,
+            "no completion is accepted");
 }
 
 TEST(Pairings, ReasoningsWithAWrongFirstStepAreNoDemonstration) {
@@ -267,12 +277,14 @@ TEST(Pairings, ReasoningsWithAWrongFirstStepAreNoDemonstration) {
   EXPECT_EQ(right_steps(right), std::nullopt);
   EXPECT_EQ(right_steps(wrong), 0U);
   EXPECT_EQ(right_steps(later), 1U);
-  EXPECT_THAT(make("as_given", {right, wrong, later}, GroupShape::kDemonstrations).members, ElementsAre(0, 2));
+  EXPECT_THAT(make("as_given", {right, wrong, later}, GroupShape::kDemonstrations).members,
+              ElementsAre(0, 2));
   EXPECT_EQ(make("as_given", {wrong}, GroupShape::kDemonstrations).problem, "the first step is wrong");
 }
 
 TEST(Pairings, LabelsAsGivenElseFromRanks) {
-  EXPECT_THAT(labels_of(make("as_given", ranked({0, 1, 0}), GroupShape::kLabels)), ElementsAre(true, false, true));
+  EXPECT_THAT(labels_of(make("as_given", ranked({0, 1, 0}), GroupShape::kLabels)),
+              ElementsAre(true, false, true));
   EXPECT_EQ(make("as_given", ranked({0}), GroupShape::kLabels).problem, "no labels");
   EXPECT_THAT(make("as_given", rated({1, 2}), GroupShape::kLabels).problem,
               AllOf(HasSubstr("threshold"), HasSubstr("prompt_mean")));
@@ -355,7 +367,8 @@ TEST(Pairings, EveryEntryDescribesItselfAndItsDefaultsServeItsShapes) {
   }
   EXPECT_EQ(shapes.size(), 5U);
   EXPECT_EQ(default_pairing(GroupShape::kPairs)->info().name, "best_worst");
-  for (const auto shape : {GroupShape::kDemonstrations, GroupShape::kLabels, GroupShape::kGroups, GroupShape::kLists})
+  for (const auto shape :
+       {GroupShape::kDemonstrations, GroupShape::kLabels, GroupShape::kGroups, GroupShape::kLists})
     EXPECT_TRUE(default_pairing(shape)->makes(shape));
 }
 

@@ -173,7 +173,8 @@ TEST(Warnings, PreferenceRunThatCollapsed) {
 
 TEST(Warnings, LossThatStandsStill) {
   std::vector<Json> rows;
-  for (int step = 1; step <= 6; ++step) rows.push_back({{"step", step}, {"loss", 0.6931 + 1e-4 * (step % 2)}});
+  for (int step = 1; step <= 6; ++step)
+    rows.push_back({{"step", step}, {"loss", 0.6931 + 1e-4 * (step % 2)}});
   EXPECT_THAT(warnings_of(with_rows(rows)), ElementsAre(HasSubstr("stayed at 0.693")));
   rows.back()["loss"] = 0.69;
   EXPECT_THAT(warnings_of(with_rows(rows)), IsEmpty());

@@ -21,8 +21,8 @@ struct Computed {
   algorithm::Metrics metrics;
 };
 
-Computed compute(model::Model& model, const FrozenModels& reference, const Step& step, const algorithm::Method& method,
-                 EngineOptions options) {
+Computed compute(model::Model& model, const FrozenModels& reference, const Step& step,
+                 const algorithm::Method& method, EngineOptions options) {
   Engine engine(model, reference, options);
   algorithm::State state;
   const auto result = engine.run(step, method, state);

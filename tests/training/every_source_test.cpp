@@ -1,5 +1,5 @@
-// A method that reads every model at every kind of position, with numbers that prepare() fixes at each, against the same
-// numbers read one sequence at a time with plain tensor operations.
+// A method that reads every model at every kind of position, with numbers that prepare() fixes at each,
+// against the same numbers read one sequence at a time with plain tensor operations.
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
@@ -17,13 +17,16 @@ using algorithm::Positions;
 using algorithm::Source;
 
 constexpr Positions kEverywhere[] = {Positions::kTokens, Positions::kLast, Positions::kStepEnds};
-constexpr Source kFrozen[] = {Source::kReference, Source::kOld, Source::kTeacher, Source::kReward, Source::kValue};
+constexpr Source kFrozen[] = {Source::kReference, Source::kOld, Source::kTeacher, Source::kReward,
+                              Source::kValue};
 
 /// One key a position: signals of one name are told apart by it.
-std::string place(Positions at) { return at == Positions::kTokens ? "t" : at == Positions::kLast ? "l" : "s"; }
+std::string place(Positions at) {
+  return at == Positions::kTokens ? "t" : at == Positions::kLast ? "l" : "s";
+}
 
-/// L = Σ over positions of (mean of the policy's own numbers · what prepare() fixed there). Needs have one position for
-/// each signal, so three of them make up the whole.
+/// L = Σ over positions of (mean of the policy's own numbers · what prepare() fixed there). Needs have one
+/// position for each signal, so three of them make up the whole.
 class ReadsEverything final : public algorithm::Method {
  public:
   explicit ReadsEverything(Positions at) : at_(at) {}
@@ -36,8 +39,10 @@ class ReadsEverything final : public algorithm::Method {
   std::vector<Need> needs() const override {
     std::vector<Need> needs = {{"logps", Source::kPolicy, at_, true}, {"value", Source::kPolicy, at_, true}};
     needs.push_back({.signal = "reference_kl", .source = Source::kPolicy, .at = at_, .gradient = true});
-    needs.push_back({.signal = "reference_kl", .source = Source::kPolicy, .at = at_, .against = Source::kTeacher});
-    for (const Source source : {Source::kReference, Source::kTeacher}) needs.push_back({"logps", source, at_});
+    needs.push_back(
+        {.signal = "reference_kl", .source = Source::kPolicy, .at = at_, .against = Source::kTeacher});
+    for (const Source source : {Source::kReference, Source::kTeacher})
+      needs.push_back({"logps", source, at_});
     needs.push_back({.signal = "logps", .source = Source::kOld, .at = at_, .for_prepare = true});
     needs.push_back({.signal = "value", .source = Source::kOld, .at = at_, .for_prepare = true});
     needs.push_back({"score", Source::kReward, at_});
@@ -49,9 +54,11 @@ class ReadsEverything final : public algorithm::Method {
   void prepare(Batch& step, algorithm::State& state, algorithm::Metrics&) const override {
     for (const Source source : kFrozen) EXPECT_GT(step.rows(at_), 0) << static_cast<int>(source);
     // Every frozen signal is there, whatever it is read from, and the old policy's as well.
-    at::Tensor sum = step.signal("ref_logps") + 2 * step.signal("teacher_logps") + 3 * step.signal("old_logps");
+    at::Tensor sum =
+        step.signal("ref_logps") + 2 * step.signal("teacher_logps") + 3 * step.signal("old_logps");
     sum = sum + 4 * step.signal("old_value") + 5 * step.signal("value_value");
-    sum = sum + (step.signal("reward_score") * at::tensor({6.0, 7.0}, at::kDouble)).sum(1);  // a head with two outputs
+    sum = sum + (step.signal("reward_score") * at::tensor({6.0, 7.0}, at::kDouble))
+                    .sum(1);  // a head with two outputs
     step.fix("weights", at_, sum);
     step.fix("of_candidates", Positions::kLast, at::arange(step.size(), at::kDouble));
     step.fix("of_tokens", Positions::kTokens, at::arange(step.rows(Positions::kTokens), at::kDouble));
@@ -60,14 +67,16 @@ class ReadsEverything final : public algorithm::Method {
   }
   algorithm::Loss loss(const Batch& batch, const algorithm::State&) const override {
     const at::Tensor& weights = batch.fixed("weights");
-    at::Tensor value = (weights * batch.signal("logps")).sum() + 0.5 * (weights * batch.signal("value")).sum() +
-                       batch.signal("reference_kl").sum() + 0 * batch.signal("reference_kl_to_teacher").sum();
+    at::Tensor value = (weights * batch.signal("logps")).sum() +
+                       0.5 * (weights * batch.signal("value")).sum() + batch.signal("reference_kl").sum() +
+                       0 * batch.signal("reference_kl_to_teacher").sum();
     algorithm::Loss loss{value, {}};
     // What was fixed comes back for the candidates at hand, whichever they are.
     loss.metrics["candidates"] = algorithm::Metric::total(batch.fixed("of_candidates").sum().item<double>());
     loss.metrics["tokens"] = algorithm::Metric::total(batch.fixed("of_tokens").sum().item<double>());
     loss.metrics["steps"] = algorithm::Metric::total(batch.fixed("of_steps").sum().item<double>());
-    loss.metrics["teacher_kl"] = algorithm::Metric::total(batch.signal("reference_kl_to_teacher").sum().item<double>());
+    loss.metrics["teacher_kl"] =
+        algorithm::Metric::total(batch.signal("reference_kl_to_teacher").sum().item<double>());
     return loss;
   }
 
@@ -149,8 +158,8 @@ class EverySource : public ::testing::TestWithParam<Positions> {
     teacher_kl = 0;
     for (std::size_t i = 0; i < step_.items.size(); ++i) {
       const auto &item = step_.items[i], &seen = step_.teacher_items[i];
-      const Alone policy(policy_, item), reference(reference_, item), teacher(teacher_, seen), reward(reward_, item),
-          value(value_, item);
+      const Alone policy(policy_, item), reference(reference_, item), teacher(teacher_, seen),
+          reward(reward_, item), value(value_, item);
       const std::int64_t shift = seen.prompt_length - item.prompt_length;
       for (const std::int64_t k : tokens_at(item, GetParam())) {
         const std::int32_t id = item.ids[static_cast<std::size_t>(k)];
@@ -158,8 +167,8 @@ class EverySource : public ::testing::TestWithParam<Positions> {
         const double logp = policy.logp(k, id);
         const double own_value = policy.head_at(policy_, "value", head_row).item<double>();
         const at::Tensor scores = reward.head_at(reward_, "score", head_row);
-        const double weight = reference.logp(k, id) + 2 * teacher.logp(k + shift, id) + 3 * logp + 4 * own_value +
-                              5 * value.head_at(value_, "value", head_row).item<double>() +
+        const double weight = reference.logp(k, id) + 2 * teacher.logp(k + shift, id) + 3 * logp +
+                              4 * own_value + 5 * value.head_at(value_, "value", head_row).item<double>() +
                               6 * scores[0].item<double>() + 7 * scores[1].item<double>();
         const auto kl = [&](const at::Tensor& other) {
           return (other.exp() * (other - policy.log_p[k - 1])).sum().item<double>();
@@ -204,7 +213,8 @@ TEST_P(EverySource, EqualsNumbersReadAloneHoweverItIsPacked) {
 }
 
 TEST_P(EverySource, AnAdapterIsTrainedAlike) {
-  // A fresh adapter changes nothing, so the loss stays; its gradient is that of the whole weights through its factors.
+  // A fresh adapter changes nothing, so the loss stays; its gradient is that of the whole weights through its
+  // factors.
   double teacher_kl = 0;
   const double loss = expected(teacher_kl);
   model::AdapterOptions lora;

@@ -64,7 +64,8 @@ inline std::string comparable_metrics(const std::string& folder) {
 inline std::map<std::string, std::string> bytes_below(const std::string& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : core::fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file()) files[core::fs::relative(entry.path(), folder)] = core::read_file(entry.path());
+    if (entry.is_regular_file())
+      files[core::fs::relative(entry.path(), folder)] = core::read_file(entry.path());
   return files;
 }
 

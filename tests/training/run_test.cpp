@@ -1,5 +1,5 @@
-// A run from recipe to result in this process: training, evaluation, hooks, a cached reference, two terms, an interrupt
-// and the way on from its checkpoint.
+// A run from recipe to result in this process: training, evaluation, hooks, a cached reference, two terms, an
+// interrupt and the way on from its checkpoint.
 #include "training/run/run.h"
 
 #include <gtest/gtest.h>
@@ -22,12 +22,14 @@ TrainRecipe recipe_of(const std::string& yaml) {
 class WholeRun : public ::testing::Test {
  protected:
   WholeRun() {
-    const std::string pairs = place_.write_records("pairs.jsonl", 12, 3), held_out = place_.write_records("eval.jsonl", 4, 4);
+    const std::string pairs = place_.write_records("pairs.jsonl", 12, 3),
+                      held_out = place_.write_records("eval.jsonl", 4, 4);
     const std::string texts = place_.write_records("texts.jsonl", 9, 5, /*demonstrations=*/true);
-    common_ = "model: " + place_.file("model") + "\ndata: " + pairs + "\neval: {data: " + held_out +
-              "}\ntraining: {batch_size: 4, epochs: 2, save_steps: 2, learning_rate: 1.0e-2, ema_decay: 0.5}\n"
-              "samples: {prompts: 1, max_new_tokens: 4}\n" +
-              "method: [{name: dpo}, {name: sft, weight: 0.5, data: " + texts + "}]\n";
+    common_ =
+        "model: " + place_.file("model") + "\ndata: " + pairs + "\neval: {data: " + held_out +
+        "}\ntraining: {batch_size: 4, epochs: 2, save_steps: 2, learning_rate: 1.0e-2, ema_decay: 0.5}\n"
+        "samples: {prompts: 1, max_new_tokens: 4}\n" +
+        "method: [{name: dpo}, {name: sft, weight: 0.5, data: " + texts + "}]\n";
   }
   TrainRecipe recipe(const std::string& output, const std::string& more) const {
     return recipe_of(common_ + more + "\noutput: " + place_.file(output) + "\n");
@@ -37,7 +39,8 @@ class WholeRun : public ::testing::Test {
 };
 
 TEST_F(WholeRun, InterruptedAndContinuedIsUninterrupted) {
-  for (const std::string more : {"adapter: {type: lora, rank: 2, target_modules: all-linear}", "reference: {cache: true}"}) {
+  for (const std::string more :
+       {"adapter: {type: lora, rank: 2, target_modules: all-linear}", "reference: {cache: true}"}) {
     const std::string name = more.substr(0, 5);
     const auto whole = run_training(recipe(name + "-whole", more), {});
     EXPECT_EQ(whole.updates, 6);
@@ -56,7 +59,8 @@ TEST_F(WholeRun, InterruptedAndContinuedIsUninterrupted) {
     EXPECT_EQ(rest.updates, 6);
     EXPECT_EQ(fixture::comparable_metrics(whole.folder), fixture::comparable_metrics(rest.folder)) << more;
     EXPECT_EQ(fixture::bytes_below(whole.model_folder), fixture::bytes_below(rest.model_folder)) << more;
-    EXPECT_EQ(core::read_file(whole.folder + "/samples.jsonl"), core::read_file(rest.folder + "/samples.jsonl"));
+    EXPECT_EQ(core::read_file(whole.folder + "/samples.jsonl"),
+              core::read_file(rest.folder + "/samples.jsonl"));
   }
 }
 
@@ -82,7 +86,9 @@ TEST_F(WholeRun, HooksAreAskedForByName) {
   std::string without = common_;
   without.replace(without.find(", ema_decay: 0.5"), 16, "");
   const auto by_name = run_training(
-      recipe_of(without + "hooks: [{name: weight_average, decay: 0.5}]\noutput: " + place_.file("name") + "\n"), {});
+      recipe_of(without + "hooks: [{name: weight_average, decay: 0.5}]\noutput: " + place_.file("name") +
+                "\n"),
+      {});
   EXPECT_EQ(fixture::bytes_below(by_setting.model_folder), fixture::bytes_below(by_name.model_folder));
 }
 

@@ -23,8 +23,8 @@ struct Result {
   std::int64_t computed;
 };
 
-Result compute(model::Model& model, const model::Model& reference, const Step& step, const algorithm::Method& method,
-               std::int64_t budget = 1 << 20) {
+Result compute(model::Model& model, const model::Model& reference, const Step& step,
+               const algorithm::Method& method, std::int64_t budget = 1 << 20) {
   model.trainable();
   const Engine engine(model, {&reference}, {.micro_batch_tokens = budget});
   algorithm::State state;
@@ -46,13 +46,17 @@ TEST(SoftLabels, MixTheLossesOfBothOrders) {
     for (auto* views : {&hard, &soft, &turned})
       for (auto& row : *views)
         for (auto& candidate : row.candidates) candidate.said.reward.reset();
-    const auto step = [&](const auto& views) { return assemble_step(views, *loss, model.config(), loss->shape()); };
-    const auto one = compute(model, start, step(hard), *loss), other = compute(model, start, step(turned), *loss),
+    const auto step = [&](const auto& views) {
+      return assemble_step(views, *loss, model.config(), loss->shape());
+    };
+    const auto one = compute(model, start, step(hard), *loss),
+               other = compute(model, start, step(turned), *loss),
                mixed = compute(model, start, step(soft), *loss);
     EXPECT_NE(mixed.loss, one.loss) << name;
     EXPECT_NEAR(mixed.loss, 0.7 * one.loss + 0.3 * other.loss, 1e-12) << name;
     fixture::Gradients expected;
-    for (const auto& [key, gradient] : one.gradients) expected[key] = 0.7 * gradient + 0.3 * other.gradients.at(key);
+    for (const auto& [key, gradient] : one.gradients)
+      expected[key] = 0.7 * gradient + 0.3 * other.gradients.at(key);
     EXPECT_LT(fixture::distance(expected, mixed.gradients), 1e-12) << name;
   }
 }
@@ -74,7 +78,8 @@ TEST(Rankings, AreComputedOnceWhateverPairsAreReadOffThem) {
   ASSERT_EQ(imitated.size(), 12);
   const auto together = compute(model, start, ranked, *dpo);
   EXPECT_EQ(together.computed, compute(model, start, imitated, *sft).computed);
-  EXPECT_NEAR(compute(model, start, ranked, *dpo, 9).loss, together.loss, 1e-12);  // groups split over micro-batches
+  EXPECT_NEAR(compute(model, start, ranked, *dpo, 9).loss, together.loss,
+              1e-12);  // groups split over micro-batches
 
   // The mean over a prompt's pairs, then over prompts, pair by pair.
   double mean = 0;
@@ -85,7 +90,8 @@ TEST(Rankings, AreComputedOnceWhateverPairsAreReadOffThem) {
         data::TokenizedRow pair = views[r];
         pair.candidates = {views[r].candidates[a], views[r].candidates[b]};
         const std::vector<data::TokenizedRow> alone = {pair};
-        const auto one = compute(model, start, assemble_step(alone, *dpo, model.config(), dpo->shape()), *dpo);
+        const auto one =
+            compute(model, start, assemble_step(alone, *dpo, model.config(), dpo->shape()), *dpo);
         mean += one.loss / 18;
         for (const auto& [key, gradient] : one.gradients) {
           auto& sum = gradients[key];

@@ -122,8 +122,7 @@ Loss GroupPolicyMethod::loss(const Batch& batch, const State& /*state*/) const {
     // The mean is over the tokens that the bonus acts on; all of them, unless the whole step is here to be
     // ranked.
     const bool ranked = top_entropy_quantile_ < 1;
-    const at::Tensor tokens =
-        ranked ? mask.sum().clamp_min(1) : batch.fixed("kept_tokens").select(0, 0);
+    const at::Tensor tokens = ranked ? mask.sum().clamp_min(1) : batch.fixed("kept_tokens").select(0, 0);
     const at::Tensor bonus = (batch.signal("entropy") * (ranked ? mask : in_loss)).sum() / tokens;
     result.value = result.value - entropy_coef_ * bonus;
   }

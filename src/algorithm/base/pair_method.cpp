@@ -15,8 +15,9 @@ core::Fields PairMethod::fields() {
   core::Fields fields;
   fields
       .add("beta", beta_,
-           uses_reference() ? "Strength of the pull towards the reference: larger stays closer."
-                            : "What log-probabilities are multiplied by: larger is satisfied with smaller gaps.")
+           uses_reference()
+               ? "Strength of the pull towards the reference: larger stays closer."
+               : "What log-probabilities are multiplied by: larger is satisfied with smaller gaps.")
       .positive();
   declare(fields);
   if (uses_reference() && may_drop_reference()) {
@@ -93,8 +94,9 @@ at::Tensor PairMethod::pair_weights(const PairTerms& pairs, const Batch& batch) 
 Loss PairMethod::loss(const Batch& batch, const State& /*state*/) const {
   const PairIndex index = pairs_of(batch);
   if (index.soft && !weighted())
-    core::fail_request("{} sorts over all pairs of a step and cannot use 'preference' (soft labels) of single pairs",
-                       info().name);
+    core::fail_request(
+        "{} sorts over all pairs of a step and cannot use 'preference' (soft labels) of single pairs",
+        info().name);
   const PairTerms pairs = terms(batch, index);
   at::Tensor per_pair = soft_pair_loss(index, [&](const PairIndex& ordered) {
     return pair_loss(ordered.chosen.is_same(index.chosen) ? pairs : terms(batch, ordered), batch);

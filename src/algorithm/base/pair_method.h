@@ -13,9 +13,10 @@ namespace attune::algorithm {
 struct PairIndex {
   at::Tensor chosen, rejected;  ///< int64 [P] candidates
   at::Tensor share;             ///< float64 [P] its part of its group's loss: 1 / pairs of the group
-  at::Tensor preference;        ///< float64 [P] probability that the chosen one is preferred: 1 unless the data say so
-  at::Tensor margin;            ///< float64 [P] by how much the chosen one is preferred, where the data say so; else 0
-  bool soft = false;            ///< some preference is not 1
+  at::Tensor
+      preference;     ///< float64 [P] probability that the chosen one is preferred: 1 unless the data say so
+  at::Tensor margin;  ///< float64 [P] by how much the chosen one is preferred, where the data say so; else 0
+  bool soft = false;  ///< some preference is not 1
 
   /// The same pairs with their sides exchanged.
   PairIndex swapped() const;
@@ -26,13 +27,13 @@ struct PairIndex {
 /// @throws Error{kRequest} when the batch has no pairs.
 PairIndex pairs_of(const Batch& batch);
 
-/// Σ_t over the tokens of each pair's `side`, of which those beyond the length of the other side count `beyond` times
-/// (LD-DPO, arXiv:2409.06411): [P].
+/// Σ_t over the tokens of each pair's `side`, of which those beyond the length of the other side count
+/// `beyond` times (LD-DPO, arXiv:2409.06411): [P].
 at::Tensor pair_sums(const at::Tensor& per_token, const at::Tensor& side, const at::Tensor& other,
                      const core::Offsets& offsets, double beyond);
 
-/// With soft labels p · loss(pairs) + (1 − p) · loss(pairs with sides exchanged), which are rows of a loss for a pair
-/// (Zhao et al. 2023; IPO's and cDPO's reading of a preference probability); loss(pairs) without.
+/// With soft labels p · loss(pairs) + (1 − p) · loss(pairs with sides exchanged), which are rows of a loss
+/// for a pair (Zhao et al. 2023; IPO's and cDPO's reading of a preference probability); loss(pairs) without.
 at::Tensor soft_pair_loss(const PairIndex& pairs, const std::function<at::Tensor(const PairIndex&)>& loss);
 
 /// The numbers of P pairs, float64 [P] each. `ratio` is Σ_t (log π − log π_ref), or Σ_t log π without a
@@ -49,10 +50,10 @@ struct PairTerms {
 /// −(1−ε) log σ(u) − ε log σ(−u): the logistic loss with a fraction ε of flipped labels.
 at::Tensor smoothed_logistic(const at::Tensor& u, double label_smoothing);
 
-/// Base of the pair methods. The loss is the mean over prompts of the mean over a prompt's pairs of weight · pair_loss,
-/// as InstructGPT does for rankings; where a prompt has one pair, the mean over pairs. A pair's weight is the mean of its
-/// candidates' weights, times WPO's weights with `use_weighting`. Soft labels mix the losses of both orders
-/// (soft_pair_loss).
+/// Base of the pair methods. The loss is the mean over prompts of the mean over a prompt's pairs of weight ·
+/// pair_loss, as InstructGPT does for rankings; where a prompt has one pair, the mean over pairs. A pair's
+/// weight is the mean of its candidates' weights, times WPO's weights with `use_weighting`. Soft labels mix
+/// the losses of both orders (soft_pair_loss).
 class PairMethod : public Method {
  public:
   core::Fields fields() final;
@@ -79,7 +80,8 @@ class PairMethod : public Method {
   virtual bool takes_divergence() const { return true; }
   /// True where the loss still means something without a reference: it then has the option "reference_free".
   virtual bool may_drop_reference() const { return true; }
-  /// False for losses of the policy alone (SimPO): no reference is computed, ref_logps count as 0, and β is a scale.
+  /// False for losses of the policy alone (SimPO): no reference is computed, ref_logps count as 0, and β is a
+  /// scale.
   virtual bool uses_reference() const { return true; }
   /// Declares "label_smoothing" with the meaning of this method.
   void declare_label_smoothing(core::Fields& fields, double& value, const std::string& help) const;

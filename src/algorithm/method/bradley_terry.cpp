@@ -48,8 +48,8 @@ class BradleyTerry final : public Method {
     const at::Tensor chosen = scores.index_select(0, pairs.chosen),
                      rejected = scores.index_select(0, pairs.rejected);
     at::Tensor per_pair = soft_pair_loss(pairs, [&](const PairIndex& ordered) {
-      return -at::log_sigmoid(scores.index_select(0, ordered.chosen) - scores.index_select(0, ordered.rejected) -
-                              ordered.margin);
+      return -at::log_sigmoid(scores.index_select(0, ordered.chosen) -
+                              scores.index_select(0, ordered.rejected) - ordered.margin);
     });
     if (center_ > 0) per_pair = per_pair + center_ * (chosen + rejected).square();
     per_pair = per_pair * pairs.weights(batch) * pairs.share;

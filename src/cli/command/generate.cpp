@@ -40,8 +40,8 @@ record::Example prompt_only(record::Example example) {
   return example;
 }
 
-record::Candidate candidate_of(const generation::Sample& sample, const record::Example& example, bool has_text,
-                             bool logprobs) {
+record::Candidate candidate_of(const generation::Sample& sample, const record::Example& example,
+                               bool has_text, bool logprobs) {
   record::Candidate candidate;
   if (has_text) {
     candidate.completion = sample.text;

@@ -179,11 +179,10 @@ struct Kind {
 /// Every kind of interface.md; those without entries are empty lists.
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
-      {"methods", methods},       {"families", families}, {"formats", formats},     {"adapters", adapters},
-      {"rules", rules},           {"hooks", hooks},       {"pairings", pairings},   {"tasks", nothing_yet},
-      {"attacks", nothing_yet},   {"decoding", techniques},
-      {"pipelines", nothing_yet}, {"recipes", recipes},   {"schedules", schedules}, {"metrics", metrics},
-      {"commands", commands}};
+      {"methods", methods},     {"families", families},   {"formats", formats},       {"adapters", adapters},
+      {"rules", rules},         {"hooks", hooks},         {"pairings", pairings},     {"tasks", nothing_yet},
+      {"attacks", nothing_yet}, {"decoding", techniques}, {"pipelines", nothing_yet}, {"recipes", recipes},
+      {"schedules", schedules}, {"metrics", metrics},     {"commands", commands}};
   return all;
 }
 

@@ -9,11 +9,11 @@
 namespace attune::cli {
 namespace {
 
-using record::GroupShape;
 using algorithm::Need;
 using algorithm::Positions;
 using algorithm::Role;
 using core::Json;
+using record::GroupShape;
 
 std::string feedback_text(GroupShape kind, const algorithm::Candidate& candidate) {
   switch (kind) {
@@ -137,10 +137,13 @@ class CandidateJson {
   }
 
   Json per_candidate(const at::Tensor& numbers) const {
-    return numbers.defined() ? list_of(numbers.select(0, static_cast<std::int64_t>(i_)).reshape({-1})) : Json::array();
+    return numbers.defined() ? list_of(numbers.select(0, static_cast<std::int64_t>(i_)).reshape({-1}))
+                             : Json::array();
   }
 
-  at::Tensor signal(const std::string& key) const { return batch_.has(key) ? batch_.signal(key) : at::Tensor(); }
+  at::Tensor signal(const std::string& key) const {
+    return batch_.has(key) ? batch_.signal(key) : at::Tensor();
+  }
   at::Tensor push(const std::string& key) const {
     const auto found = pushes_.find(key);
     return found == pushes_.end() ? at::Tensor() : found->second;

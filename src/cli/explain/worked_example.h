@@ -1,4 +1,5 @@
-// The worked example of a method: made-up numbers for one prompt, filled in (src/algorithm/fixture/worked_example.h).
+// The worked example of a method: made-up numbers for one prompt, filled in
+// (src/algorithm/fixture/worked_example.h).
 #pragma once
 
 #include <memory>

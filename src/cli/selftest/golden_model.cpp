@@ -5,8 +5,8 @@
 
 #include "cli/assets.h"
 #include "cli/selftest_check.h"
-#include "text/tokenizer/tokenizer.h"
 #include "generation/scorer.h"
+#include "text/tokenizer/tokenizer.h"
 
 namespace attune::cli {
 namespace {
@@ -28,7 +28,8 @@ class GoldenModel : public SelftestCheck {
       const auto ids = item.at("ids").get<std::vector<std::int32_t>>();
       if (tokenizer.encode(text) != ids)
         return {false, "other tokens than " + oracle + " has for: " + text.substr(0, 60), {}};
-      items.push_back(generation::text_item(std::span(ids).first(1), std::span(ids).subspan(1), std::ssize(items)));
+      items.push_back(
+          generation::text_item(std::span(ids).first(1), std::span(ids).subspan(1), std::ssize(items)));
       for (const auto& logp : item.at("logps")) theirs.push_back(logp);
     }
     const model::Model model = bench.load();

@@ -8,8 +8,8 @@
 
 #include "cli/selftest_check.h"
 #include "training/run/data_stream.h"
-#include "training/step/engine.h"
 #include "training/run/terms.h"
+#include "training/step/engine.h"
 
 namespace attune::cli {
 namespace {

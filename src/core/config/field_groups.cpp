@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "core/error.h"
 #include "core/config/fields.h"
+#include "core/error.h"
 
 namespace attune::core {
 namespace {

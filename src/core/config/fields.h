@@ -29,8 +29,8 @@
 #include <variant>
 #include <vector>
 
-#include "core/json.h"
 #include "core/config/value.h"
+#include "core/json.h"
 
 namespace attune::core {
 

@@ -10,8 +10,8 @@
 #include <set>
 #include <sstream>
 
-#include "core/error.h"
 #include "core/config/value.h"
+#include "core/error.h"
 
 namespace attune::core {
 namespace {

@@ -4,8 +4,8 @@
 //
 //   "ATTNDATA" | row … row | offsets [rows + 1] (u64) | summary (JSON text, padded to 8) | trailer
 //
-// A row: its lengths, prompt ids, the teacher's prompt ids, meta (JSON text); then each candidate: its lengths, feedback, sampling log-probs, ids,
-// step ends, mask. Every part begins at a multiple of 8 bytes.
+// A row: its lengths, prompt ids, the teacher's prompt ids, meta (JSON text); then each candidate: its
+// lengths, feedback, sampling log-probs, ids, step ends, mask. Every part begins at a multiple of 8 bytes.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,9 @@ struct CachedRow {
   std::vector<std::int32_t> prompt, teacher_prompt;
   core::Json meta;
   std::vector<CachedCandidate> candidates;
-  std::int64_t pairs = 0;  ///< comparisons of its candidates; not written, as they are made anew at every step
-  std::string rendered;    ///< the text that was tokenised; not written
+  std::int64_t pairs =
+      0;                 ///< comparisons of its candidates; not written, as they are made anew at every step
+  std::string rendered;  ///< the text that was tokenised; not written
 };
 
 /// Fast 64-bit checksum of blocks whose sizes are multiples of 8 (the last may be any).

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "data/rows/columns.h"
 #include "data/format.h"
+#include "data/rows/columns.h"
 
 namespace attune::data {
 namespace {

@@ -1,16 +1,26 @@
 // Attune's own record, which every command that writes data writes (interface.md §2).
-#include "data/rows/columns.h"
 #include "data/format.h"
+#include "data/rows/columns.h"
 
 namespace attune::data {
 namespace {
 
 // One overload for each type of ATTUNE_CANDIDATE_FIELDS; what the row does not say keeps its default.
-void read_field(Columns& columns, const char* name, std::optional<double>& value) { value = columns.number(name); }
-void read_field(Columns& columns, const char* name, std::optional<bool>& value) { value = columns.boolean(name); }
-void read_field(Columns& columns, const char* name, double& value) { value = columns.number(name).value_or(value); }
-void read_field(Columns& columns, const char* name, std::string& value) { value = columns.optional_text(name); }
-void read_field(Columns& columns, const char* name, std::vector<double>& value) { value = columns.numbers(name); }
+void read_field(Columns& columns, const char* name, std::optional<double>& value) {
+  value = columns.number(name);
+}
+void read_field(Columns& columns, const char* name, std::optional<bool>& value) {
+  value = columns.boolean(name);
+}
+void read_field(Columns& columns, const char* name, double& value) {
+  value = columns.number(name).value_or(value);
+}
+void read_field(Columns& columns, const char* name, std::string& value) {
+  value = columns.optional_text(name);
+}
+void read_field(Columns& columns, const char* name, std::vector<double>& value) {
+  value = columns.numbers(name);
+}
 void read_field(Columns& columns, const char* name, record::Scores& value) {
   const core::Json& scores = columns.take(name);
   if (scores.is_null()) return;
@@ -18,7 +28,8 @@ void read_field(Columns& columns, const char* name, record::Scores& value) {
     return columns.problem("wrong type", fmt::format("\"{}\" of a candidate must be an object", name));
   for (const auto& [key, score] : scores.items()) {
     if (!score.is_number())
-      return columns.problem("wrong type", fmt::format("\"{}.{}\" of a candidate must be a number", name, key));
+      return columns.problem("wrong type",
+                             fmt::format("\"{}.{}\" of a candidate must be a number", name, key));
     value[key] = score.get<double>();
   }
 }

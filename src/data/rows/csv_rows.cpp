@@ -1,8 +1,8 @@
 #include <set>
 
-#include "core/system.h"
-#include "core/files/text_input.h"
 #include "core/config/value.h"
+#include "core/files/text_input.h"
+#include "core/system.h"
 #include "data/rows/reader.h"
 
 namespace attune::data {

@@ -10,8 +10,8 @@
 
 namespace attune::data {
 
-/// Malformed rows are handled as on_error says: `fail` looks at the whole file first and names the first five with line
-/// and reason.
+/// Malformed rows are handled as on_error says: `fail` looks at the whole file first and names the first five
+/// with line and reason.
 class ExampleReader {
  public:
   explicit ExampleReader(const DataOptions& options);

@@ -14,8 +14,8 @@ inline constexpr int kTokenRules = 6;
 /// The reason of rows that the template would not render.
 inline constexpr const char* kTemplateRefused = "the chat template refused the messages";
 
-/// Tokens, masks and feedback of a row, or why it is unusable. What the row is not used for is not even tokenised:
-/// candidates that nobody accepted as demonstrations, those of no pair.
+/// Tokens, masks and feedback of a row, or why it is unusable. What the row is not used for is not even
+/// tokenised: candidates that nobody accepted as demonstrations, those of no pair.
 /// @param counts what the pairing derived and left out is added
 core::Result<CachedRow> tokenize_row(const SourceRow& row, const TextCodec& codec, const DataOptions& options,
                                      const RowUse& use, record::PairingCounts& counts);

@@ -23,10 +23,13 @@ core::Json with_system(const core::Json& prompt, const std::string& system) {
 
 }  // namespace
 
-core::Result<std::vector<std::int32_t>> tokenize_teacher_prompt(record::Example example, const TextCodec& codec,
-                                                                const std::string& system, std::size_t shared) {
+core::Result<std::vector<std::int32_t>> tokenize_teacher_prompt(record::Example example,
+                                                                const TextCodec& codec,
+                                                                const std::string& system,
+                                                                std::size_t shared) {
   if (example.prompt_ids)
-    return core::ItemError{"teacher_system cannot stand before prompt_ids", "give the prompt as text or messages"};
+    return core::ItemError{"teacher_system cannot stand before prompt_ids",
+                           "give the prompt as text or messages"};
   if (is_blank(example.prompt)) return std::vector<std::int32_t>();
   const bool answers_are_messages = std::ranges::any_of(
       example.candidates, [](const record::Candidate& candidate) { return candidate.completion.is_array(); });

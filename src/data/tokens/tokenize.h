@@ -28,8 +28,8 @@ struct TokenizedExample {
     bool straddles = false, truncated = false;
   };
   std::vector<Completion> completions;
-  /// What a teacher reads instead of `prompt` (DataOptions::teacher_system); the same completions follow. Never cut.
-  /// Empty when nothing is asked for, and for texts without a prompt.
+  /// What a teacher reads instead of `prompt` (DataOptions::teacher_system); the same completions follow.
+  /// Never cut. Empty when nothing is asked for, and for texts without a prompt.
   std::vector<std::int32_t> teacher_prompt;
   std::string
       rendered;  ///< the text that was tokenised (prompt + first completion), for `check` and `tokenize`
@@ -52,6 +52,7 @@ record::Example as_read_by(record::Example example, const TextCodec& codec);
 std::string length_limit_text(const DataOptions& options, const TextCodec& codec);
 
 /// The prompt alone, ready to be continued (generation prompt added).
-core::Result<std::vector<std::int32_t>> tokenize_prompt(const record::Example& example, const TextCodec& codec);
+core::Result<std::vector<std::int32_t>> tokenize_prompt(const record::Example& example,
+                                                        const TextCodec& codec);
 
 }  // namespace attune::data

@@ -15,7 +15,8 @@ struct EndedText {
   bool added = false;
 };
 
-EndedText ended(const std::string& text, const record::Candidate& candidate, const TextCodec& codec, bool append) {
+EndedText ended(const std::string& text, const record::Candidate& candidate, const TextCodec& codec,
+                bool append) {
   EndedText out{text, append && codec.eos_id && candidate.finish_reason != "length"};
   if (!out.wanted || codec.eos_id != codec.tokenizer->eos_id()) return out;
   const auto& specials = codec.tokenizer->special_token_texts();
@@ -92,8 +93,8 @@ core::Result<Encoded> encode_given_ids(const record::Example& example, const rec
   return out;
 }
 
-Encoded encode_plain(const record::Example& example, const record::Candidate& candidate, const TextCodec& codec,
-                     bool append_eos) {
+Encoded encode_plain(const record::Example& example, const record::Candidate& candidate,
+                     const TextCodec& codec, bool append_eos) {
   const auto& tokenizer = need_tokenizer(codec);
   const EndedText text = ended(candidate.completion.get<std::string>(), candidate, codec, append_eos);
   const std::string prompt = example.prompt.is_string() ? example.prompt.get<std::string>() : "";
@@ -136,7 +137,8 @@ core::Result<Encoded> encode_candidate(const record::Example& example, const rec
   return encode_plain(example, candidate, codec, options.append_eos);
 }
 
-core::Result<std::vector<std::int32_t>> tokenize_prompt(const record::Example& example, const TextCodec& codec) {
+core::Result<std::vector<std::int32_t>> tokenize_prompt(const record::Example& example,
+                                                        const TextCodec& codec) {
   if (example.prompt_ids) return check_ids(*example.prompt_ids, codec);
   core::Json prompt = as_read_by(example, codec).prompt;
   if (example.language_modelling && !example.candidates.empty()) {

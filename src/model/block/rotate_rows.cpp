@@ -8,8 +8,9 @@ namespace attune::model {
 
 namespace {
 
-ATTUNE_KERNEL void rotate_each(const float* heads, std::int64_t count, std::int64_t stride, std::int64_t width,
-                              const float* cos, const float* sin, std::int64_t half, float* __restrict out) {
+ATTUNE_KERNEL void rotate_each(const float* heads, std::int64_t count, std::int64_t stride,
+                               std::int64_t width, const float* cos, const float* sin, std::int64_t half,
+                               float* __restrict out) {
   for (std::int64_t h = 0; h < count; ++h) {
     const float* x = heads + h * stride;
     float* y = out + h * width;
@@ -21,8 +22,8 @@ ATTUNE_KERNEL void rotate_each(const float* heads, std::int64_t count, std::int6
 
 }  // namespace
 
-void rotate_row(const float* heads, std::int64_t count, std::int64_t stride, std::int64_t width, const float* cos,
-                const float* sin, std::int64_t half, float* __restrict out) {
+void rotate_row(const float* heads, std::int64_t count, std::int64_t stride, std::int64_t width,
+                const float* cos, const float* sin, std::int64_t half, float* __restrict out) {
   ATTUNE_ON_BEST_INSTRUCTIONS(rotate_each(heads, count, stride, width, cos, sin, half, out));
 }
 

@@ -13,7 +13,8 @@ class Adjacent final : public Pairing {
 
  protected:
   void compare(const Ranking& ranking, const PairingKey&, PairList& pairs) const override {
-    for (std::size_t i = 0; i + 1 < ranking.order.size(); ++i) pairs.add(ranking.order[i], ranking.order[i + 1]);
+    for (std::size_t i = 0; i + 1 < ranking.order.size(); ++i)
+      pairs.add(ranking.order[i], ranking.order[i + 1]);
   }
 };
 

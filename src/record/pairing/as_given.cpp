@@ -11,7 +11,8 @@ class AsGiven final : public Pairing {
  public:
   PairingInfo info() const override {
     return {"as_given",
-            "Feedback as it stands: labels, groups with rewards, lists in their order; demonstrations are the accepted "
+            "Feedback as it stands: labels, groups with rewards, lists in their order; demonstrations are "
+            "the accepted "
             "candidates (by label, else by rank), of rated ones the best.",
             ""};
   }
@@ -20,14 +21,16 @@ class AsGiven final : public Pairing {
   }
 
  protected:
-  std::optional<core::ItemError> label(std::span<Candidate> candidates, PairingCounts& counts) const override {
+  std::optional<core::ItemError> label(std::span<Candidate> candidates,
+                                       PairingCounts& counts) const override {
     std::string derived;
     if (const auto problem = need_labels(candidates, derived)) return *problem;
     if (!derived.empty()) ++counts.derived[derived];
     return {};
   }
 
-  core::Result<std::vector<std::size_t>> accept(std::span<Candidate> candidates, PairingCounts& counts) const override {
+  core::Result<std::vector<std::size_t>> accept(std::span<Candidate> candidates,
+                                                PairingCounts& counts) const override {
     const bool judged = std::ranges::any_of(candidates, [](const Candidate& c) { return c.label || c.rank; });
     const bool rated = !judged && candidates.size() > 1 && all_have<double>(candidates, &Candidate::reward);
     double best = reward_of(candidates.front());
@@ -38,7 +41,8 @@ class AsGiven final : public Pairing {
       if (rated ? *candidate.reward == best : candidate.label.value_or(candidate.rank.value_or(0) == 0))
         accepted.push_back(i);
     }
-    if (rated && accepted.size() < candidates.size()) ++counts.derived["demonstrations from rewards (the best)"];
+    if (rated && accepted.size() < candidates.size())
+      ++counts.derived["demonstrations from rewards (the best)"];
     return accepted;
   }
 };

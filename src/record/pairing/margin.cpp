@@ -8,7 +8,9 @@ namespace {
 class Margin final : public Pairing {
  public:
   PairingInfo info() const override {
-    return {"margin", "Every pair whose rewards differ by at least the margin; closer ones are counted and left out.", ""};
+    return {"margin",
+            "Every pair whose rewards differ by at least the margin; closer ones are counted and left out.",
+            ""};
   }
   std::vector<GroupShape> shapes() const override { return {GroupShape::kPairs}; }
   core::Fields fields() override {

@@ -11,14 +11,18 @@ class PromptMean final : public Pairing {
  public:
   PairingInfo info() const override {
     return {"prompt_mean",
-            "A candidate is good above the mean reward of its prompt, else bad; demonstrations are the good ones. "
+            "A candidate is good above the mean reward of its prompt, else bad; demonstrations are the good "
+            "ones. "
             "Prompts whose candidates all tie, or that have one alone, are left out.",
             ""};
   }
-  std::vector<GroupShape> shapes() const override { return {GroupShape::kLabels, GroupShape::kDemonstrations}; }
+  std::vector<GroupShape> shapes() const override {
+    return {GroupShape::kLabels, GroupShape::kDemonstrations};
+  }
 
  protected:
-  std::optional<core::ItemError> label(std::span<Candidate> candidates, PairingCounts& counts) const override {
+  std::optional<core::ItemError> label(std::span<Candidate> candidates,
+                                       PairingCounts& counts) const override {
     if (!all_have<double>(candidates, &Candidate::reward)) return core::ItemError{"no rewards", ""};
     const double first = *candidates.front().reward;
     if (candidates.size() == 1) {

@@ -10,7 +10,8 @@ namespace {
 class RandomPairs final : public Pairing {
  public:
   PairingInfo info() const override {
-    return {"random", "So many pairs a prompt drawn at random from all that do not tie; others at every step.", ""};
+    return {"random",
+            "So many pairs a prompt drawn at random from all that do not tie; others at every step.", ""};
   }
   std::vector<GroupShape> shapes() const override { return {GroupShape::kPairs}; }
   core::Fields fields() override {
@@ -23,7 +24,8 @@ class RandomPairs final : public Pairing {
  protected:
   void compare(const Ranking& ranking, const PairingKey& key, PairList& pairs) const override {
     for (std::size_t a = 0; a < ranking.order.size(); ++a)
-      for (std::size_t b = a + 1; b < ranking.order.size(); ++b) pairs.add(ranking.order[a], ranking.order[b]);
+      for (std::size_t b = a + 1; b < ranking.order.size(); ++b)
+        pairs.add(ranking.order[a], ranking.order[b]);
     auto& all = pairs.pairs();
     const auto wanted = static_cast<std::size_t>(n_);
     if (all.size() <= wanted) return;

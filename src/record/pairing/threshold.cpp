@@ -11,7 +11,9 @@ class Threshold final : public Pairing {
     return {"threshold", "A candidate is good from a reward on, else bad; demonstrations are the good ones.",
             "Gulcehre et al. 2023 (ReST), arXiv:2308.08998, section 3"};
   }
-  std::vector<GroupShape> shapes() const override { return {GroupShape::kLabels, GroupShape::kDemonstrations}; }
+  std::vector<GroupShape> shapes() const override {
+    return {GroupShape::kLabels, GroupShape::kDemonstrations};
+  }
   core::Fields fields() override {
     core::Fields fields;
     fields.add("threshold", threshold_, "Least reward of a good candidate.");
@@ -19,7 +21,8 @@ class Threshold final : public Pairing {
   }
 
  protected:
-  std::optional<core::ItemError> label(std::span<Candidate> candidates, PairingCounts& counts) const override {
+  std::optional<core::ItemError> label(std::span<Candidate> candidates,
+                                       PairingCounts& counts) const override {
     if (!all_have<double>(candidates, &Candidate::reward)) return core::ItemError{"no rewards", ""};
     for (Candidate& candidate : candidates) candidate.label = *candidate.reward >= threshold_;
     ++counts.derived["labels from rewards"];

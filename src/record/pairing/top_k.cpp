@@ -11,10 +11,13 @@ class TopK final : public Pairing {
  public:
   PairingInfo info() const override {
     return {"top_k",
-            "The k best candidates: as demonstrations (equal ones count once), or each of them against each of the rest.",
+            "The k best candidates: as demonstrations (equal ones count once), or each of them against each "
+            "of the rest.",
             "Dong et al. 2023 (RAFT), arXiv:2304.06767"};
   }
-  std::vector<GroupShape> shapes() const override { return {GroupShape::kPairs, GroupShape::kDemonstrations}; }
+  std::vector<GroupShape> shapes() const override {
+    return {GroupShape::kPairs, GroupShape::kDemonstrations};
+  }
   core::Fields fields() override {
     core::Fields fields;
     fields.add("k", k_, "How many; all where there are no more. Of ties at the border the first are taken.")
@@ -29,7 +32,8 @@ class TopK final : public Pairing {
       for (std::size_t b = best; b < ranking.order.size(); ++b) pairs.add(ranking.order[a], ranking.order[b]);
   }
 
-  core::Result<std::vector<std::size_t>> accept(std::span<Candidate> candidates, PairingCounts& counts) const override {
+  core::Result<std::vector<std::size_t>> accept(std::span<Candidate> candidates,
+                                                PairingCounts& counts) const override {
     std::string derived;
     if (const auto problem = need_ranks(candidates, derived)) return *problem;
     if (!derived.empty()) ++counts.derived[derived];

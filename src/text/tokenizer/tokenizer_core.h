@@ -13,10 +13,10 @@
 
 #include "text/tokenizer/added_tokens.h"
 #include "text/tokenizer/stage/decoder.h"
-#include "text/tokenizer/subword_model.h"
 #include "text/tokenizer/stage/normalizer.h"
 #include "text/tokenizer/stage/post_processor.h"
 #include "text/tokenizer/stage/pre_tokenizer.h"
+#include "text/tokenizer/subword_model.h"
 
 namespace attune::text {
 

@@ -29,7 +29,8 @@ class MovingReference final : public Hook {
   }
   void begin(const HookSite& site) override {
     if (site.moving_reference == nullptr)
-      core::fail_request("hooks: moving_reference needs reference.sync=true, which gives the run a reference of its own");
+      core::fail_request(
+          "hooks: moving_reference needs reference.sync=true, which gives the run a reference of its own");
     policy_ = &site.policy;
     reference_ = site.moving_reference;
   }

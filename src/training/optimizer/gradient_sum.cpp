@@ -12,7 +12,8 @@ void sum_gradients(std::span<const model::Parameter> parameters, const Group& gr
   const c10::NoGradGuard no_gradients;
   at::Tensor holders = at::zeros({std::ssize(parameters)}, at::kDouble);
   double* const count = holders.mutable_data_ptr<double>();
-  for (std::size_t i = 0; i < parameters.size(); ++i) count[i] = parameters[i].tensor.grad().defined() ? 1 : 0;
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    count[i] = parameters[i].tensor.grad().defined() ? 1 : 0;
   group.sum(holders);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (count[i] == 0) continue;

@@ -26,8 +26,8 @@ std::vector<std::int64_t> integers(const at::Tensor& tensor) {
 
 }  // namespace
 
-ReferenceCache::ReferenceCache(StepSource& steps, std::int64_t count, bool repeats, const CacheSource& reference,
-                               const std::string& folder)
+ReferenceCache::ReferenceCache(StepSource& steps, std::int64_t count, bool repeats,
+                               const CacheSource& reference, const std::string& folder)
     : what_(reference.what) {
   core::ensure_folder(folder);
   const std::string path =

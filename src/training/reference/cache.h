@@ -27,8 +27,9 @@ struct CacheSource {
 
 class ReferenceCache {
  public:
-  /// Reads the file of this (reference, data) and computes what it lacks of the first `count` steps: derived candidates
-  /// (KTO's mismatched completions) depend on the order of rows, so the steps are walked as training will walk them.
+  /// Reads the file of this (reference, data) and computes what it lacks of the first `count` steps: derived
+  /// candidates (KTO's mismatched completions) depend on the order of rows, so the steps are walked as
+  /// training will walk them.
   /// @param repeats every epoch has the same candidates, so that one is enough
   /// @param folder where the file is kept; a damaged one is computed anew
   ReferenceCache(StepSource& steps, std::int64_t count, bool repeats, const CacheSource& reference,

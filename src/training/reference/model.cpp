@@ -42,14 +42,15 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
   const bool start_is_policy = !model_ && !policy.has_adapter();
   const auto source = start_is_policy ? algorithm::Source::kPolicy : algorithm::Source::kReference;
   const std::uint64_t weights = model_ ? model_->fingerprint() : policy.fingerprint();
-  const auto cached = [&](StepSource& steps, std::int64_t count, const MethodTerm& term, const data::Dataset& data) {
+  const auto cached = [&](StepSource& steps, std::int64_t count, const MethodTerm& term,
+                          const data::Dataset& data) {
     const auto what = any_need(*term.method, compares_distributions) ? Cached::kHidden : Cached::kLogps;
     const std::uint64_t fingerprint = data.summary().fingerprint ^ (weights * 0x9e3779b97f4a7c15ULL);
     const bool draws = data.use().learns() && data.use().pairing().draws();
-    const bool repeats = term.method->derived() == algorithm::Derived::kNone && !draws;  // every epoch has the same
-    return std::make_shared<const ReferenceCache>(steps, count, repeats,
-                                                  CacheSource{reader.scorer(source), what, fingerprint},
-                                                  core::cache_folder());
+    const bool repeats =
+        term.method->derived() == algorithm::Derived::kNone && !draws;  // every epoch has the same
+    return std::make_shared<const ReferenceCache>(
+        steps, count, repeats, CacheSource{reader.scorer(source), what, fingerprint}, core::cache_folder());
   };
   if (any_term(terms, compares_distributions))
     head_ = copy_of(model_ ? model_->head() : policy.head(model::Weights::kReference));
@@ -58,8 +59,10 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
     say("reference: computing its numbers once");
     const auto rehearsal = term.steps->rehearsal();
     if (!rehearsal)
-      core::fail_request("reference.cache: the steps of {} are sampled while it trains, so the reference's numbers "
-                         "cannot be computed before; leave reference.cache out", term.name);
+      core::fail_request(
+          "reference.cache: the steps of {} are sampled while it trains, so the reference's numbers "
+          "cannot be computed before; leave reference.cache out",
+          term.name);
     term.cache = cached(*rehearsal, total_updates(terms, recipe_.training), term, term.data);
     if (!term.eval) continue;
     const auto held_out = evaluation_steps(term, recipe_.training, policy.config());

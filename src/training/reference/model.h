@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "training/step/engine.h"
 #include "training/method_needs.h"
 #include "training/options.h"
+#include "training/step/engine.h"
 #include "training/term.h"
 
 namespace attune::training {
@@ -18,8 +18,8 @@ namespace attune::training {
 /// @param compared some method compares with a reference
 bool holds_second_model(const TrainRecipe& recipe, bool adapter, bool compared);
 
-/// Whether a signal is read from the model as it was before training: the reference, or a teacher without a model of its
-/// own. For any_term().
+/// Whether a signal is read from the model as it was before training: the reference, or a teacher without a
+/// model of its own. For any_term().
 inline auto reads_start(const TrainRecipe& recipe) {
   return [own_teacher = !recipe.teacher.path.empty()](const algorithm::Need& need) {
     return reads_reference(need) || (reads_teacher(need) && !own_teacher);

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.h"
 #include "core/config/fields.h"
+#include "core/error.h"
 
 namespace attune::training {
 

@@ -87,10 +87,13 @@ void check_reference(const ReferenceOptions& reference, const std::vector<TermSe
 
 void check_teacher(const TeacherOptions& teacher, const std::vector<TermSetting>& terms) {
   const bool read = any_term(terms, reads_teacher);
-  if (teacher.given() && !read) core::fail_request("teacher has no effect: no method of this run reads a teacher");
+  if (teacher.given() && !read)
+    core::fail_request("teacher has no effect: no method of this run reads a teacher");
   if (read && !teacher.given())
-    core::fail_request("{} learns from a teacher: set teacher.path=FOLDER, or teacher.system=TEXT for the model itself "
-                       "with another prompt", terms.front().name);
+    core::fail_request(
+        "{} learns from a teacher: set teacher.path=FOLDER, or teacher.system=TEXT for the model itself "
+        "with another prompt",
+        terms.front().name);
 }
 
 /// Needs the shapes of the model only, so that `check` can say it, too.

@@ -65,16 +65,12 @@ class Run {
       const bool shuffle = training.shuffle && setting.data.shuffle;
       data::Dataset rows = open(setting.data, setting.use, setting.name);
       auto steps = std::make_unique<DatasetSteps>(
-          DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed()}), *setting.method,
-          model_->config());
+          DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed()}),
+          *setting.method, model_->config());
       std::optional<data::Dataset> eval;
       if (!recipe_.eval.data.is_null()) eval = open(held_out_options(recipe_), setting.use, setting.name);
-      terms_.push_back({setting.name,
-                        std::move(setting.method),
-                        setting.weight,
-                        std::move(rows),
-                        std::move(steps),
-                        std::move(eval)});
+      terms_.push_back({setting.name, std::move(setting.method), setting.weight, std::move(rows),
+                        std::move(steps), std::move(eval)});
     }
   }
 
@@ -90,7 +86,8 @@ class Run {
                     options.name(), summary.format, core::human_count(summary.tokens),
                     core::human_count(summary.trained_tokens),
                     summary.dropped.empty() ? "" : "; left out:" + left_out_text(summary)));
-    if (const std::string feedback = feedback_text(summary); !feedback.empty()) say("  feedback: " + feedback);
+    if (const std::string feedback = feedback_text(summary); !feedback.empty())
+      say("  feedback: " + feedback);
     return data;
   }
 
@@ -124,8 +121,8 @@ class Run {
   void train(RunFolder& folder) {
     reference_->fill_caches(*model_, terms_, engine_options(), [&](const std::string& line) { say(line); });
     const auto eval = terms_.front().eval;
-    SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().data, recipe_.samples,
-                         seed(), folder);
+    SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().data, recipe_.samples, seed(),
+                         folder);
     Observer observer = observer_;
     if (group_.leads() && !heads_of_terms(terms_).contains("score"))  // a reward model writes no text
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };

@@ -6,8 +6,8 @@
 
 #include "core/json.h"
 #include "training/group.h"
-#include "training/options.h"
 #include "training/observer.h"
+#include "training/options.h"
 
 namespace attune::training {
 
@@ -19,8 +19,9 @@ struct RunResult {
 
 /// Runs (or continues) the recipe. Everything that can be refused is refused before OUTPUT is created.
 /// @throws core::Error; OUTPUT/run.json then says "failed" (or "running" after an interrupt) with the reason.
-/// @param group processes that train together, all with the same recipe. One writes the run; the others should have no
-/// observer but `interrupted`, which all of them need or none. Returns when the run is written.
+/// @param group processes that train together, all with the same recipe. One writes the run; the others
+/// should have no observer but `interrupted`, which all of them need or none. Returns when the run is
+/// written.
 RunResult run_training(TrainRecipe recipe, const Observer& observer, Group group = {});
 
 }  // namespace attune::training

@@ -33,6 +33,7 @@ TermSetting term_of(const TrainRecipe& recipe, const core::Value& setting, const
   core::Value options = setting;
   const core::Value* own = options.is_map() ? options.find("data") : nullptr;
   term.data = own != nullptr ? beside(recipe, *own, key + ".data") : data_options(recipe.data, "data");
+  if (!recipe.teacher.system.empty()) term.data.teacher_system = recipe.teacher.system;
   const core::Json own_data = own != nullptr ? core::fields_of(term.data).to_json() : core::Json();
   if (options.is_map()) {
     if (const auto* weight = options.find("weight")) {
@@ -51,8 +52,8 @@ TermSetting term_of(const TrainRecipe& recipe, const core::Value& setting, const
   return term;
 }
 
-/// The recipe's pairing for every method that it makes something for; the others keep their default. A pairing that
-/// serves nobody is refused.
+/// The recipe's pairing for every method that it makes something for; the others keep their default. A
+/// pairing that serves nobody is refused.
 void set_uses(const TrainRecipe& recipe, std::vector<TermSetting>& terms) {
   const core::Value setting = recipe.pairing_setting();
   bool serves = setting.is_null();
@@ -89,6 +90,7 @@ data::DataOptions held_out_options(const TrainRecipe& recipe) {
   auto options = beside(recipe, recipe.eval.data, "eval.data");
   if (!options.given())
     core::fail_request("eval.data names no file; for example eval.data.path=held_out.jsonl");
+  if (!recipe.teacher.system.empty()) options.teacher_system = recipe.teacher.system;
   return options;
 }
 

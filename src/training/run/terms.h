@@ -20,7 +20,7 @@ struct TermSetting {
   double weight = 1;
   data::DataOptions data;
   data::RowUse use = data::RowUse::anything();  ///< what its rows are read for
-  core::Json resolved;  ///< every option of the entry, as the saved recipe states it
+  core::Json resolved;                          ///< every option of the entry, as the saved recipe states it
 };
 
 /// @throws Error{kRequest}: an unknown method or option, an empty list

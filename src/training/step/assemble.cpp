@@ -15,14 +15,16 @@ class Assembler {
  public:
   Assembler(const model::ModelConfig& config, Step& step) : config_(config), step_(step) {}
 
-  void add(const data::TokenizedRow& row, std::size_t index, const Candidate& said, Role role, std::int64_t group) {
+  void add(const data::TokenizedRow& row, std::size_t index, const Candidate& said, Role role,
+           std::int64_t group) {
     const auto& candidate = row.candidates[index];
     add_sequence(row, candidate, said, role, group, said.index);
     if (!candidate.old_logps.empty()) old_.emplace_back(trained_of(step_.items.back(), candidate.old_logps));
   }
 
   /// The row's prompt with another row's completion (KTO's estimate of the KL).
-  void add_mismatched(const data::TokenizedRow& row, const data::TokenizedCandidate& other, std::int64_t group) {
+  void add_mismatched(const data::TokenizedRow& row, const data::TokenizedCandidate& other,
+                      std::int64_t group) {
     add_sequence(row, other, other.said, Role::kDerived, group, -1);
   }
 
@@ -38,7 +40,8 @@ class Assembler {
     said.group = group;
     said.role = role;
     step_.items.push_back(item_of(row.prompt, candidate, group));
-    if (!row.teacher_prompt.empty()) step_.teacher_items.push_back(item_of(row.teacher_prompt, candidate, group));
+    if (!row.teacher_prompt.empty())
+      step_.teacher_items.push_back(item_of(row.teacher_prompt, candidate, group));
     step_.candidates.push_back(std::move(said));
     step_.rows.push_back(row.index);
     step_.row_candidates.push_back(index);
@@ -82,12 +85,12 @@ Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Me
     key.record = static_cast<std::uint64_t>(rows[r].index);
     const record::Grouping grouping = data::group_row(rows[r], use, key);
     if (grouping.members.empty()) continue;
-    const auto first = static_cast<std::size_t>(step.size()), stride = method.derived() == algorithm::Derived::kNone
-                                                                           ? std::size_t{1}
-                                                                           : std::size_t{2};
+    const auto first = static_cast<std::size_t>(step.size()),
+               stride = method.derived() == algorithm::Derived::kNone ? std::size_t{1} : std::size_t{2};
     ATTUNE_ASSERT(stride == 1 || grouping.pairs.empty());
     for (std::size_t member = 0; member < grouping.members.size(); ++member) {
-      assembler.add(rows[r], grouping.members[member], grouping.said[member], grouping.said[member].role, group);
+      assembler.add(rows[r], grouping.members[member], grouping.said[member], grouping.said[member].role,
+                    group);
       if (stride == 1 || rows.size() < 2) continue;  // with one row there is nobody to mismatch with
       const auto& previous = rows[(r + rows.size() - 1) % rows.size()].candidates;
       assembler.add_mismatched(rows[r], previous[std::min(member, previous.size() - 1)], group);

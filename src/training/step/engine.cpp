@@ -47,7 +47,8 @@ generation::Scorer Engine::scorer(Source source) const {
 
 model::SignalModel Engine::cached_reference(const Step& step, std::span<const std::int64_t> items) const {
   std::vector<at::Tensor> states;
-  for (const std::int64_t item : items) states.push_back(step.reference_hidden[static_cast<std::size_t>(item)]);
+  for (const std::int64_t item : items)
+    states.push_back(step.reference_hidden[static_cast<std::size_t>(item)]);
   model::SignalModel cached;
   cached.head = frozen_.reference_head;
   cached.temperature = options_.temperature;
@@ -69,21 +70,25 @@ std::vector<at::Tensor> Engine::read_cached(const Step& step, std::pair<std::siz
   std::vector<at::Tensor> numbers;
   for (const auto& [signal, at] : readings) {
     if (at != algorithm::Positions::kTokens || model::signal_named(signal).kind() == model::SignalKind::kHead)
-      core::fail_request("reference.cache keeps what the reference says of tokens, and '{}' is read elsewhere; leave it out",
-                         signal);
+      core::fail_request(
+          "reference.cache keeps what the reference says of tokens, and '{}' is read elsewhere; leave it out",
+          signal);
     numbers.push_back(model::read_signals(cached, readout, {signal}).at(signal).to(at::kCPU, at::kDouble));
   }
   return numbers;
 }
 
-void Engine::read_frozen(const Step& step, const std::vector<Need>& needs, algorithm::Signals& signals) const {
+void Engine::read_frozen(const Step& step, const std::vector<Need>& needs,
+                         algorithm::Signals& signals) const {
   if (needs.empty()) return;
   const Source source = needs.front().source;
   const Phase phase(source == Source::kReference ? "forward, reference" : "forward, frozen");
   std::pair<std::size_t, std::size_t> own = {0, step.items.size()};
-  if (!group_.alone()) own = group_shares(step, every_item(step), group_.size())[static_cast<std::size_t>(group_.rank())];
+  if (!group_.alone())
+    own = group_shares(step, every_item(step), group_.size())[static_cast<std::size_t>(group_.rank())];
   const auto seen_by = [&](Source by) {
-    const auto& items = by == Source::kTeacher && !step.teacher_items.empty() ? step.teacher_items : step.items;
+    const auto& items =
+        by == Source::kTeacher && !step.teacher_items.empty() ? step.teacher_items : step.items;
     return std::span(items).subspan(own.first, own.second - own.first);
   };
   std::vector<generation::Reading> readings;
@@ -125,7 +130,8 @@ StepResult Engine::accumulate(const PreparedStep& prepared, const algorithm::Met
 StepResult Engine::run(Step step, const algorithm::Method& method, algorithm::State& state, double weight,
                        bool train) const {
   const PreparedStep prepared = prepare(std::move(step), method, state);
-  StepResult result = accumulate(prepared, method, state, prepared.all(), prepared.batch.totals, weight, train);
+  StepResult result =
+      accumulate(prepared, method, state, prepared.all(), prepared.batch.totals, weight, train);
   for (const auto& [name, metric] : prepared.metrics) algorithm::fold(result.metrics, name, metric);
   return result;
 }

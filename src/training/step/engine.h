@@ -1,9 +1,9 @@
 // The engine: one step of any method on any model. It reads the signals that the method asks for over packed
-// micro-batches, gets the coefficients, and pushes them through the model. How a step is split into micro-batches
-// changes the result by rounding only.
+// micro-batches, gets the coefficients, and pushes them through the model. How a step is split into
+// micro-batches changes the result by rounding only.
 //
-//   prepare(step)      once: signals of frozen models and of the policy that sampled, and what the method fixes
-//   accumulate(part)   for each update: the policy's signals, loss, coefficients, gradients
+//   prepare(step)      once: signals of frozen models and of the policy that sampled, and what the method
+//   fixes accumulate(part)   for each update: the policy's signals, loss, coefficients, gradients
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ struct StepResult {
   std::int64_t computed_tokens = 0;  ///< stream tokens of the policy's forward passes that were trained on
 };
 
-/// A step whose frozen signals are read and whose prepared numbers are fixed; whole or in parts it can be learned from
-/// several times.
+/// A step whose frozen signals are read and whose prepared numbers are fixed; whole or in parts it can be
+/// learned from several times.
 struct PreparedStep {
   Step step;
   algorithm::Batch batch;      ///< the whole step: feedback, signals that do not move, what prepare() fixed
@@ -51,18 +51,19 @@ class Engine {
   /// @param group processes that share every step: all call prepare() and accumulate() with the same
   Engine(model::Model& policy, FrozenModels frozen, EngineOptions options, Group group = {});
 
-  /// @param updates how many updates will learn from the step. Of several all but the first need the old policy's
-  /// signals, which are then read here; one update may take them from its own pass.
+  /// @param updates how many updates will learn from the step. Of several all but the first need the old
+  /// policy's signals, which are then read here; one update may take them from its own pass.
   PreparedStep prepare(Step step, const algorithm::Method& method, algorithm::State& state,
                        std::int64_t updates = 1) const;
 
-  /// Loss and metrics of some items (whole groups) with the policy as it is; adds weight × gradients to the .grad of its
-  /// trained parameters. Gradients are left out with `train` false (evaluation). Of several processes each adds the
-  /// gradients of its own share (sum_gradients() brings them together), and all return loss and metrics of the whole.
+  /// Loss and metrics of some items (whole groups) with the policy as it is; adds weight × gradients to the
+  /// .grad of its trained parameters. Gradients are left out with `train` false (evaluation). Of several
+  /// processes each adds the gradients of its own share (sum_gradients() brings them together), and all
+  /// return loss and metrics of the whole.
   /// @param totals of what one update learns from: these items, on all processes
-  StepResult accumulate(const PreparedStep& prepared, const algorithm::Method& method, const algorithm::State& state,
-                        std::span<const std::int64_t> items, const algorithm::Totals& totals, double weight = 1,
-                        bool train = true) const;
+  StepResult accumulate(const PreparedStep& prepared, const algorithm::Method& method,
+                        const algorithm::State& state, std::span<const std::int64_t> items,
+                        const algorithm::Totals& totals, double weight = 1, bool train = true) const;
 
   /// prepare() and accumulate() of the whole step.
   StepResult run(Step step, const algorithm::Method& method, algorithm::State& state, double weight = 1,
@@ -74,9 +75,12 @@ class Engine {
  private:
   class Pass;  ///< one accumulate() while it is computed
 
-  /// Reads signals of one model (and the one it is compared with) over the whole step, each process its share of it.
-  void read_frozen(const Step& step, const std::vector<algorithm::Need>& needs, algorithm::Signals& signals) const;
-  /// What a cache keeps of the reference for these items: its states where tokens are predicted, and its head.
+  /// Reads signals of one model (and the one it is compared with) over the whole step, each process its share
+  /// of it.
+  void read_frozen(const Step& step, const std::vector<algorithm::Need>& needs,
+                   algorithm::Signals& signals) const;
+  /// What a cache keeps of the reference for these items: its states where tokens are predicted, and its
+  /// head.
   model::SignalModel cached_reference(const Step& step, std::span<const std::int64_t> items) const;
   std::vector<at::Tensor> read_cached(const Step& step, std::pair<std::size_t, std::size_t> own,
                                       const std::vector<generation::Reading>& readings) const;

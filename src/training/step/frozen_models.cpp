@@ -16,13 +16,16 @@ const model::Model& present(const model::Model* model, const char* what) {
 void check_need(const Need& need, const std::string& method) {
   const model::Signal& signal = model::signal_named(need.signal);
   if (signal.needs_reference() && need.against != Source::kReference && need.against != Source::kTeacher)
-    core::fail_request("{}: '{}' compares with a model that moves or has no vocabulary; compare with the reference or a "
-                       "teacher", method, need.key());
+    core::fail_request(
+        "{}: '{}' compares with a model that moves or has no vocabulary; compare with the reference or a "
+        "teacher",
+        method, need.key());
   if (!need.gradient) return;
   if (need.source != Source::kPolicy)
-    core::fail_request("{}: '{}' is read from a model that is not trained, so it can have no gradient", method,
-                       need.key());
-  if (!signal.differentiable()) core::fail_request("{}: the signal '{}' has no gradient", method, need.signal);
+    core::fail_request("{}: '{}' is read from a model that is not trained, so it can have no gradient",
+                       method, need.key());
+  if (!signal.differentiable())
+    core::fail_request("{}: the signal '{}' has no gradient", method, need.signal);
 }
 
 }  // namespace

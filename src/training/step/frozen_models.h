@@ -16,7 +16,8 @@ struct FrozenModels {
   const model::Model* reference = nullptr;
   /// What reads cached hidden states (Step::reference_hidden): the reference's output head.
   model::Head reference_head = {};
-  const model::Model* old = nullptr;      ///< what sampled the candidates; null: the policy before the step's updates
+  const model::Model* old =
+      nullptr;  ///< what sampled the candidates; null: the policy before the step's updates
   const model::Model* teacher = nullptr;  ///< null: the reference, which may see another prompt
   const model::Model* reward = nullptr;   ///< null: methods that read it are refused
   const model::Model* value = nullptr;    ///< null: methods that read it are refused

@@ -74,7 +74,8 @@ Engine::Pass::Pass(const Engine& engine, const PreparedStep& prepared, const alg
       method_(method),
       train_(train),
       items_(items.begin(), items.end()),
-      own_(group_shares(prepared.step, items, engine.group_.size())[static_cast<std::size_t>(engine.group_.rank())]),
+      own_(group_shares(prepared.step, items,
+                        engine.group_.size())[static_cast<std::size_t>(engine.group_.rank())]),
       whole_(prepared.batch.select(items)) {
   whole_.totals = totals;
   choose_needs();
@@ -82,7 +83,8 @@ Engine::Pass::Pass(const Engine& engine, const PreparedStep& prepared, const alg
   for (std::size_t i = own_.first; i < own_.second; ++i)
     chosen.push_back(prepared.step.items[static_cast<std::size_t>(items_[i])]);
   if (chosen.empty()) return;  // fewer groups than processes
-  batches_ = data::pack(chosen, engine.options_.micro_batch_tokens, engine.options_.share_prefixes && !drops());
+  batches_ =
+      data::pack(chosen, engine.options_.micro_batch_tokens, engine.options_.share_prefixes && !drops());
   for (auto& batch : batches_)
     for (auto& item : batch.items) item += static_cast<std::int64_t>(own_.first);
 }
@@ -133,13 +135,15 @@ model::Other Engine::Pass::compared(std::size_t batch, const Need& need) const {
   model::Other other;
   if (need.against == Source::kReference && need.at == Positions::kTokens && !step.reference_hidden.empty()) {
     std::vector<std::int64_t> of_step;
-    for (const std::int64_t local : batches_[batch].items) of_step.push_back(items_[static_cast<std::size_t>(local)]);
+    for (const std::int64_t local : batches_[batch].items)
+      of_step.push_back(items_[static_cast<std::size_t>(local)]);
     other.model = engine_.cached_reference(step, of_step);
   } else {
     const bool own_prompt = need.against == Source::kTeacher && !step.teacher_items.empty();
     const auto scorer = engine_.scorer(need.against);
     other.model = scorer.heads();
-    other.model.hidden = scorer.hidden(items_of(batch, own_prompt ? step.teacher_items : step.items), need.at);
+    other.model.hidden =
+        scorer.hidden(items_of(batch, own_prompt ? step.teacher_items : step.items), need.at);
   }
   other.rows = at::arange(other.model.hidden.size(0), at::kLong);
   return other;
@@ -205,8 +209,8 @@ void Engine::Pass::differentiate(const std::vector<std::int64_t>& local, const a
   }
 }
 
-std::map<std::string, at::Tensor> Engine::Pass::upstream_of(std::size_t batch, const ReadGroup& group, double weight,
-                                                            at::Device device) const {
+std::map<std::string, at::Tensor> Engine::Pass::upstream_of(std::size_t batch, const ReadGroup& group,
+                                                            double weight, at::Device device) const {
   std::map<std::string, at::Tensor> upstream;
   for (const Need& need : group.needs) {
     const auto found = coefficients_.find(need.key());
@@ -229,8 +233,8 @@ void Engine::Pass::backward(std::size_t batch, const model::SignalModel& policy,
     if (upstream.empty()) continue;
     const model::Other* other = other_for(batch, group);
     const Phase phase("signals, backward");
-    const auto readout =
-        generation::readout_of(batches_[batch].places(group.at), group.at, group.kind, policy.hidden.device());
+    const auto readout = generation::readout_of(batches_[batch].places(group.at), group.at, group.kind,
+                                                policy.hidden.device());
     const auto part = model::backward_signals(values_of(policy), readout, upstream, other);
     gradient = gradient.defined() ? gradient + part : part;
   }

@@ -1,5 +1,5 @@
-// One pass of the policy over some items of a prepared step: its signals, the coefficients that come of them, and the
-// way back through the model.
+// One pass of the policy over some items of a prepared step: its signals, the coefficients that come of them,
+// and the way back through the model.
 #pragma once
 
 #include <map>
@@ -40,7 +40,8 @@ class Engine::Pass {
   void read(std::size_t batch, const model::SignalModel& forwarded);
   /// Copies numbers of a micro-batch to their places.
   void put(const std::string& key, algorithm::Positions at, std::size_t batch, const at::Tensor& numbers);
-  /// The other model of a group that compares distributions, beside the rows of a readout; null where none does.
+  /// The other model of a group that compares distributions, beside the rows of a readout; null where none
+  /// does.
   const model::Other* other_for(std::size_t batch, const ReadGroup& group);
   model::Other compared(std::size_t batch, const algorithm::Need& need) const;
   /// Of several processes: the signals that the others have read.
@@ -58,12 +59,12 @@ class Engine::Pass {
   const PreparedStep& prepared_;
   const algorithm::Method& method_;
   bool train_;
-  std::vector<std::int64_t> items_;  ///< of the step, in the order of the pass; on all processes
+  std::vector<std::int64_t> items_;          ///< of the step, in the order of the pass; on all processes
   std::pair<std::size_t, std::size_t> own_;  ///< which of items_ this process computes: [first, last)
-  std::vector<algorithm::Need> reads_;     ///< signals of the policy, also those that stand for kOld
-  std::vector<ReadGroup> groups_;              ///< of reads_
+  std::vector<algorithm::Need> reads_;       ///< signals of the policy, also those that stand for kOld
+  std::vector<ReadGroup> groups_;            ///< of reads_
   std::vector<algorithm::Need> old_as_own_;  ///< of kOld: the policy's own numbers of this pass
-  std::vector<data::PackedBatch> batches_;  ///< of the own items
+  std::vector<data::PackedBatch> batches_;   ///< of the own items
   algorithm::Batch whole_;  ///< the items of the pass, with the policy's signals as they come in
   std::map<std::string, at::Tensor> coefficients_;
   std::map<std::string, model::Other> others_;  ///< of micro-batch others_of_

@@ -3,7 +3,8 @@
 namespace attune::training {
 
 Step DatasetSteps::next(std::uint64_t update) {
-  Step step = assemble_step(stream_.next(), method_, config_, stream_.data().use(), {stream_.seed(), 0, update});
+  Step step =
+      assemble_step(stream_.next(), method_, config_, stream_.data().use(), {stream_.seed(), 0, update});
   step.number = update;
   return step;
 }

@@ -21,8 +21,8 @@ struct StepUse {
 class StepSource {
  public:
   virtual ~StepSource() = default;
-  /// The next step. A source that samples uses the policy as it is now; checkpoints fall between steps, so it may hold
-  /// nothing that cursor() does not tell.
+  /// The next step. A source that samples uses the policy as it is now; checkpoints fall between steps, so it
+  /// may hold nothing that cursor() does not tell.
   /// @param update number of the first update that will learn from it: keys random numbers
   virtual Step next(std::uint64_t update) = 0;
   virtual StepUse use() const { return {}; }
@@ -32,8 +32,8 @@ class StepSource {
   virtual core::Json cursor() const = 0;
   /// @throws Error{kRequest} when the cursor is damaged; `where` names its file
   virtual void seek(const core::Json& cursor, const std::string& where) = 0;
-  /// A source that gives the same steps from here on, for computing beforehand what is known of them; null where steps
-  /// depend on the policy.
+  /// A source that gives the same steps from here on, for computing beforehand what is known of them; null
+  /// where steps depend on the policy.
   virtual std::unique_ptr<StepSource> rehearsal() const { return nullptr; }
 };
 

@@ -23,8 +23,8 @@ at::Tensor flat(const std::string& key, const std::vector<std::vector<double>>& 
   std::vector<double> all;
   for (const auto& row : rows) all.insert(all.end(), row.begin(), row.end());
   if (std::ssize(all) != tokens)
-    core::fail_request("{}: {} numbers for {} trained tokens; records must carry one for each", key, all.size(),
-                       tokens);
+    core::fail_request("{}: {} numbers for {} trained tokens; records must carry one for each", key,
+                       all.size(), tokens);
   return at::tensor(all, at::kDouble);
 }
 
@@ -60,9 +60,12 @@ algorithm::Batch Step::batch() const {
   return batch;
 }
 
-std::vector<std::pair<std::size_t, std::size_t>> group_shares(const Step& step, std::span<const std::int64_t> items,
+std::vector<std::pair<std::size_t, std::size_t>> group_shares(const Step& step,
+                                                              std::span<const std::int64_t> items,
                                                               std::int64_t parts) {
-  const auto group_of = [&](std::size_t i) { return step.candidates[static_cast<std::size_t>(items[i])].group; };
+  const auto group_of = [&](std::size_t i) {
+    return step.candidates[static_cast<std::size_t>(items[i])].group;
+  };
   std::vector<std::size_t> begins;  // of groups
   for (std::size_t i = 0; i < items.size(); ++i)
     if (i == 0 || group_of(i) != group_of(i - 1)) begins.push_back(i);
@@ -79,8 +82,10 @@ std::vector<std::vector<std::int64_t>> group_parts(const Step& step, std::int64_
   std::vector<std::int64_t> all(step.items.size());
   std::iota(all.begin(), all.end(), std::int64_t{0});
   std::vector<std::vector<std::int64_t>> result;
-  for (const auto& [first, last] : group_shares(step, all, std::max<std::int64_t>(1, std::min(parts, groups_in(step)))))
-    result.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(first), all.begin() + static_cast<std::ptrdiff_t>(last));
+  for (const auto& [first, last] :
+       group_shares(step, all, std::max<std::int64_t>(1, std::min(parts, groups_in(step)))))
+    result.emplace_back(all.begin() + static_cast<std::ptrdiff_t>(first),
+                        all.begin() + static_cast<std::ptrdiff_t>(last));
   return result;
 }
 

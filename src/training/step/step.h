@@ -41,16 +41,19 @@ struct Step {
   /// Offsets of reasoning steps per candidate.
   core::Offsets step_offsets() const;
   algorithm::Totals totals() const { return algorithm::totals_of(offsets(), candidates); }
-  /// The step as its method sees it, before any signal is read. @throws Error{kRequest}: known numbers that do not fit
+  /// The step as its method sees it, before any signal is read. @throws Error{kRequest}: known numbers that
+  /// do not fit
   algorithm::Batch batch() const;
 };
 
-/// What each of `parts` processes computes of some items (whole groups, in order): a run of them [first, last), of about
-/// as many groups each. Some are empty where there are fewer groups.
-std::vector<std::pair<std::size_t, std::size_t>> group_shares(const Step& step, std::span<const std::int64_t> items,
+/// What each of `parts` processes computes of some items (whole groups, in order): a run of them [first,
+/// last), of about as many groups each. Some are empty where there are fewer groups.
+std::vector<std::pair<std::size_t, std::size_t>> group_shares(const Step& step,
+                                                              std::span<const std::int64_t> items,
                                                               std::int64_t parts);
 
-/// The groups of candidates, cut into `parts` runs of about as many groups each (fewer where there are fewer groups).
+/// The groups of candidates, cut into `parts` runs of about as many groups each (fewer where there are fewer
+/// groups).
 std::vector<std::vector<std::int64_t>> group_parts(const Step& step, std::int64_t parts);
 
 }  // namespace attune::training
