@@ -324,7 +324,7 @@ PROMPTS_ONLY = [{"prompt": "Once upon a time"}]
     ("dpo", ["model=MODEL"], ["data=", "missing"]),
     ("dpo", ["data=RATED"], ["model=", "missing"]),
     ("dpo", ["model.dtype=float32", "data=RATED"], ["model"]),
-    ("dpo", ["model=MODEL", "data=PROMPTS"], ["none of 1 rows", "dpo", "no pair of completions (row 0)"]),
+    ("dpo", ["model=MODEL", "data=PROMPTS"], ["none of 1 rows", "dpo", "no completion (row 0)"]),
     ("dpo", ["model=MODEL", "data=DEMONSTRATION"], ["no pair of completions"]),
     ("kto", ["model=MODEL", "data=DEMONSTRATION"], ["no labels"]),
     ("grpo", ["model=MODEL", "data=DEMONSTRATION"], ["no rewards"]),

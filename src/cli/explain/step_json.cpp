@@ -56,7 +56,10 @@ class CandidateJson {
       if (!need.optional && need.signal != "logps" && need.signal != "score") add_signal(need);
     for (const char* key : {"logps", "ref_logps", "old_logps"}) add_logps(key);
     if (batch_.has("score")) json_["scores"] = per_candidate(signal("score"));
-    if (i_ + 1 < step_.items.size() && step_.candidates[i_ + 1].role == Role::kDerived) add_derived(i_ + 1);
+    const bool mismatched = i_ + 1 < step_.items.size() && step_.candidates[i_ + 1].role == Role::kDerived;
+    if (mismatched) add_derived(i_ + 1);
+    if (!mismatched && method.derived() == algorithm::Derived::kMismatched)  // a step of one record
+      json_["kl_logps"] = json_["kl_ref_logps"] = Json::array();
   }
 
   Json take(const data::TextCodec& codec) {
