@@ -105,19 +105,6 @@ def test_command_lines_are_found():
     assert command_lines(text) == ["attune c d=1", "attune e    f=1", "attune a b=1"]
 
 
-def test_folders_of_the_architecture_page_are_those_that_exist():
-    text = (ROOT / "docs/architecture.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", text.split("| folder | may include |")[1], re.M)
-    folders = {path.name for path in (ROOT / "src").iterdir() if path.is_dir()}
-    assert {name for name, _ in rows} == folders
-    allowed = script("check-includes").ALLOWED
-    for name, cell in rows:
-        listed = folders - {name} if cell == "all of these" else set(re.findall(r"`(\w+)`", cell))
-        assert listed == set(allowed[name]) & folders, name
-    picture = (ROOT / "docs/images/folders.svg").read_text()
-    assert set(re.findall(r'class="name"[^>]*>(\w+)<', picture)) == folders
-
-
 def test_files_named_in_the_architecture_page_exist():
     text = (ROOT / "docs/architecture.md").read_text()
     for path in re.findall(r"`((?:src|tests|scripts|assets|docs)/[\w/.-]*)", text):
