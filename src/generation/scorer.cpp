@@ -15,17 +15,6 @@ at::Tensor long_tensor(const std::vector<std::int64_t>& values, at::Device devic
   return at::tensor(values, at::kLong).to(device);
 }
 
-/// Numbers of micro-batches, put to their places in the order of all items. Micro-batches hold runs of items,
-/// so what comes later stands later.
-class Collected {
- public:
-  void add(const at::Tensor& numbers) { parts_.push_back(numbers); }
-  at::Tensor all() const { return parts_.empty() ? at::zeros({0}, at::kDouble) : at::cat(parts_); }
-
- private:
-  std::vector<at::Tensor> parts_;
-};
-
 std::span<const data::PackItem> items_of(const data::PackedBatch& batch,
                                          std::span<const data::PackItem> all) {
   if (batch.items.empty()) return {};
@@ -71,7 +60,8 @@ void Scorer::walk(std::span<const data::PackItem> items, const OnBatch& on_batch
 std::vector<at::Tensor> Scorer::read_all(std::span<const data::PackItem> items,
                                          std::span<const Reading> readings, const Scorer* other,
                                          std::span<const data::PackItem> theirs) const {
-  std::vector<Collected> collected(readings.size());
+  // Micro-batches hold runs of items, so what comes later stands later.
+  std::vector<std::vector<at::Tensor>> collected(readings.size());
   walk(items, [&](const data::PackedBatch& batch, const model::SignalModel& forwarded) {
     std::map<Positions, model::Other> others;
     for (std::size_t i = 0; i < readings.size(); ++i) {
@@ -89,12 +79,13 @@ std::vector<at::Tensor> Scorer::read_all(std::span<const data::PackItem> items,
         }
         compared = &place;
       }
-      collected[i].add(
+      collected[i].push_back(
           model::read_signals(forwarded, readout, {name}, compared).at(name).to(at::kCPU, at::kDouble));
     }
   });
   std::vector<at::Tensor> numbers;
-  for (const Collected& parts : collected) numbers.push_back(parts.all());
+  for (const auto& parts : collected)
+    numbers.push_back(parts.empty() ? at::zeros({0}, at::kDouble) : at::cat(parts));
   return numbers;
 }
 

@@ -62,6 +62,17 @@ Rows formats() {
   return rows;
 }
 
+/// Entries whose card is name, paper and summary, with options.
+Rows rows_of(const auto& entries) {
+  Rows rows;
+  for (const auto& [name, make] : entries) {
+    const auto entry = make();
+    const auto info = entry->info();
+    rows.push_back(row(info.name, info.paper, info.summary, core::options_json(entry->fields())));
+  }
+  return rows;
+}
+
 Rows pairings() {
   Rows rows;
   for (const auto& [name, make] : record::pairing_entries()) {
@@ -75,15 +86,7 @@ Rows pairings() {
   return rows;
 }
 
-Rows rules() {
-  Rows rows;
-  for (const auto& [name, make] : feedback::rule_entries()) {
-    const auto rule = make();
-    const auto info = rule->info();
-    rows.push_back(row(info.name, info.paper, info.summary, core::options_json(rule->fields())));
-  }
-  return rows;
-}
+Rows rules() { return rows_of(feedback::rule_entries()); }
 
 Rows techniques() {
   Rows rows;
@@ -130,15 +133,7 @@ Rows adapters() {
   return rows;
 }
 
-Rows hooks() {
-  Rows rows;
-  for (const auto& [name, make] : training::hook_entries()) {
-    const auto hook = make();
-    const auto info = hook->info();
-    rows.push_back(row(info.name, info.paper, info.summary, core::options_json(hook->fields())));
-  }
-  return rows;
-}
+Rows hooks() { return rows_of(training::hook_entries()); }
 
 Rows schedules() {
   Rows rows;

@@ -10,22 +10,24 @@ namespace {
 
 using algorithm::Role;
 using record::Candidate;
+
 /// Adds candidates to a step.
 class Assembler {
  public:
   Assembler(const model::ModelConfig& config, Step& step) : config_(config), step_(step) {}
 
-  void add(const data::TokenizedRow& row, std::size_t index, const Candidate& said, Role role,
-           std::int64_t group) {
+  void add(const data::TokenizedRow& row, std::size_t index, const Candidate& said, std::int64_t group) {
     const auto& candidate = row.candidates[index];
-    add_sequence(row, candidate, said, role, group, said.index);
+    add_sequence(row, candidate, said, group, said.index);
     if (!candidate.old_logps.empty()) old_.emplace_back(trained_of(step_.items.back(), candidate.old_logps));
   }
 
   /// The row's prompt with another row's completion (KTO's estimate of the KL).
   void add_mismatched(const data::TokenizedRow& row, const data::TokenizedCandidate& other,
                       std::int64_t group) {
-    add_sequence(row, other, other.said, Role::kDerived, group, -1);
+    Candidate said = other.said;
+    said.role = Role::kDerived;
+    add_sequence(row, other, std::move(said), group, -1);
   }
 
   /// Sampling log-probabilities count only when every candidate has them; a teacher's own prompt likewise.
@@ -36,9 +38,8 @@ class Assembler {
 
  private:
   void add_sequence(const data::TokenizedRow& row, const data::TokenizedCandidate& candidate, Candidate said,
-                    Role role, std::int64_t group, std::int64_t index) {
+                    std::int64_t group, std::int64_t index) {
     said.group = group;
-    said.role = role;
     step_.items.push_back(item_of(row.prompt, candidate, group));
     if (!row.teacher_prompt.empty())
       step_.teacher_items.push_back(item_of(row.teacher_prompt, candidate, group));
@@ -89,8 +90,7 @@ Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Me
                stride = method.derived() == algorithm::Derived::kNone ? std::size_t{1} : std::size_t{2};
     ATTUNE_ASSERT(stride == 1 || grouping.pairs.empty());
     for (std::size_t member = 0; member < grouping.members.size(); ++member) {
-      assembler.add(rows[r], grouping.members[member], grouping.said[member], grouping.said[member].role,
-                    group);
+      assembler.add(rows[r], grouping.members[member], grouping.said[member], group);
       if (stride == 1 || rows.size() < 2) continue;  // with one row there is nobody to mismatch with
       const auto& previous = rows[(r + rows.size() - 1) % rows.size()].candidates;
       assembler.add_mismatched(rows[r], previous[std::min(member, previous.size() - 1)], group);
