@@ -1,5 +1,7 @@
 #include "data/dataset.h"
 
+#include <algorithm>
+
 #include "core/system.h"
 #include "data/cache/file.h"
 #include "data/cache/layout.h"
@@ -56,13 +58,38 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
   return state;
 }
 
+/// The files of a dataset in the order in which they are read.
+std::vector<std::string> file_names(const DataOptions& options) {
+  std::vector<std::string> names;
+  for (const auto& entry : source_entries(options))
+    for (const auto& file : source_files(entry.path, options)) names.push_back(file.path);
+  return names;
+}
+
+/// A cache belongs to content, wherever it lies: places such as "prefs.jsonl:17" are told of the files that
+/// are read now.
+void move_places(core::Json& json, std::span<const std::string> then, std::span<const std::string> now) {
+  if (json.is_structured()) {
+    for (auto& item : json) move_places(item, then, now);
+  } else if (json.is_string()) {
+    const auto& text = json.get_ref<const std::string&>();
+    for (std::size_t i = 0; i < std::min(then.size(), now.size()); ++i)
+      if (text.starts_with(then[i] + ":")) {
+        json = now[i] + text.substr(then[i].size());
+        return;
+      }
+  }
+}
+
 void build_cache(const DataOptions& options, const TextCodec& codec, const RowUse& use,
                  std::uint64_t fingerprint, const core::Sink& sink) {
   CacheWriter writer(sink, fingerprint);
   const auto summary = read_rows(options, codec, use, [&](const SourceRow& row, const CachedRow& tokens) {
     if (row.copies > 0) writer.add(tokens, row.copies);
   });
-  writer.finish(to_json(summary));
+  auto kept = to_json(summary);
+  kept["files"] = file_names(options);
+  writer.finish(kept);
 }
 
 }  // namespace
@@ -81,7 +108,10 @@ Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, const 
     if (!file) core::fail_run("{}: the token cache cannot be read back; is the disk sound?", path);
   }
   auto map = std::make_shared<Map>();
-  map->summary = summary_from_json(file->summary(), fingerprint);
+  auto kept = file->summary();
+  const auto then = kept.at("files").get<std::vector<std::string>>();
+  move_places(kept, then, file_names(options));
+  map->summary = summary_from_json(kept, fingerprint);
   map->file = std::move(file);
   map->use = use;
   Dataset dataset;

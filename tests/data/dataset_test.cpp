@@ -177,6 +177,17 @@ TEST_F(DatasetTest, TheCacheIsReusedUntilSomethingChanges) {
   EXPECT_NE(open(R"({"prompt":"a","chosen":"b","rejected":"c"})").summary().fingerprint, first);
 }
 
+TEST_F(DatasetTest, ACacheMadeElsewhereTellsOfTheFilesThatAreRead) {
+  open(kPairs, GroupShape::kPairs);
+  const std::string file = cache_files().at(0);
+  options_.path = folder_.write("moved.jsonl", kPairs);
+  const auto summary = Dataset::open(options_, codec_, GroupShape::kPairs, cache()).summary();
+  EXPECT_THAT(cache_files(), ElementsAre(file));
+  for (const auto& [reason, places] : summary.dropped_examples)
+    EXPECT_THAT(places.at(0), HasSubstr(folder_.path("moved.jsonl:"))) << reason;
+  EXPECT_THAT(summary.dropped_examples, ::testing::SizeIs(2));
+}
+
 TEST_F(DatasetTest, ADamagedOrTruncatedCacheIsMadeAnew) {
   open(kPairs, GroupShape::kPairs);
   const std::string file = cache_files().at(0), whole = core::read_file(file);
