@@ -2,7 +2,7 @@
 """Shows that there is one record: a field added to record::Candidate, by one line, reaches a method from a row of jsonl.
 
 Copies the sources, adds the line, and builds what lies between a row and a method (record, data, the assembly of a step)
-with a method that reads the field (tests/candidate_field). The rest comes from the compiler's cache.
+with a method that reads the field (tests/candidate_field). What does not know candidates comes from BUILD's libraries.
 
 usage: candidate_field.py SOURCE BUILD   (BUILD tells which torch and compiler to use)
 """
@@ -53,7 +53,8 @@ def main():
 
         out = copy / "build"
         run("cmake", "-G", "Ninja", "-S", copy, "-B", out, "-DATTUNE_TESTS=OFF",
-            f"-DCMAKE_CXX_COMPILER={cached(build, 'CMAKE_CXX_COMPILER')}", f"-DATTUNE_TORCH={cached(build, 'ATTUNE_TORCH')}")
+            f"-DCMAKE_CXX_COMPILER={cached(build, 'CMAKE_CXX_COMPILER')}", f"-DATTUNE_TORCH={cached(build, 'ATTUNE_TORCH')}",
+            f"-DATTUNE_BUILT={build}")
         run("ninja", "-C", out, "learn_from_field")
         data = copy / "rows.jsonl"
         data.write_text("".join(json.dumps(row) + "\n" for row in ROWS))

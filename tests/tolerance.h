@@ -29,4 +29,10 @@ double logp_tolerance(const ModelConfig& config, double smallest, std::int64_t t
   return float32_tolerance(magnitude, forward_terms(config, tokens));
 }
 
+/// What activations of a sequence, of which the largest is `largest`, may differ by.
+template <class ModelConfig>
+double activation_tolerance(const ModelConfig& config, double largest, std::int64_t tokens) {
+  return float32_tolerance(largest, forward_terms(config, tokens));
+}
+
 }  // namespace attune::test

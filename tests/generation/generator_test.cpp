@@ -11,7 +11,6 @@
 
 #include "core/error.h"
 #include "tests/generation/tiny_models.h"
-#include "tests/tolerance.h"
 
 namespace attune::generation {
 namespace {
@@ -29,11 +28,6 @@ std::vector<Prompt> some_prompts() {
   std::vector<Prompt> prompts;
   for (std::size_t i = 0; i < ids.size(); ++i) prompts.push_back({ids[i], 100 + i});
   return prompts;
-}
-
-/// What two computations of a log-probability may differ by: e^-12 is less than what is drawn here.
-double rounding(const model::Model& model, std::int64_t tokens = 64) {
-  return test::logp_tolerance(model.config(), -12, tokens);
 }
 
 class GeneratorTest : public testing::TestWithParam<const char*> {};

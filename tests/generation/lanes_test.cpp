@@ -42,7 +42,7 @@ void expect_mixed(const Sample& sample, const Prompt& prompt, const model::Model
     filter(logits, {options.temperature, options.top_k, options.top_p, options.min_p});
     const double uniform = core::uniform({3, core::Purpose::kSampling, 0, prompt.record, 0, t});
     EXPECT_EQ(sample.ids[t], choose(distribution(logits), uniform)) << "token " << t;
-    EXPECT_NEAR(sample.logps[t], next_logps(policy, ids)[sample.ids[t]].item<double>(), 1e-4);
+    EXPECT_NEAR(sample.logps[t], next_logps(policy, ids)[sample.ids[t]].item<double>(), rounding(policy));
     ids.push_back(sample.ids[t]);
     other_ids.push_back(sample.ids[t]);
   }

@@ -13,6 +13,7 @@
 
 #include "core/forest.h"
 #include "model/model.h"
+#include "tests/tolerance.h"
 
 namespace attune::generation {
 
@@ -73,6 +74,11 @@ inline std::vector<std::int32_t> numbers(std::int32_t count, std::int32_t factor
   std::vector<std::int32_t> ids;
   for (std::int32_t i = 0; i < count; ++i) ids.push_back(3 + (start + i * factor) % 58);
   return ids;
+}
+
+/// What two computations of a log-probability may differ by: e^-12 is less than what is drawn here.
+inline double rounding(const model::Model& model, std::int64_t tokens = 64) {
+  return attune::test::logp_tolerance(model.config(), -12, tokens);
 }
 
 }  // namespace attune::generation

@@ -11,6 +11,7 @@
 #include "model/decode/decoder.h"
 #include "model/model.h"
 #include "support.h"
+#include "tests/tolerance.h"
 
 namespace attune::model::test {
 
@@ -46,6 +47,15 @@ inline at::Tensor decoded_logps(const Model& model, const Ids& ids, std::size_t 
 
 inline double furthest(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
+}
+
+/// How far log-probabilities of decoding, whose keys, values and softmax are float32, may be from `forward`.
+inline double decoding_tolerance(const Model& model, const at::Tensor& forward) {
+  return attune::test::logp_tolerance(model.config(), forward.min().item<double>(), forward.size(0) + 1);
+}
+/// The same of the last layer's rows after a prompt.
+inline double hidden_tolerance(const Model& model, const at::Tensor& forward, std::int64_t tokens) {
+  return attune::test::activation_tolerance(model.config(), forward.abs().max().item<double>(), tokens);
 }
 
 }  // namespace attune::model::test

@@ -60,7 +60,8 @@ TEST(Tap, AnAddedVectorIsABiasInTrainingAndDecoding) {
   const at::Tensor expected = test::forward_logps(biased, text);
   EXPECT_GT(test::furthest(test::forward_logps(model, text), expected), 1e-2);
   EXPECT_LT(test::furthest(test::forward_logps(model, text, &tap), expected), 1e-12);
-  EXPECT_LT(test::furthest(test::decoded_logps(model, text, 5, &tap), expected.narrow(0, 4, 18)), 1e-4);
+  EXPECT_LT(test::furthest(test::decoded_logps(model, text, 5, &tap), expected.narrow(0, 4, 18)),
+            test::decoding_tolerance(model, expected));
 }
 
 TEST(Tap, GradientsFlowThroughWhatItDoes) {
@@ -117,7 +118,8 @@ TEST(Tap, AReplacementAtEverySiteReachesBoth) {
     if (site != Site::kKeys) {
       EXPECT_GT(test::furthest(changed, plain), 1e-4) << static_cast<int>(site);
     }
-    EXPECT_LT(test::furthest(test::decoded_logps(model, text, 1, &tap), changed), 1e-4)
+    EXPECT_LT(test::furthest(test::decoded_logps(model, text, 1, &tap), changed),
+              test::decoding_tolerance(model, changed))
         << static_cast<int>(site);
   }
 }
