@@ -1,11 +1,12 @@
-// Draws the curves of the report. Data: #curve-data = [{lines: [{label, color, heldOut, x: [], y: []}]}], one entry per
-// <figure data-chart="index">. y holds null where a value was not a number. Hovering one chart reads all of them at
+// Draws the curves of the report. Data: #curve-data = [{lines: [{label, color, heldOut, x: [], y: []}], unit, log}], one
+// entry per <figure data-chart="index">. y holds null where a value was not a number; with log all are above zero and the
+// axis is logarithmic. Hovering one chart reads all of them at
 // that step.
 (() => {
   'use strict';
   const charts = JSON.parse(document.getElementById('curve-data').textContent);
   const slider = document.getElementById('smoothing');
-  const top = 10, bottom = 22, right = 8;
+  const top = 24, bottom = 38, right = 8;
 
   const svg = (name, attributes, parent) => {
     const node = document.createElementNS('http://www.w3.org/2000/svg', name);
@@ -34,6 +35,16 @@
     return found;
   };
 
+  // Powers of ten in a range of logarithms, thinned out to about `count`.
+  const decades = (low, high, count) => {
+    const stride = Math.max(1, Math.ceil((high - low) / count));
+    const found = [];
+    for (let i = Math.ceil(low / stride) * stride; i <= high; i += stride) found.push(i);
+    return found;
+  };
+
+  const power = (exponent) => Math.abs(exponent) <= 3 ? readable(10 ** exponent) : `1e${exponent}`.replace('-', '−');
+
   // Exponential mean with the start's bias taken out, as TensorBoard smooths; null stays a gap.
   const smooth = (values, weight) => {
     let mean = 0, seen = 0;
@@ -57,7 +68,7 @@
 
   // The range that shows the curve: all values, unless a few outliers would flatten the rest.
   const rangeOf = (lines) => {
-    const all = lines.flatMap((line) => line.y.filter((value) => value !== null)).sort((a, b) => a - b);
+    const all = lines.flatMap((line) => line.drawn.filter((value) => value !== null)).sort((a, b) => a - b);
     if (!all.length) return null;
     let low = all[0], high = all[all.length - 1];
     const inner = (share) => all[Math.round(share * (all.length - 1))];
@@ -90,40 +101,43 @@
     if (!range) { svg('text', {x: 0, y: 20}, root).textContent = 'no numbers'; return; }
     const steps = view.lines.flatMap((line) => [line.x[0], line.x[line.x.length - 1]]);
     const first = Math.min(...steps), last = Math.max(...steps);
-    const rows = ticks(range.low, range.high, 4);
-    const left = 14 + 6.2 * Math.max(...rows.map((tick) => readable(tick).length));
+    const rows = (view.log ? decades : ticks)(range.low, range.high, 4);
+    const label = view.log ? power : readable;
+    const left = 14 + 6.2 * Math.max(...rows.map((tick) => label(tick).length));
     const span = last - first || 1;
     view.toX = (step) => last === first ? (left + width) / 2 : left + (width - left - right) * (step - first) / span;
     view.toStep = (x) => first + span * (x - left) / (width - left - right);
     view.toY = (value) => top + (height - top - bottom) * (range.high - value) / (range.high - range.low);
 
     const clip = 'clip-' + view.index;
-    svg('rect', {x: left - 4, y: 2, width, height: height - bottom}, svg('clipPath', {id: clip}, root));
+    svg('rect', {x: left - 4, y: top - 8, width, height: height - bottom - top + 16}, svg('clipPath', {id: clip}, root));
     const labels = [];
     for (const tick of rows) {
       const y = view.toY(tick);
       svg('line', {class: 'grid', x1: left, x2: width, y1: y, y2: y}, root);
-      labels.push([{x: left - 8, y: y + 4, 'text-anchor': 'end'}, readable(tick)]);
+      labels.push([{x: left - 8, y: y + 4, 'text-anchor': 'end'}, label(tick)]);
     }
     const marks = last === first ? [first] : ticks(first, last, width < 420 ? 3 : 5);
     for (const tick of marks.filter((tick) => Number.isInteger(tick))) {
       const x = view.toX(tick);
       const anchor = x > width - 24 ? 'end' : 'middle';
-      labels.push([{x, y: height - 6, 'text-anchor': anchor}, readable(tick)]);
+      labels.push([{x, y: height - 22, 'text-anchor': anchor}, readable(tick)]);
     }
-    view.smoothed = view.lines.map((line) => line.heldOut ? line.y : smooth(line.y, weight));
+    labels.push([{class: 'axis', x: 0, y: 10}, view.unit + (view.log ? ', logarithmic' : '')]);
+    labels.push([{class: 'axis', x: (left + width) / 2, y: height - 5, 'text-anchor': 'middle'}, 'step']);
+    view.smoothed = view.lines.map((line) => line.heldOut ? line.drawn : smooth(line.drawn, weight));
     const layer = svg('g', {'clip-path': `url(#${clip})`}, root);
     view.lines.forEach((line, i) => {
       const stroke = `stroke: var(--line-${line.color})`;
-      if (!line.heldOut && weight > 0) svg('path', {class: 'raw', style: stroke, d: path(line, line.y, view.toX, view.toY)}, layer);
+      if (!line.heldOut && weight > 0) svg('path', {class: 'raw', style: stroke, d: path(line, line.drawn, view.toX, view.toY)}, layer);
       svg('path', {class: 'curve' + (line.heldOut ? ' held-out' : ''), style: stroke, d: path(line, view.smoothed[i], view.toX, view.toY)}, layer);
       const dots = line.heldOut ? line.x.length <= 60 : line.x.length === 1;
       if (dots) line.x.forEach((step, j) => {
-        if (line.y[j] !== null) svg('circle', {class: 'point', style: stroke, r: 3, cx: view.toX(step), cy: view.toY(line.y[j])}, layer);
+        if (line.drawn[j] !== null) svg('circle', {class: 'point', style: stroke, r: 3, cx: view.toX(step), cy: view.toY(line.drawn[j])}, layer);
       });
     });
     for (const [place, text] of labels) svg('text', place, root).textContent = text;
-    if (range.outliers) svg('text', {x: width - 2, y: 12, 'text-anchor': 'end'}, root).textContent = 'some points lie outside';
+    if (range.outliers) svg('text', {x: width - 2, y: 10, 'text-anchor': 'end'}, root).textContent = 'some points lie outside';
     view.cursor = svg('line', {class: 'cursor', y1: top, y2: height - bottom, visibility: 'hidden'}, root);
     read(view, null);
   }
@@ -140,7 +154,8 @@
       swatch.className = 'swatch' + (line.heldOut ? ' held-out' : '');
       swatch.style.borderColor = `var(--line-${line.color})`;
       const value = document.createElement('b');
-      value.textContent = readable(step === null ? view.smoothed[i][at] : line.y[at]);
+      const last = view.smoothed[i][at];
+      value.textContent = readable(step !== null ? line.y[at] : view.log && last !== null ? 10 ** last : last);
       item.append(swatch, line.label + ' ', value);
       view.readout.append(item);
       if (!line.heldOut || shown === null) shown = line.x[at];
@@ -159,6 +174,10 @@
       index, lines: charts[index].lines, title: figure.querySelector('h3').textContent,
       plot: figure.querySelector('.plot'), readout: figure.querySelector('.readout'),
     };
+    Object.assign(view, {unit: charts[index].unit, log: charts[index].log});
+    view.lines.forEach((line) => {
+      line.drawn = view.log ? line.y.map((value) => value === null ? null : Math.log10(value)) : line.y;
+    });
     views.push(view);
     const follow = (event) => view.toStep && readAll(view.toStep(event.clientX - view.plot.getBoundingClientRect().left));
     view.plot.addEventListener('pointermove', follow);

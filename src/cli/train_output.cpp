@@ -7,20 +7,28 @@
 #include "core/files/files.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
+#include "report/findings.h"
 
 namespace attune::cli {
-namespace {
 
-/// The report must never hide why a run ended.
-void report_quietly(const std::string& folder, const report::ReportExtras& extras) {
+bool report_or_say(const std::string& folder, const report::ReportExtras& extras) {
   try {
-    if (core::fs::exists(folder + "/metrics.jsonl")) report::write_report(folder, extras);
+    report::write_report(folder, extras);
+    return true;
   } catch (const std::exception& error) {
     fmt::print(stderr, "attune: the report could not be written: {}\n", error.what());
+    return false;
   }
 }
 
-}  // namespace
+void say_what_to_look_at(const std::string& folder) {
+  try {
+    for (const auto& warning : report::warnings_of(report::read_run_folder(folder)))
+      fmt::print(stderr, "worth a look: {}\n", warning);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "attune: the run's numbers could not be looked at: {}\n", error.what());
+  }
+}
 
 training::RunResult train_with_progress(const training::TrainRecipe& recipe, const Output& out,
                                         const report::ReportExtras& extras) {
@@ -44,13 +52,13 @@ training::RunResult train_with_progress(const training::TrainRecipe& recipe, con
     if (progress) progress->finish();
     report::ReportExtras all = extras;
     all.state = "finished";
-    report::write_report(folder, std::move(all));
+    report_or_say(folder, all);
   };
   try {
     return training::run_training(recipe, observer, group);
   } catch (const core::Error&) {
     progress.reset();
-    report_quietly(recipe.output, extras);
+    if (core::fs::exists(recipe.output + "/metrics.jsonl")) report_or_say(recipe.output, extras);
     throw;
   }
 }

@@ -13,4 +13,11 @@ namespace attune::cli {
 training::RunResult train_with_progress(const training::TrainRecipe& recipe, const Output& out,
                                         const report::ReportExtras& extras = {});
 
+/// Writes report.html. What goes wrong with it is said and no more: a report never takes a run's result away,
+/// nor hides why a run ended. False if it could not be written.
+bool report_or_say(const std::string& folder, const report::ReportExtras& extras = {});
+
+/// The report's warnings, as lines on standard error. Never throws either.
+void say_what_to_look_at(const std::string& folder);
+
 }  // namespace attune::cli

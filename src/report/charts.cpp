@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <limits>
 #include <tuple>
 #include <unordered_map>
 
@@ -85,7 +87,7 @@ core::Json numbers(const std::vector<double>& values) {
   // overflow.
   for (const double value : values) {
     if (std::abs(value) < 1e100) {  // false for NaN
-      list.push_back(std::stod(fmt::format("{:.6g}", value)));
+      list.push_back(std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr));
     } else {
       list.push_back(nullptr);
     }
@@ -105,6 +107,23 @@ std::string label_of(const Chart& chart, const Line& line) {
   return std::string(known == nullptr ? line.metric : known->title) + (line.held_out ? ", held out" : "");
 }
 
+/// Quantities that are no less readable on a logarithmic axis.
+constexpr std::string_view kScales[] = {"loss", "nll_loss", "policy_loss", "value_loss", "grad_norm"};
+constexpr double kDecades = 100;  // from here on a linear axis shows the large values only
+
+bool spans_decades(const Chart& chart) {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (const Line& line : chart.lines) {
+    if (std::ranges::find(kScales, line.metric) == std::end(kScales)) return false;
+    for (const double value : line.series->values) {
+      if (!std::isfinite(value)) continue;
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+  }
+  return low > 0 && high / kDecades >= low;
+}
+
 core::Json data_of(const Chart& chart) {
   core::Json lines = core::Json::array();
   std::vector<std::string_view> metrics;
@@ -120,7 +139,9 @@ core::Json data_of(const Chart& chart) {
                      {"x", steps_of(drawn.steps)},
                      {"y", numbers(drawn.values)}});
   }
-  return {{"lines", std::move(lines)}};
+  const MetricName* known = find_metric(chart.lines.front().metric);
+  const std::string unit = known == nullptr || known->unit.empty() ? chart.title : std::string(known->unit);
+  return {{"lines", std::move(lines)}, {"unit", unit}, {"log", spans_decades(chart)}};
 }
 
 std::string direction(Better better) {
@@ -129,8 +150,17 @@ std::string direction(Better better) {
   return "";
 }
 
+/// Numbers that do not depend on the model unless it writes what is judged.
+bool stands_in_the_data(std::string_view metric) {
+  return metric == "reward" || metric == "reward_std" || metric == "frac_reward_zero_std" ||
+         (metric.starts_with("rewards/") && (metric.ends_with("/mean") || metric.ends_with("/std")));
+}
+
+constexpr const char* kGivenRewards =
+    " Here completions and rewards stood in the data: the curve shows which rows came when, and no progress.";
+
 /// What the metrics of a chart mean, each once.
-std::string caption(const Chart& chart) {
+std::string caption(const Chart& chart, bool fresh) {
   std::string text;
   std::string_view last;
   for (const Line& line : chart.lines) {
@@ -139,19 +169,22 @@ std::string caption(const Chart& chart) {
     const MetricName* known = find_metric(line.metric);
     const std::string_view meaning =
         known == nullptr ? "A number that this run logs under its own name." : known->meaning;
+    const bool given = !fresh && stands_in_the_data(line.metric);
     text += fmt::format("<p><code>{}</code> {}{}</p>", escape(line.metric), escape(meaning),
-                        known == nullptr ? "" : direction(known->better));
+                        given              ? kGivenRewards
+                        : known == nullptr ? ""
+                                           : direction(known->better));
   }
   return text;
 }
 
-std::string figure(const Chart& chart, std::size_t index) {
+std::string figure(const Chart& chart, std::size_t index, bool fresh) {
   const MetricName* known = find_metric(chart.lines.front().metric);
   const std::string unit = known == nullptr || known->unit.empty() ? "" : ", " + std::string(known->unit);
   return fmt::format(
       "<figure data-chart=\"{}\"><h3>{}{}</h3><div class=\"readout\"></div><div class=\"plot\"></div>"
       "<figcaption>{}</figcaption></figure>\n",
-      index, escape(chart.title), escape(unit), caption(chart));
+      index, escape(chart.title), escape(unit), caption(chart, fresh));
 }
 
 constexpr std::string_view kCurvesHead = R"(<section id="curves"><h2>The course of the run</h2>
@@ -177,7 +210,7 @@ core::Json takes_of(std::vector<const ReportSample*> samples) {
 
 }  // namespace
 
-Curves render_curves(const SeriesTable& metrics) {
+Curves render_curves(const SeriesTable& metrics, bool fresh) {
   const auto charts = arrange(metrics);
   Curves curves;
   if (charts.empty()) return {"", "[]"};
@@ -188,7 +221,7 @@ Curves render_curves(const SeriesTable& metrics) {
     std::string figures;
     for (const Chart& chart : charts) {
       if (chart.group != group) continue;
-      figures += figure(chart, data.size());
+      figures += figure(chart, data.size(), fresh);
       data.push_back(data_of(chart));
     }
     if (figures.empty()) continue;

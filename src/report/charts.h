@@ -10,10 +10,12 @@ namespace attune::report {
 
 /// The curves: HTML with one <figure data-chart="i"> per chart, and the JSON list that
 /// assets/report/charts.js reads.
+/// @param fresh the model wrote the completions that its rewards are of; rewards from a file are no progress,
+/// and their charts say so
 struct Curves {
   std::string html, data;
 };
-Curves render_curves(const SeriesTable& metrics);
+Curves render_curves(const SeriesTable& metrics, bool fresh);
 
 /// The JSON list that assets/report/samples.js reads: at most 24 prompts, each with at most 12 texts (the
 /// first and the last among them), ordered by step; long texts are cut.

@@ -5,68 +5,28 @@
 #include <algorithm>
 #include <cmath>
 
-#include "statistics/intervals.h"
+#include "core/system.h"
 
 namespace attune::report {
 namespace {
-
-/// What a reader asks for first, in this order.
-constexpr std::string_view kHeadlineMetrics[] = {
-    "reward", "rewards/margins", "rewards/accuracies",      "accuracy", "mean_token_accuracy", "loss",
-    "kl",     "entropy",         "completions/mean_length",
-};
-
-bool enough_for_interval(const std::vector<double>& early, const std::vector<double>& late) {
-  return early.size() >= 3 && late.size() >= 3;
-}
-
-HeadlineRow row_of(const MetricName& metric) {
-  HeadlineRow row;
-  row.name = std::string(metric.panel.empty() ? metric.title : metric.panel);
-  row.unit = std::string(metric.unit);
-  row.better = metric.better;
-  return row;
-}
-
-HeadlineRow row_from_evaluations(const MetricName& metric, const Series& series) {
-  HeadlineRow row = row_of(metric);
-  row.name += " (held out)";
-  row.before = series.values.front();
-  row.after = series.values.back();
-  row.meaning = fmt::format("First evaluation (step {}) against the last (step {}).",
-                            readable(series.steps.front()), readable(series.steps.back()));
-  return row;
-}
-
-HeadlineRow row_from_training(const MetricName& metric, const Series& series) {
-  HeadlineRow row = row_of(metric);
-  const auto early = early_values(series), late = late_values(series);
-  const statistics::Estimate estimate = statistics::difference(early, late);
-  row.before = early_mean(series);
-  row.after = late_mean(series);
-  row.meaning =
-      fmt::format("Mean of the first {} and of the last {} logged steps.", early.size(), late.size());
-  if (enough_for_interval(early, late)) {
-    row.low = estimate.low;
-    row.high = estimate.high;
-    if (metric.unit == "fraction") {  // it cannot leave [0, 1]
-      row.low = std::max(row.low, -row.before);
-      row.high = std::min(row.high, 1 - row.before);
-    }
-    row.meaning += " The interval covers the scatter between steps only.";
-  }
-  return row;
-}
 
 double change_of(const HeadlineRow& row) {
   return std::isnan(row.change) ? row.after - row.before : row.change;
 }
 
+/// What a field of run.json says, "" where it says nothing.
+std::string said_by_run(const ReportInput& input, const char* field) {
+  if (!input.run.is_object() || !input.run.contains(field) || !input.run[field].is_string()) return "";
+  return input.run[field].get<std::string>();
+}
+
 std::string opening(const ReportInput& input) {
-  if (input.metrics.rows() == 0) return "Nothing has been logged yet.";
+  const bool failed = said_by_run(input, "state") == "failed";
+  if (input.metrics.rows() == 0)
+    return failed ? "The run failed before anything was logged." : "Nothing has been logged yet.";
   const Summary summary = summarise(input.metrics);
-  std::string text = fmt::format("The run made {} {}", readable(summary.last_step),
-                                 summary.last_step == 1 ? "step" : "steps");
+  std::string text = fmt::format("The run {} {} {}", failed ? "failed after" : "made",
+                                 readable(summary.last_step), summary.last_step == 1 ? "step" : "steps");
   const Series* tokens = input.metrics.find("num_tokens");
   if (tokens != nullptr && !tokens->values.empty() && std::isfinite(tokens->values.back())) {
     text += fmt::format(" over {} tokens", readable(tokens->values.back()));
@@ -80,56 +40,65 @@ std::string opening(const ReportInput& input) {
   return text;
 }
 
+bool has_evidence(const HeadlineRow& row) {
+  return row.count > 0 && !std::isnan(row.low) && !std::isnan(row.high);
+}
+
 std::string sentence_of(const HeadlineRow& row) {
   const double change = change_of(row);
   if (std::isnan(row.after)) return "";
-  if (std::isnan(change)) return fmt::format("{}: {}.", row.name, readable(row.after));
   const std::string unit = row.unit.empty() || row.unit == "fraction" ? "" : " " + row.unit;
-  std::string text = fmt::format("{} {} from {} to {}{}", row.name,
-                                 change > 0   ? "rose"
-                                 : change < 0 ? "fell"
-                                              : "stayed",
-                                 readable(row.before), readable(row.after), unit);
-  if (!std::isnan(row.low) && !std::isnan(row.high)) {
-    const bool beyond = row.low > 0 || row.high < 0;
-    text += fmt::format(" (95 % interval of the change {} to {})", readable_change(row.low),
-                        readable_change(row.high));
-    text += beyond ? ", more than chance explains" : ", which chance alone could explain";
-  }
-  return text + ".";
+  if (std::isnan(change) && has_evidence(row))
+    return fmt::format("{}: {}{} (95 % interval {} to {}, over {} {}).", row.name, readable(row.after), unit,
+                       readable(row.low), readable(row.high), row.count, row.counted);
+  if (std::isnan(change)) return fmt::format("{}: {}{}.", row.name, readable(row.after), unit);
+  if (!has_evidence(row))
+    return fmt::format("{}: {} at first, {}{} at the end.", row.name, readable(row.before),
+                       readable(row.after), unit);
+  const std::string interval =
+      fmt::format("95 % interval of the change {} to {}, over {} {}", readable_change(row.low),
+                  readable_change(row.high), row.count, row.counted);
+  if (row.low <= 0 && row.high >= 0)
+    return fmt::format("{} was {} and is {}{} ({}): chance alone could explain that.", row.name,
+                       readable(row.before), readable(row.after), unit, interval);
+  return fmt::format("{} {} from {} to {}{} ({}), more than chance explains.", row.name,
+                     change > 0 ? "rose" : "fell", readable(row.before), readable(row.after), unit, interval);
+}
+
+/// The two rows that a reader asks for first, those with evidence before others, and whatever became worse.
+std::vector<const HeadlineRow*> rows_to_tell(const std::vector<HeadlineRow>& headline) {
+  std::vector<const HeadlineRow*> chosen;
+  for (const bool evidence : {true, false})
+    for (const auto& row : headline)
+      if (has_evidence(row) == evidence && chosen.size() < 2 && !std::isnan(row.after))
+        chosen.push_back(&row);
+  for (const auto& row : headline)
+    if (judgement(row) == "worse" && std::ranges::find(chosen, &row) == chosen.end()) chosen.push_back(&row);
+  return chosen;
 }
 
 }  // namespace
 
-std::vector<HeadlineRow> headline_from_curves(const SeriesTable& metrics) {
-  std::vector<HeadlineRow> rows;
-  for (const auto name : kHeadlineMetrics) {
-    const MetricName& metric = *find_metric(name);
-    const Series* evaluated = metrics.find("eval_" + std::string(name));
-    const Series* trained = metrics.find(name);
-    if (evaluated != nullptr && evaluated->values.size() >= 2) {
-      rows.push_back(row_from_evaluations(metric, *evaluated));
-    } else if (trained != nullptr && trained->values.size() >= 2) {
-      rows.push_back(row_from_training(metric, *trained));
-    }
-  }
-  return rows;
+std::string failure_of(const ReportInput& input) {
+  if (said_by_run(input, "state") != "failed") return "";
+  const std::string reason = said_by_run(input, "reason");
+  return reason.empty() ? "its run.json gives no reason" : reason;
 }
 
 std::string verdict_in_words(const ReportInput& input, const std::vector<HeadlineRow>& headline) {
   std::string text = opening(input);
-  for (std::size_t i = 0; i < std::min<std::size_t>(2, headline.size()); ++i) {
-    if (const auto sentence = sentence_of(headline[i]); !sentence.empty()) text += " " + sentence;
-  }
+  const auto rows = rows_to_tell(headline);
+  for (const HeadlineRow* row : rows) text += " " + sentence_of(*row);
+  if (!rows.empty() && std::ranges::none_of(headline, has_evidence))
+    text += " None of this is evidence: " +
+            std::string(input.metrics.find("eval_loss") == nullptr
+                            ? "nothing was held out (eval.data names a file that is)."
+                            : "no interval over held-out prompts can be made.");
+  const std::size_t warnings = warnings_of(input).size() + input.extras.notes.size();
+  if (warnings > 0)
+    text += fmt::format(" {} below {} worth a look first.", core::counted(warnings, "thing"),
+                        warnings == 1 ? "is" : "are");
   return text;
-}
-
-std::string judgement(const HeadlineRow& row) {
-  const bool known = !std::isnan(change_of(row)) && !std::isnan(row.low) && !std::isnan(row.high);
-  if (row.better == Better::kNeither || !known) return "";
-  const double sign = row.better == Better::kHigher ? 1 : -1;
-  if (row.low <= 0 && row.high >= 0) return "unclear";
-  return sign * row.low > 0 ? "better" : "worse";
 }
 
 Summary summarise(const SeriesTable& metrics) {

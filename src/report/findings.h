@@ -16,20 +16,27 @@ struct Summary {
 };
 Summary summarise(const SeriesTable& metrics);
 
-/// Rows for the table when the caller has none: from the first to the last evaluation where the run has
-/// evaluations, otherwise from the first to the last tenth of the steps with Welch's interval over them.
-std::vector<HeadlineRow> headline_from_curves(const SeriesTable& metrics);
+/// The rows of the table: the caller's, where it has some. Otherwise from the first evaluation to that of the
+/// result where the run has evaluations, with an interval over prompts where evaluations.jsonl has them; else
+/// from the first to the last tenth of the steps, which are numbers of the training data and no evidence.
+/// Rewards that stood in a file are left out: they do not depend on the model.
+std::vector<HeadlineRow> headline_of(const ReportInput& input);
 
-/// Two to four plain sentences: what was run, what changed, and whether that can be chance.
+/// A few plain sentences: what was run, what changed, and whether that can be chance. "rose" and "fell" are
+/// said of rows with evidence only: an interval over prompts that does not hold zero.
 std::string verdict_in_words(const ReportInput& input, const std::vector<HeadlineRow>& headline);
+
+/// Why a failed run stopped, as its run.json says; "" for any other run.
+std::string failure_of(const ReportInput& input);
 
 /// What a careful reader should look at, most serious first: an unfinished run, numbers that are not numbers,
 /// drift, rewards without contrast, completions cut off, clipping, pairs that teach nothing more, chosen
-/// answers that lost likelihood, overfitting, gradient spikes. Empty when all is calm.
+/// answers that lost likelihood, overfitting, gradient spikes. Empty when all is calm. A share counts what it
+/// is a share of, and nothing is said against what the headline has evidence for.
 std::vector<std::string> warnings_of(const ReportInput& input);
 
 /// Whether the change is an improvement beyond chance: "better", "worse", "unclear" (the interval holds
-/// zero), or "" where the metric has no direction or the interval is unknown.
+/// zero), or "" where the metric has no direction or the interval is unknown or over nothing.
 std::string judgement(const HeadlineRow& row);
 
 /// 3 significant digits (whole numbers in full), a true minus sign, thousands as k / M / G from 100,000 on;

@@ -92,6 +92,18 @@ void take_sample(const Json& record, std::vector<ReportSample>& samples) {
   samples.push_back(std::move(sample));
 }
 
+/// A line of bad_batch.jsonl.
+void take_bad_row(const Json& record, std::vector<BadRow>& rows) {
+  std::vector<ReportSample> one;
+  take_sample(record, one);
+  if (one.empty()) return;
+  BadRow row{"", std::move(one.front().prompt), std::move(one.front().completion)};
+  const Json& meta = field_or_null(record, "meta", "meta");
+  if (meta.is_object() && meta.contains("row") && meta["row"].is_number_integer())
+    row.place = fmt::format("row {} of {}", meta["row"].get<std::int64_t>(), text_field(meta, "file"));
+  rows.push_back(std::move(row));
+}
+
 }  // namespace
 
 ReportInput read_run_folder(const std::string& run_folder) {
@@ -113,9 +125,15 @@ ReportInput read_run_folder(const std::string& run_folder) {
   std::size_t bad =
       for_each_line(folder / "metrics.jsonl", [&](const Json& row) { input.metrics.add_row(row); });
   bad += for_each_line(folder / "samples.jsonl", [&](const Json& row) { take_sample(row, input.samples); });
+  bad += for_each_line(folder / "evaluations.jsonl", [&](const Json& row) {
+    if (auto line = read_held_out(row)) input.held_out.push_back(std::move(*line));
+  });
+  if (input.run.is_object() && input.run.contains("state") && input.run["state"] == "failed")
+    bad += for_each_line(folder / "bad_batch.jsonl",
+                         [&](const Json& row) { take_bad_row(row, input.bad_batch); });
   if (bad > 0)
     input.extras.notes.push_back(
-        fmt::format("{} of metrics.jsonl or samples.jsonl could not be read.", core::counted(bad, "line")));
+        fmt::format("{} of the run's files could not be read.", core::counted(bad, "line")));
   return input;
 }
 

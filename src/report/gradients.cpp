@@ -42,10 +42,12 @@ std::vector<Layer> layers_of(const SeriesTable& metrics) {
 /// number, -1 where nothing was logged.
 std::vector<double> cells_of(const Series& norms, double first, double last, std::size_t columns) {
   std::vector<double> cells(columns, kNothing);
-  const double width = (last - first + 1) / static_cast<double>(columns);
+  // Each by itself: the difference of two steps from a damaged file may overflow.
+  const double count = static_cast<double>(columns), width = last / count - first / count + 1 / count;
   for (std::size_t i = 0; i < norms.values.size(); ++i) {
-    const auto at = static_cast<std::size_t>(std::max(0.0, (norms.steps[i] - first) / width));
-    double& cell = cells[std::min(at, columns - 1)];
+    const double place = norms.steps[i] / width - first / width;
+    const auto at = place > 0 ? static_cast<std::size_t>(std::min(place, count - 1)) : 0;
+    double& cell = cells[at];
     const double value = norms.values[i];
     cell = std::isfinite(value) && !std::isnan(cell) ? std::max(cell, value) : std::nan("");
   }
@@ -57,14 +59,14 @@ struct Scale {
   double low = std::numeric_limits<double>::infinity(), high = 0;
 
   void include(double value) {
-    if (!(value > 0)) return;
+    if (!(value > 0) || std::isinf(value)) return;
     low = std::min(low, value);
     high = std::max(high, value);
   }
   double ink(double value) const {
     if (!(value > 0)) return 0;
     if (high <= low) return 0.5;
-    return 0.06 + 0.94 * std::log(value / low) / std::log(high / low);
+    return 0.06 + 0.94 * (std::log(value) - std::log(low)) / (std::log(high) - std::log(low));
   }
 };
 

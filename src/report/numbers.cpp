@@ -19,6 +19,7 @@ std::string with_true_minus(std::string text) {
 std::string readable(double value) {
   if (std::isnan(value)) return "–";
   if (std::isinf(value)) return value > 0 ? "∞" : "−∞";
+  if (value == 0) return "0";  // −0 is no news
   const double size = std::abs(value);
   if (size >= 1e5 && size < 1e13) {
     static constexpr std::pair<double, const char*> kUnits[] = {{1e9, " G"}, {1e6, " M"}, {1e3, " k"}};
@@ -42,7 +43,8 @@ std::string readable_seconds(double seconds) {
   if (minutes < 60) return fmt::format("{:.0f} min {:.0f} s", minutes, std::floor(seconds - 60 * minutes));
   const double hours = std::floor(minutes / 60);
   if (hours < 48) return fmt::format("{:.0f} h {:.0f} min", hours, minutes - 60 * hours);
-  return fmt::format("{:.0f} days {:.0f} h", std::floor(hours / 24), hours - 24 * std::floor(hours / 24));
+  const double days = std::floor(hours / 24);
+  return days < 1e4 ? fmt::format("{:.0f} days {:.0f} h", days, hours - 24 * days) : readable(days) + " days";
 }
 
 }  // namespace attune::report

@@ -4,13 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/config/value.h"
-#include "core/error.h"
 #include "report/charts.h"
 #include "report/findings.h"
 #include "report/gradients.h"
 #include "report/html.h"
 #include "report/report.h"
+#include "report/settings.h"
 
 namespace attune::report {
 namespace {
@@ -28,23 +27,11 @@ std::string last_part(std::string path) {
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
-/// The text of a setting, or of its first field where it is written in the long form; "" for anything else.
-std::string setting(const core::Json& recipe, const char* key, const char* first_field) {
-  if (!recipe.is_object() || !recipe.contains(key)) return "";
-  const core::Json* value = &recipe[key];
-  if (value->is_object() && value->contains(first_field)) value = &(*value)[first_field];
-  return value->is_string() ? value->get<std::string>() : "";
-}
-
 /// "dpo on tinystories-656k", as far as the recipe tells; else the name of the folder.
 std::string title_of(const ReportInput& input) {
   if (!input.extras.title.empty()) return input.extras.title;
-  core::Json recipe;
-  try {
-    recipe = core::parse_yaml(input.recipe, "recipe.yaml").to_json();
-  } catch (const core::Error&) {  // a report needs no readable recipe
-  }
-  const std::string method = setting(recipe, "method", "name"), model = setting(recipe, "model", "path");
+  const Settings settings(input.recipe);
+  const std::string method = settings.text("method", "name"), model = settings.text("model", "path");
   if (!method.empty() && !model.empty()) return method + " on " + last_part(model);
   return input.folder_name.empty() ? "A training run" : input.folder_name;
 }
@@ -75,24 +62,36 @@ std::string warnings_section(const ReportInput& input) {
   return "<section class=\"warnings\"><h2>Worth a look</h2><ul>\n" + items + "</ul></section>";
 }
 
-/// The change and its interval on a line whose middle is zero.
-std::string whisker(double change, double low, double high) {
+/// The change and its interval on a line whose middle is zero. What is judged better has a full dot, worse a
+/// square, neither a ring: colours alone tell not everybody.
+std::string whisker(double change, double low, double high, const std::string& verdict) {
   const double reach = std::max({std::abs(change), std::abs(low), std::abs(high)});
   if (!(reach > 0) || !std::isfinite(reach)) return "";
-  const auto at = [&](double value) { return 60 + 54 * value / reach; };
+  const auto at = [&](double value) { return 60 + 54 * (value / reach); };
   return fmt::format(
       "<svg width=\"120\" height=\"12\" aria-hidden=\"true\"><line class=\"whisker-axis\" x1=\"0\" "
       "x2=\"120\" y1=\"6\" y2=\"6\"/><line class=\"whisker-zero\" x1=\"60\" "
       "x2=\"60\" y1=\"0\" "
-      "y2=\"12\"/><line class=\"whisker\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"6\" y2=\"6\"/><circle "
-      "class=\"whisker-dot\" "
-      "cx=\"{:.1f}\" cy=\"6\" r=\"4\"/></svg>",
-      at(low), at(high), at(change));
+      "y2=\"12\"/><line class=\"whisker\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"6\" y2=\"6\"/>{}</svg>",
+      at(low), at(high),
+      verdict == "worse"
+          ? fmt::format("<rect class=\"whisker-dot\" x=\"{:.1f}\" y=\"2\" width=\"8\" height=\"8\"/>",
+                        at(change) - 4)
+          : fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"6\" r=\"4\"/>",
+                        verdict == "better" ? "whisker-dot" : "whisker-ring", at(change)));
 }
 
-std::string interval_text(double low, double high) {
-  if (std::isnan(low) || std::isnan(high)) return "";
-  return fmt::format("<span class=\"interval\">95 %: {} to {}</span>", readable(low), readable(high));
+std::string interval_text(const HeadlineRow& row) {
+  if (std::isnan(row.low) || std::isnan(row.high)) return "";
+  const std::string over = row.count > 0 ? fmt::format(" · {} {}", row.count, escape(row.counted)) : "";
+  const auto text = std::isnan(row.before) ? readable : readable_change;
+  return fmt::format("<span class=\"interval\">95 %: {} to {}{}</span>", text(row.low), text(row.high), over);
+}
+
+std::string tag_of(const std::string& verdict) {
+  if (verdict.empty()) return "";
+  const char* words = verdict == "better" ? "✓ better" : verdict == "worse" ? "✗ worse" : "may be chance";
+  return fmt::format(" <span class=\"tag\">{}</span>", words);
 }
 
 std::string headline_line(const HeadlineRow& row) {
@@ -104,28 +103,52 @@ std::string headline_line(const HeadlineRow& row) {
                                  escape(row.name), unit, escape(row.meaning));
   line += fmt::format("<td data-label=\"Before\">{}</td>", readable(row.before));
   line += fmt::format("<td data-label=\"After\">{}{}</td>", readable(row.after),
-                      changes ? "" : interval_text(row.low, row.high));
+                      changes ? "" : interval_text(row));
   if (!changes) return line + "<td></td></tr>\n";
   const bool known = !std::isnan(row.low) && !std::isnan(row.high);
   return line + fmt::format("<td data-label=\"Change\"><span class=\"{}\">{}{}{}</span>{}</td></tr>\n",
-                            verdict.empty() ? "neutral" : verdict, readable_change(change),
-                            verdict.empty() || !known ? "" : " <span class=\"tag\">" + verdict + "</span>",
-                            known ? whisker(change, row.low, row.high) : "",
-                            interval_text(row.low, row.high));
+                            verdict.empty() ? "neutral" : verdict, readable_change(change), tag_of(verdict),
+                            known ? whisker(change, row.low, row.high, verdict) : "", interval_text(row));
 }
 
 std::string headline_section(const std::vector<HeadlineRow>& rows) {
   if (rows.empty()) return "";
   std::string lines;
   for (const auto& row : rows) lines += headline_line(row);
-  return "<section><h2>What changed</h2><p class=\"lead\">Before and after, with the 95 % interval of the "
-         "change where "
-         "it is known. An interval that holds zero means that chance could explain the change.</p>\n"
+  const bool evidence = std::ranges::any_of(rows, [](const HeadlineRow& row) { return row.count > 0; });
+  const std::string lead =
+      evidence
+          ? "Before and after, with the 95 % interval of the change where the same prompts were measured "
+            "both times. An interval that holds zero means that chance could explain the change."
+          : "Before and after, as far as the run logged it. Nothing was measured on the same held-out "
+            "prompts both times, so none of it is evidence: eval.data names a file for that.";
+  return "<section><h2>What changed</h2><p class=\"lead\">" + lead +
+         "</p>\n"
          "<table "
          "class=\"changes\"><thead><tr><th>Measure</th><th>Before</th><th>After</th><th>Change</th></tr></"
          "thead>"
          "<tbody>\n" +
          lines + "</tbody></table></section>";
+}
+
+constexpr std::size_t kMaxBadRows = 32, kMaxBadBytes = 4000;
+
+std::string bad_batch_section(const ReportInput& input) {
+  if (input.bad_batch.empty()) return "";
+  std::string items;
+  for (std::size_t i = 0; i < std::min(input.bad_batch.size(), kMaxBadRows); ++i) {
+    const BadRow& row = input.bad_batch[i];
+    items += fmt::format(
+        "<div class=\"take\"><div class=\"take-head\"><span>{}</span></div><p class=\"story\">"
+        "<span class=\"prompt-part\">{}</span>{}</p></div>\n",
+        escape(row.place), escape(cut(row.prompt, kMaxBadBytes)), escape(cut(row.completion, kMaxBadBytes)));
+  }
+  const std::string more = input.bad_batch.size() > kMaxBadRows
+                               ? fmt::format(" The first {} of {}.", kMaxBadRows, input.bad_batch.size())
+                               : "";
+  return "<section id=\"bad-batch\"><h2>Where it stopped</h2><p class=\"lead\">" + escape(failure_of(input)) +
+         "</p><p class=\"lead\">The rows that the last update was to learn from, prompt in grey." + more +
+         "</p>\n<div class=\"takes\">\n" + items + "</div></section>";
 }
 
 constexpr std::string_view kSamplesSection = R"(<section id="samples"><h2>What it writes</h2>
@@ -181,11 +204,10 @@ std::string version_of(const ReportInput& input) {
 }  // namespace
 
 std::string render_report(const ReportInput& input) {
-  const auto headline =
-      input.extras.headline.empty() ? headline_from_curves(input.metrics) : input.extras.headline;
+  const auto headline = headline_of(input);
   const std::string verdict =
       input.extras.verdict.empty() ? verdict_in_words(input, headline) : input.extras.verdict;
-  const Curves curves = render_curves(input.metrics);
+  const Curves curves = render_curves(input.metrics, Settings(input.recipe).samples_itself());
   return fill_template(embedded_asset("report/page.html"),
                        {{"title", escape(title_of(input))},
                         {"style", std::string(embedded_asset("report/style.css"))},
@@ -193,6 +215,7 @@ std::string render_report(const ReportInput& input) {
                         {"verdict", escape(verdict)},
                         {"facts", facts(input)},
                         {"warnings", warnings_section(input)},
+                        {"bad_batch", bad_batch_section(input)},
                         {"headline", headline_section(headline)},
                         {"samples", input.samples.empty() ? "" : std::string(kSamplesSection)},
                         {"curves", curves.html},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "report/held_out.h"
 #include "report/metric_names.h"
 #include "report/series.h"
 
@@ -27,6 +28,10 @@ struct HeadlineRow {
   std::string unit{};   ///< "tokens", "nats", "" …
   Better better = Better::kNeither;
   std::string meaning{};  ///< a sentence: what it is, and for intervals, over what
+  /// What the interval is over: so many of these, each measured before and after. Without them there is no
+  /// evidence, and the page claims no change.
+  std::int64_t count = 0;
+  std::string counted = "prompts";
 };
 
 /// A text that the model wrote for a prompt at a step. Texts of the same `id` are shown beside each other.
@@ -36,6 +41,12 @@ struct ReportSample {
   std::int64_t step = 0;
   std::string completion;
   double reward = HeadlineRow::kNone;
+};
+
+/// A row of the batch at which a run stopped because its loss was no number.
+struct BadRow {
+  std::string place;  ///< "row 17 of prefs.jsonl"
+  std::string prompt, completion;
 };
 
 /// What a run folder does not hold.
@@ -52,7 +63,9 @@ struct ReportInput {
   std::string recipe;       ///< recipe.yaml, as text
   core::Json run;           ///< run.json; null if there is none
   SeriesTable metrics;
+  std::vector<HeldOut> held_out;  ///< in order of step
   std::vector<ReportSample> samples;
+  std::vector<BadRow> bad_batch;  ///< of a run that failed
   ReportExtras extras;
 };
 
@@ -60,8 +73,9 @@ struct ReportInput {
 /// unusable.
 std::string render_report(const ReportInput& input);
 
-/// What of a run folder enters the report: recipe.yaml, run.json, metrics.jsonl, samples.jsonl. Files that
-/// are missing and lines that cannot be read are left out (a note of the report counts the latter).
+/// What of a run folder enters the report: recipe.yaml, run.json, metrics.jsonl, evaluations.jsonl,
+/// samples.jsonl, and of a failed run bad_batch.jsonl. Files that are missing and lines that cannot be read
+/// are left out (a note of the report counts the latter).
 /// @throws Error{kRequest} if there is no such folder.
 ReportInput read_run_folder(const std::string& run_folder);
 

@@ -35,6 +35,26 @@ double variance_of(std::span<const double> values) {
   return sum / static_cast<double>(values.size() - 1);
 }
 
+double count_of(std::span<const double> counts, std::size_t i) { return counts.empty() ? 1 : counts[i]; }
+
+/// The clusters that have numbers on both sides.
+struct Clusters {
+  std::vector<double> old_sums, old_counts, new_sums, new_counts;
+
+  Clusters(const ClusterSums& before, const ClusterSums& after) {
+    for (std::size_t i = 0; i < std::min(before.sums.size(), after.sums.size()); ++i) {
+      const double counts[] = {count_of(before.counts, i), count_of(after.counts, i)};
+      const bool both = std::isfinite(before.sums[i]) && std::isfinite(after.sums[i]) && counts[0] > 0 &&
+                        counts[1] > 0 && std::isfinite(counts[0]) && std::isfinite(counts[1]);
+      if (!both) continue;
+      old_sums.push_back(before.sums[i]);
+      new_sums.push_back(after.sums[i]);
+      old_counts.push_back(counts[0]);
+      new_counts.push_back(counts[1]);
+    }
+  }
+};
+
 /// P(|t| < t0) for whole degrees of freedom: the finite sums of Abramowitz & Stegun 26.7.3 and 26.7.4.
 double central_probability(double t0, std::int64_t freedom) {
   const double theta = std::atan(t0 / std::sqrt(static_cast<double>(freedom)));
@@ -109,7 +129,9 @@ Estimate difference(std::span<const double> before, std::span<const double> afte
   const double a = variance_of(old_values) / old_count, b = variance_of(new_values) / new_count;
   estimate.standard_error = std::sqrt(a + b);
   if (a + b > 0) {
-    const double freedom = (a + b) * (a + b) / (a * a / (old_count - 1) + b * b / (new_count - 1));
+    const double part = a / (a + b), other = b / (a + b);  // squares of a and b themselves may overflow
+    const double freedom = 1 / (part * part / (old_count - 1) + other * other / (new_count - 1));
+    if (!std::isfinite(freedom)) return estimate;
     const double reach =
         t_quantile(std::max<std::int64_t>(1, std::llround(freedom))) * estimate.standard_error;
     estimate.low = estimate.value - reach;
@@ -117,6 +139,37 @@ Estimate difference(std::span<const double> before, std::span<const double> afte
   } else {
     estimate.low = estimate.high = estimate.value;
   }
+  return estimate;
+}
+
+double ClusterSums::mean() const {
+  double sum = 0, count = 0;
+  for (std::size_t i = 0; i < sums.size(); ++i) sum += sums[i], count += count_of(counts, i);
+  return count > 0 ? sum / count : kUnknown;
+}
+
+Estimate clustered_change(const ClusterSums& before, const ClusterSums& after, bool shares) {
+  const Clusters pairs(before, after);
+  Estimate estimate;
+  estimate.count = static_cast<std::int64_t>(pairs.old_sums.size());
+  const auto clusters = static_cast<double>(estimate.count);
+  const ClusterSums old_side{pairs.old_sums, pairs.old_counts}, new_side{pairs.new_sums, pairs.new_counts};
+  const double old_mean = old_side.mean(), new_mean = new_side.mean();
+  if (std::isnan(old_mean) || std::isnan(new_mean)) return estimate;
+  estimate.value = new_mean - old_mean;
+  if (estimate.count < 2) return estimate;
+  const double old_total = mean_of(pairs.old_counts) * clusters,
+               new_total = mean_of(pairs.new_counts) * clusters;
+  std::vector<double> shifts;
+  for (std::size_t i = 0; i < pairs.old_sums.size(); ++i)
+    shifts.push_back(clusters * ((pairs.new_sums[i] - new_mean * pairs.new_counts[i]) / new_total -
+                                 (pairs.old_sums[i] - old_mean * pairs.old_counts[i]) / old_total) +
+                     new_mean - old_mean);
+  if (shares) shifts.insert(shifts.end(), {1.0, -1.0});
+  const Estimate over = mean_estimate(shifts);
+  estimate.standard_error = over.standard_error;
+  estimate.low = shares ? std::max(over.low, -old_mean) : over.low;
+  estimate.high = shares ? std::min(over.high, 1 - old_mean) : over.high;
   return estimate;
 }
 

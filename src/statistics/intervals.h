@@ -40,6 +40,21 @@ Estimate paired_difference(std::span<const double> before, std::span<const doubl
 /// freedom.
 Estimate difference(std::span<const double> before, std::span<const double> after);
 
+/// What was measured on each of several clusters (a prompt with all its records): the sum of the values and
+/// how many they are; no counts: one each.
+struct ClusterSums {
+  std::span<const double> sums, counts;
+  /// All sums over all counts; NaN for nothing.
+  double mean() const;
+};
+/// Change of a mean, clusters before and after being the same: the ratio's linearised standard error (what a
+/// cluster adds to the difference of the two means is one observation) and the t interval over clusters; with
+/// counts of one this is paired_difference. Clusters without a number on either side are left out.
+/// @param shares values are shares between 0 and 1: the interval is that of Bonett and Price (2012), which
+/// adds a cluster that rose from 0 to 1 and one that fell, so that four wins of four are not taken for
+/// certainty, and ends at what is possible
+Estimate clustered_change(const ClusterSums& before, const ClusterSums& after, bool shares = false);
+
 /// Percentile bootstrap (Efron 1979) of any statistic: `resamples` samples of n values with replacement; the
 /// interval is their 2.5 % and 97.5 % quantiles (linear interpolation), the standard error their standard
 /// deviation. Random numbers depend on (seed, resample, draw) only, so the interval is the same on every

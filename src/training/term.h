@@ -47,6 +47,7 @@ struct MethodTerm {
   std::shared_ptr<const ReferenceCache> cache{},
       eval_cache{};  ///< null: the reference is computed at every step
   StepProgress progress{};
+  std::string file{};  ///< the data's name, for people
 };
 
 /// What one update learns from this term: loss, metrics, tokens, and the candidates to show when it goes

@@ -13,6 +13,7 @@
 #include "training/optimizer/gradient_norms.h"
 #include "training/optimizer/gradient_sum.h"
 #include "training/optimizer/parameter_groups.h"
+#include "training/run/bad_batch.h"
 #include "training/run/checkpoint.h"
 #include "training/step/phase.h"
 
@@ -23,11 +24,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// Metric names get the method's name in front when several methods train together.
-std::string named(const std::vector<MethodTerm>& terms, const MethodTerm& term, const std::string& metric) {
-  return terms.size() == 1 ? metric : term.name + "/" + metric;
 }
 
 std::vector<OptimizedParameter> optimized(model::Model& model, const TrainingOptions& options, double peak) {
@@ -51,23 +47,6 @@ ScheduleOptions schedule_of(const TrainingOptions& options, double peak, std::in
           .plateau_patience = options.plateau_patience,
           .plateau_cooldown = options.plateau_cooldown,
           .lower_is_better = lower_is_better};
-}
-
-/// What an update learned from, as native records of ids.
-void write_candidates(const StepProgress& progress, const core::Sink& sink) {
-  const Step& step = progress.prepared().step;
-  for (const std::int64_t part : progress.part()) {
-    const auto i = static_cast<std::size_t>(part);
-    const auto& item = step.items[i];
-    const auto middle = item.ids.begin() + item.prompt_length;
-    sink(core::to_line({{"id", fmt::format("row-{}", step.rows[i])},
-                        {"prompt_ids", std::vector<std::int32_t>(item.ids.begin(), middle)},
-                        {"candidates",
-                         {{{"completion_ids", std::vector<std::int32_t>(middle, item.ids.end())},
-                           {"completion_mask", item.mask},
-                           {"reward", record::reward_of(step.candidates[i])}}}}}) +
-         "\n");
-  }
 }
 
 }  // namespace
@@ -141,44 +120,25 @@ void Trainer::guard(const Update& update) {
   if (std::isfinite(update.loss) && std::isfinite(update.grad_norm)) return;
   say(profile_.finish());
   const std::string path = folder_.path() + "/bad_batch.jsonl";
-  if (folder_.writes())
-    core::write_file_atomically(path, [&](const core::Sink& sink) {
-      for (const MethodTerm& term : terms_)
-        if (!term.progress.between_steps()) write_candidates(term.progress, sink);
-    });
+  if (folder_.writes()) write_bad_batch(path, terms_, options_.tokenizer);
   core::fail_run(
       "update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
       "last checkpoint. A smaller training.learning_rate, or a look at these rows, is what helps most often",
       done_ + 1, update.loss, update.grad_norm, path);
 }
 
-core::Json Trainer::evaluate() {
+Evaluation Trainer::evaluate() {
   const Phase phase("evaluation");
   const PublishedWeights published(hooks_, optimizer_);
-  core::Json row = core::Json::object();
-  double loss = 0;
-  for (auto& term : terms_) {
-    if (!term.eval) continue;
-    const auto steps = evaluation_steps(term, options_.training, model_.config());
-    algorithm::Metrics metrics;
-    algorithm::State scratch = term.state;  // evaluation must not move running means
-    double sum = 0, count = 0;
-    for (std::int64_t left = steps->steps_per_epoch(); left > 0; --left) {
-      Step step = steps->next(0);
-      if (step.size() == 0) continue;
-      if (term.eval_cache) term.eval_cache->fill(step);
-      const double groups = step.totals().groups;
-      const auto result = engine_.run(std::move(step), *term.method, scratch, 1, /*train=*/false);
-      sum += result.loss * groups;
-      count += groups;
-      for (const auto& [name, metric] : result.metrics)
-        algorithm::fold(metrics, named(terms_, term, name), metric);
-    }
-    loss += count > 0 ? term.weight * sum / count : 0;
-    for (const auto& [name, metric] : metrics) row["eval_" + name] = metric.value();
-  }
-  row["eval_loss"] = loss;
-  return row;
+  return attune::training::evaluate(terms_, engine_, options_.training, model_.config());
+}
+
+void Trainer::keep(Evaluation evaluation) {
+  if (evaluation.by_prompt.is_null()) return;
+  core::Json line = {{"step", done_}};
+  line.update(evaluation.by_prompt);
+  const std::int64_t kept[] = {0, judge_.best_update()};
+  folder_.put_evaluation(line, kept);
 }
 
 bool Trainer::due(std::int64_t every, bool otherwise) const {
@@ -219,10 +179,11 @@ void Trainer::log(const core::Json& evaluation) {
 void Trainer::evaluate_start() {
   if (observer_.on_samples) observer_.on_samples(0);
   if (!has_eval()) return;
-  const core::Json evaluation = evaluate();
-  judge_.require(evaluation);
+  Evaluation evaluation = evaluate();
+  judge_.require(evaluation.row);
   core::Json row = {{"step", 0}, {"epoch", 0.0}};
-  row.update(evaluation);
+  row.update(evaluation.row);
+  keep(std::move(evaluation));
   write_row(row);
 }
 
@@ -244,10 +205,12 @@ void Trainer::conclude() {
   owes_conclusion_ = false;
   const bool save_now = due(options_.training.save_steps, epoch_ended_), save = save_now || owes_checkpoint_;
   const bool judge = has_eval() && due(options_.training.eval_steps, save_now);
-  const core::Json evaluation = judge ? evaluate() : core::Json::object();
-  const bool best = judge && judge_.consider(evaluation, done_), give_up = judge_.out_of_patience();
-  if (due(options_.training.logging_steps, false) || judge) log(evaluation);
-  if (judge) schedule_->observe(judge_.value_in(evaluation));  // the line above has the rate that was used
+  Evaluation evaluation = judge ? evaluate() : Evaluation{core::Json::object(), nullptr};
+  const core::Json measured = std::move(evaluation.row);
+  const bool best = judge && judge_.consider(measured, done_), give_up = judge_.out_of_patience();
+  keep(std::move(evaluation));
+  if (due(options_.training.logging_steps, false) || judge) log(measured);
+  if (judge) schedule_->observe(judge_.value_in(measured));  // the line above has the rate that was used
   owes_checkpoint_ = save || give_up || (best && options_.training.save_best);
   if (owes_checkpoint_ && (between_steps() || done_ == total_)) save_checkpoint();
   if (give_up && done_ < total_)

@@ -16,6 +16,7 @@
 #include "training/optimizer/schedule.h"
 #include "training/options.h"
 #include "training/run/best_evaluation.h"
+#include "training/run/evaluation.h"
 #include "training/run/event_file.h"
 #include "training/run/folder.h"
 #include "training/run/log_window.h"
@@ -31,6 +32,8 @@ struct TrainerOptions {
   double learning_rate = 1e-6;  ///< the peak, resolved
   std::string metric = "loss";  ///< for save_best, early stopping and schedules that follow it
   Group group{};                ///< the processes that train together; the folder of one of them is written
+  /// Writes the texts of a batch that stops the run; null: its ids only.
+  const text::Tokenizer* tokenizer = nullptr;
 };
 
 class Trainer {
@@ -72,7 +75,9 @@ class Trainer {
   void evaluate_start();
   bool due(std::int64_t every, bool otherwise) const;
   bool has_eval() const;
-  core::Json evaluate();
+  Evaluation evaluate();
+  /// Writes an evaluation down prompt by prompt: the first, the best and the last one are kept.
+  void keep(Evaluation evaluation);
   void interrupt();
   void log(const core::Json& evaluation);
   void write_row(const core::Json& row);

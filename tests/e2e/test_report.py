@@ -44,6 +44,7 @@ window.addEventListener('load', () => setTimeout(() => {
     charts: open.length, strips: document.querySelectorAll('.strips svg').length,
     inked: document.querySelectorAll('.strips rect').length, drawn: open.filter((f) => f.querySelector('path.curve, .plot text')).length,
     empty: open.filter((f) => /NaN|undefined|Infinity/.test(f.outerHTML)).length,
+    axes: [...(figure?.querySelectorAll('.axis') ?? [])].map((node) => node.textContent),
     before, hovered, smoothed: rough !== lineOf(), first, second: text('right'),
     background: getComputedStyle(document.body).backgroundColor, errors: window.probeErrors};
   const out = document.createElement('script');
@@ -208,6 +209,7 @@ def test_a_full_run(dpo_page, tmp_path, width):
     check(findings, stderr)
     assert findings["innerWidth"] == width
     assert findings["charts"] >= 8
+    assert findings["axes"] == ["Loss", "step"]
     assert findings["strips"] == 26 and findings["inked"] > 26 * 12
     assert "step" in findings["hovered"] and "step" not in findings["before"]
     assert findings["smoothed"]
@@ -235,6 +237,17 @@ def test_screenshots_show_the_page(dpo_page, tmp_path, width, dark):
 def test_three_rows_without_samples(tmp_path):
     page = write_report(make_run(tmp_path / "short", 3, evals=False, samples=False))
     check(*look(tmp_path, page, 390))
+
+
+@pytest.mark.parametrize("last", [1e-6, 1e-310, 5e-324])
+def test_a_loss_that_collapses(tmp_path, last):
+    folder = tmp_path / "collapsed"
+    folder.mkdir()
+    rows = [{"step": step, "loss": 0.6931 * (last / 0.6931) ** (step / 80) if step < 80 else last, "grad_norm": 1.0} for step in range(81)]
+    write_jsonl(folder / "metrics.jsonl", rows)
+    findings, stderr = look(tmp_path, write_report(folder), 390)
+    check(findings, stderr)
+    assert findings["axes"] == ["Loss, logarithmic", "step"]
 
 
 def test_nothing_logged(tmp_path):

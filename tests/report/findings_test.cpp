@@ -67,18 +67,6 @@ TEST(Downsample, KeepsSpikesAndEnds) {
   EXPECT_EQ(downsample(drawn, 400).values.size(), downsample(drawn, 402).values.size());
 }
 
-TEST(Headline, FirstAndLastEvaluation) {
-  const auto input = with({{{"step", 1}, {"loss", 1.0}},
-                           {{"step", 2}, {"loss", 0.5}},
-                           {{"step", 1}, {"eval_rewards/margins", 0.1}},
-                           {{"step", 9}, {"eval_rewards/margins", 0.4}}});
-  const auto rows = headline_from_curves(input.metrics);
-  ASSERT_FALSE(rows.empty());
-  EXPECT_EQ(rows[0].name, "Reward margin (held out)");
-  EXPECT_EQ(rows[0].before, 0.1);
-  EXPECT_EQ(rows[0].after, 0.4);
-}
-
 TEST(Verdict, SaysWhatChangedAndHowSure) {
   auto input = with({{{"step", 100}, {"num_tokens", 5000}, {"step_seconds", 2.0}}});
   const std::vector<HeadlineRow> rows = {{.name = "Mean reward",
@@ -86,16 +74,22 @@ TEST(Verdict, SaysWhatChangedAndHowSure) {
                                           .after = 0.64,
                                           .low = 0.25,
                                           .high = 0.31,
-                                          .better = Better::kHigher}};
+                                          .better = Better::kHigher,
+                                          .count = 50,
+                                          .counted = "openings"}};
   EXPECT_EQ(verdict_in_words(input, rows),
             "The run made 100 steps over 5000 tokens in 3 min 20 s. Mean reward rose from 0.360 to 0.640 (95 "
-            "% interval "
-            "of the change +0.250 to +0.310), more than chance explains.");
+            "% interval of the change +0.250 to +0.310, over 50 openings), more than chance explains.");
 }
 
 TEST(Judgement, DirectionAndInterval) {
-  HeadlineRow row{
-      .name = "loss", .before = 1, .after = 0.5, .low = -0.6, .high = -0.4, .better = Better::kLower};
+  HeadlineRow row{.name = "loss",
+                  .before = 1,
+                  .after = 0.5,
+                  .low = -0.6,
+                  .high = -0.4,
+                  .better = Better::kLower,
+                  .count = 9};
   EXPECT_EQ(judgement(row), "better");
   row.better = Better::kHigher;
   EXPECT_EQ(judgement(row), "worse");
@@ -103,6 +97,8 @@ TEST(Judgement, DirectionAndInterval) {
   EXPECT_EQ(judgement(row), "unclear");
   row.better = Better::kNeither;
   EXPECT_EQ(judgement(row), "");
+  row = {.name = "loss", .before = 1, .after = 0.5, .low = -0.6, .high = -0.4, .better = Better::kLower};
+  EXPECT_EQ(judgement(row), "") << "an interval over nothing";
 }
 
 TEST(Gradients, LoudestLayerAndNaturalOrder) {
@@ -136,16 +132,16 @@ TEST(Warnings, EachForItsReason) {
   EXPECT_THAT(warnings_of(with({{{"step", 1}, {"reward_std", 0}}})),
               ElementsAre(HasSubstr("All rewards were equal")));
   EXPECT_THAT(warnings_of(with({{{"step", 1}, {"frac_reward_zero_std", 0.9}}})),
-              ElementsAre(HasSubstr("90 %")));
+              ElementsAre(HasSubstr("90 % of the groups of the last logged step:")));
   EXPECT_THAT(warnings_of(with({{{"step", 1}, {"completions/clipped_ratio", 0.5}}})),
-              ElementsAre(HasSubstr("cut off at the length limit")));
+              ElementsAre(HasSubstr("of the last logged step were cut off at a length limit")));
   EXPECT_THAT(warnings_of(with({{{"step", 1}, {"eval_loss", 1.0}},
                                 {{"step", 2}, {"eval_loss", 0.5}},
                                 {{"step", 3}, {"eval_loss", 0.8}}})),
               ElementsAre(HasSubstr("best at step 2 (0.500)")));
   auto failed = with({{{"step", 1}, {"loss", 1.0}}});
-  failed.run = Json{{"state", "failed"}};
-  EXPECT_THAT(warnings_of(failed), ElementsAre(HasSubstr("failed before its end")));
+  failed.run = Json{{"state", "failed"}, {"reason", "update 2: the loss is nan"}};
+  EXPECT_THAT(warnings_of(failed), ElementsAre(HasSubstr("stopped: update 2: the loss is nan.")));
 }
 
 /// Twelve steps of a preference run: the loss goes from 0.7 to `end`, chosen answers from −100 to `chosen`.

@@ -52,6 +52,51 @@ TEST(PairedDifference, RemovesWhatPromptsDifferBy) {
   EXPECT_NEAR(estimate.high, 2 + 4.3026527, 1e-6);
 }
 
+TEST(ClusteredChange, OfOneValueEachIsThePairedDifference) {
+  const double before[] = {0, 100, -50, 7}, after[] = {1, 101, -46, kUnknown};
+  const Estimate estimate = clustered_change({before, {}}, {after, {}});
+  const Estimate paired = paired_difference(before, after);
+  EXPECT_EQ(estimate.count, 3);
+  EXPECT_DOUBLE_EQ(estimate.value, paired.value);
+  EXPECT_DOUBLE_EQ(estimate.low, paired.low);
+  EXPECT_DOUBLE_EQ(estimate.high, paired.high);
+}
+
+TEST(ClusteredChange, UnequalClustersByHand) {
+  // Means 2/3 and 7/3. What the clusters add, times two: 2 · ((4 − 14/3) − (2 − 4/3)) / 3 = −8/9 and 8/9
+  // around 5/3: s² = 128/81, standard error 8/9, t(1) = 12.706205.
+  const double before[] = {2, 0}, after[] = {4, 3}, counts[] = {2, 1};
+  const Estimate estimate = clustered_change({before, counts}, {after, counts});
+  EXPECT_DOUBLE_EQ(estimate.value, 5.0 / 3);
+  EXPECT_NEAR(estimate.standard_error, 8.0 / 9, 1e-12);
+  EXPECT_NEAR(estimate.high, 5.0 / 3 + 12.7062047 * 8 / 9, 1e-6);
+}
+
+TEST(ClusteredChange, FourOfFourIsNoCertainty) {
+  // With +1 and −1 added: 1, 1, 1, 1, 1, −1: mean 2/3, s² = 2/3, standard error 1/3, t(5) = 2.570582.
+  const std::vector<double> none(4, 0.0), all(4, 1.0);
+  const Estimate few = clustered_change({none, {}}, {all, {}}, true);
+  EXPECT_EQ(few.count, 4);
+  EXPECT_DOUBLE_EQ(few.value, 1);
+  EXPECT_NEAR(few.low, std::max(0.0, 2.0 / 3 - 2.570582 / 3), 1e-6);
+  EXPECT_LE(few.low, 0);
+  EXPECT_EQ(few.high, 1) << "a share cannot rise further";
+  const std::vector<double> zeros(40, 0.0), ones(40, 1.0);
+  EXPECT_GT(clustered_change({zeros, {}}, {ones, {}}, true).low, 0.8);
+}
+
+TEST(ClusteredChange, NothingIsKnownOfNothing) {
+  EXPECT_TRUE(std::isnan(clustered_change({}, {}).value));
+  const double one[] = {3}, infinite[] = {INFINITY};
+  EXPECT_TRUE(std::isnan(clustered_change({one, {}}, {one, {}}).low));
+  EXPECT_EQ(clustered_change({one, {}}, {infinite, {}}).count, 0);
+}
+
+TEST(Difference, NumbersWhoseSquaresOverflow) {
+  const double before[] = {1e300, 2e300}, after[] = {3e300, 9e300};
+  EXPECT_EQ(difference(before, after).count, 4);
+}
+
 TEST(Difference, WelchByHand) {
   // Variances 1 (n = 3) and 4 (n = 3): a = 1/3, b = 4/3, standard error √(5/3) = 1.290994;
   // freedom (5/3)² / ((1/9)/2 + (16/9)/2) = (25/9) / (17/18) = 2.94 → 3, t = 3.182446.

@@ -169,7 +169,7 @@ class Quickstart : public Command {
     const auto results = outcome.to_json(seconds_);
     core::write_file_atomically(options_.output + "/results.json", results.dump(2) + "\n");
     append_samples(after);
-    report::write_report(options_.output, extras(outcome));
+    report_or_say(options_.output, extras(outcome));
     if (out.json()) return out.line(results);
     show(outcome, after, out);
   }

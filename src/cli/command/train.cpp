@@ -3,8 +3,8 @@
 
 #include "cli/compute_options.h"
 #include "cli/train_output.h"
+#include "core/files/files.h"
 #include "core/system.h"
-#include "report/findings.h"
 
 namespace attune::cli {
 namespace {
@@ -17,8 +17,9 @@ class Train : public Command {
         .summary = "Trains a model on feedback: any method, all weights or LoRA.",
         .usage = "[recipe.yaml] [key=value …] [--json]",
         .details =
-            "Writes OUTPUT/{model, checkpoints, metrics.jsonl, samples.jsonl, report.html, TensorBoard "
-            "events}. The same command continues a run that was stopped.",
+            "Writes OUTPUT/{model, checkpoints, metrics.jsonl, evaluations.jsonl, samples.jsonl, "
+            "report.html, "
+            "TensorBoard events}. The same command continues a run that was stopped.",
         .examples =
             {{"attune train model=MODEL data=prefs.jsonl method=dpo output=runs/dpo",
               "direct preference optimization of all weights"},
@@ -38,10 +39,11 @@ class Train : public Command {
     recipe_.kernels = compute.kernels;
     const auto result = train_with_progress(recipe_, out);
     if (!result.leads) return 0;
-    fmt::print(stderr, "done: {}\n  model   {}\n  report  {}/report.html\n",
-               core::counted(result.updates, "update"), result.model_folder, result.folder);
-    for (const auto& warning : report::warnings_of(report::read_run_folder(result.folder)))
-      fmt::print(stderr, "worth a look: {}\n", warning);
+    fmt::print(stderr, "done: {}\n  model   {}\n", core::counted(result.updates, "update"),
+               result.model_folder);
+    const std::string report = result.folder + "/report.html";
+    if (core::fs::exists(report)) fmt::print(stderr, "  report  {}\n", report);
+    say_what_to_look_at(result.folder);
     return 0;
   }
 

@@ -26,11 +26,16 @@ std::vector<double> opening_rewards(const Stories& stories) {
   return rewards;
 }
 
-std::vector<double> story_rewards(const Stories& stories) {
-  std::vector<double> rewards;
-  for (const auto& group : stories)
-    for (const Story& story : group) rewards.push_back(story.reward);
-  return rewards;
+/// The share of each opening's stories that are judged better than the story before; ties count half.
+std::vector<double> opening_wins(const Stories& before, const Stories& after) {
+  std::vector<double> shares;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    std::vector<double> old_rewards, new_rewards;
+    for (const Story& story : before[i]) old_rewards.push_back(story.reward);
+    for (const Story& story : after[i]) new_rewards.push_back(story.reward);
+    shares.push_back(statistics::win_rate(old_rewards, new_rewards, 1e-9).value);
+  }
+  return shares;
 }
 
 double logp_per_token(const std::vector<Likelihood>& likelihoods) {
@@ -86,10 +91,11 @@ Outcome measure(const OutcomeInput& input) {
   outcome.gain_stderr = gain.standard_error;
   outcome.gain_low = gain.low;
   outcome.gain_high = gain.high;
-  const auto wins = statistics::win_rate(story_rewards(input.before), story_rewards(input.after), 1e-9);
+  const auto wins = statistics::mean_estimate(opening_wins(input.before, input.after));
   outcome.win_rate = wins.value;
-  outcome.win_low = wins.low;
-  outcome.win_high = wins.high;
+  outcome.win_low = std::max(0.0, wins.low);
+  outcome.win_high = std::min(1.0, wins.high);
+  outcome.openings = gain.count;
   outcome.kl = mean_log_ratio(input.after_under_itself, input.after_under_start);
   outcome.likelihood_change = std::expm1(outcome.after.ordinary_logp - outcome.before.ordinary_logp);
   outcome.shown = upper_quartile(before, after);
@@ -110,23 +116,27 @@ core::Json Outcome::to_json(const core::Json& seconds) const {
 std::vector<report::HeadlineRow> Outcome::headline() const {
   using report::Better;
   constexpr double none = report::HeadlineRow::kNone;
-  return {{"Mean reward", before.reward, after.reward, gain, gain_low, gain_high, "", Better::kHigher,
-           "What the feedback gives for stories on openings that were not trained on; the interval is over "
-           "openings."},
-          {"Win rate", none, win_rate, none, win_low, win_high, "", Better::kHigher,
-           "Share of stories that are judged better than the starting model's; ties count half."},
-          {"KL to the start", none, kl, none, none, none, "nats", Better::kLower,
-           "How far the model moved: mean of log π(story) − log π_start(story) over its own stories, "
-           "both at the temperature that stories are written with."},
-          {"Length", before.length, after.length, none, none, none, "tokens", Better::kNeither,
-           "Mean story length."},
-          {"Finished", before.finished, after.finished, none, none, none, "", Better::kHigher,
-           "Share of stories that the model ended itself."},
-          {"Distinct-2", before.distinct_2, after.distinct_2, none, none, none, "", Better::kHigher,
-           "Different pairs of neighbouring tokens over all pairs: variety."},
-          {"Ordinary stories, log p", before.ordinary_logp, after.ordinary_logp, none, none, none,
-           "nats per token", Better::kHigher,
-           "The tax: how likely the starting model's own stories on other openings still are, per token."}};
+  return {
+      {"Mean reward", before.reward, after.reward, gain, gain_low, gain_high, "", Better::kHigher,
+       "What the feedback gives for stories on openings that were not trained on; the interval is over "
+       "openings.",
+       openings, "openings"},
+      {"Win rate", none, win_rate, none, win_low, win_high, "", Better::kHigher,
+       "Share of stories that are judged better than the starting model's; ties count half. The interval is "
+       "over openings.",
+       openings, "openings"},
+      {"KL to the start", none, kl, none, none, none, "nats", Better::kLower,
+       "How far the model moved: mean of log π(story) − log π_start(story) over its own stories, "
+       "both at the temperature that stories are written with."},
+      {"Length", before.length, after.length, none, none, none, "tokens", Better::kNeither,
+       "Mean story length."},
+      {"Finished", before.finished, after.finished, none, none, none, "", Better::kHigher,
+       "Share of stories that the model ended itself."},
+      {"Distinct-2", before.distinct_2, after.distinct_2, none, none, none, "", Better::kHigher,
+       "Different pairs of neighbouring tokens over all pairs: variety."},
+      {"Ordinary stories, log p", before.ordinary_logp, after.ordinary_logp, none, none, none,
+       "nats per token", Better::kHigher,
+       "The tax: how likely the starting model's own stories on other openings still are, per token."}};
 }
 
 std::string Outcome::table() const {

@@ -1,6 +1,7 @@
 // What quickstart measured: before, after, and how sure the difference is.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Measured {
 
 struct Outcome {
   Measured before, after;
+  std::int64_t openings = 0;  ///< what intervals are over; stories of one opening are no independent ones
   double gain = 0, gain_stderr = 0, gain_low = 0, gain_high = 0;
   double win_rate = 0, win_low = 0, win_high = 0;
   double kl = 0;  ///< nats a story, at the sampling temperature: mean of log π − log π_start over own stories

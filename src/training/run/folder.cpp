@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <sstream>
 
 #include "core/config/value.h"
@@ -61,16 +62,21 @@ std::int64_t step_of(const std::string& line) {
   return step != row.end() && step->is_number_integer() ? step->get<std::int64_t>() : -1;
 }
 
-/// Lines of later steps, and a last line that a kill cut, go.
-void keep_lines_up_to(const std::string& path, std::int64_t step) {
-  if (!fs::exists(path)) return;
+/// The lines of the steps that `keep` accepts; a last line that a kill cut goes.
+std::string lines_of_steps(const std::string& path, const std::function<bool(std::int64_t)>& keep) {
+  if (!fs::exists(path)) return "";
   std::istringstream lines(core::read_file(path));
   std::string kept, line;
   while (std::getline(lines, line)) {
     const std::int64_t at = step_of(line);
-    if (at >= 0 && at <= step) kept += line + "\n";
+    if (at >= 0 && keep(at)) kept += line + "\n";
   }
-  core::write_file_atomically(path, kept);
+  return kept;
+}
+
+void keep_lines_up_to(const std::string& path, std::int64_t step) {
+  if (fs::exists(path))
+    core::write_file_atomically(path, lines_of_steps(path, [&](std::int64_t at) { return at <= step; }));
 }
 
 }  // namespace
@@ -129,12 +135,13 @@ void RunFolder::begin(core::Json run_info) {
   core::ensure_folder(path_);
   lock_.emplace(path_);
   if (fresh_) {
-    for (const char* name : {"checkpoints", "model", "profile", "metrics.jsonl", "samples.jsonl",
-                             "bad_batch.jsonl", "report.html", "run.json"})
+    for (const char* name : {"checkpoints", "model", "profile", "metrics.jsonl", "evaluations.jsonl",
+                             "samples.jsonl", "report.html", "run.json"})
       fs::remove_all(fs::path(path_) / name);
     for (const auto& entry : fs::directory_iterator(path_))
       if (entry.path().filename().string().find("tfevents") != std::string::npos) fs::remove(entry.path());
   }
+  fs::remove(fs::path(path_) / "bad_batch.jsonl");
   core::ensure_folder((fs::path(path_) / "checkpoints").string());
   remove_left_overs(path_);
   remove_left_overs(fs::path(path_) / "checkpoints");
@@ -156,6 +163,7 @@ bool RunFolder::discard() {
 void RunFolder::rewind(std::int64_t step) {
   if (!writes_) return;
   keep_lines_up_to((fs::path(path_) / "metrics.jsonl").string(), step);
+  keep_lines_up_to((fs::path(path_) / "evaluations.jsonl").string(), step);
   keep_lines_up_to((fs::path(path_) / "samples.jsonl").string(), step - 1);
 }
 
@@ -170,6 +178,14 @@ void RunFolder::append_line(const std::string& file, const core::Json& row) {
 
 void RunFolder::append_metrics(const core::Json& row) { append_line("metrics.jsonl", row); }
 void RunFolder::append_sample(const core::Json& record) { append_line("samples.jsonl", record); }
+
+void RunFolder::put_evaluation(const core::Json& line, std::span<const std::int64_t> kept) {
+  if (!writes_) return;
+  const std::string path = (fs::path(path_) / "evaluations.jsonl").string();
+  const std::int64_t step = line.at("step");
+  const auto stays = [&](std::int64_t at) { return at < step && std::ranges::find(kept, at) != kept.end(); };
+  core::write_file_atomically(path, lines_of_steps(path, stays) + core::to_line(line) + "\n");
+}
 
 void RunFolder::prune_checkpoints(std::int64_t keep, const std::string& best) {
   if (!writes_) return;

@@ -1,9 +1,10 @@
-// The run folder: recipe.yaml, run.json, metrics.jsonl, samples.jsonl, checkpoints/, model/ (interface.md
-// §4).
+// The run folder: recipe.yaml, run.json, metrics.jsonl, evaluations.jsonl, samples.jsonl, checkpoints/,
+// model/ (interface.md §4).
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,11 +33,13 @@ class RunFolder {
   /// Takes back what begin() made of a folder that did not exist, unless something was trained: a refused
   /// request leaves nothing behind. False when the folder stays.
   bool discard();
-  /// Keeps of metrics.jsonl what belongs to steps up to `step`, and of samples.jsonl what was sampled before
-  /// it: those of the result are taken again.
+  /// Keeps of metrics.jsonl and evaluations.jsonl what belongs to steps up to `step`, and of samples.jsonl
+  /// what was sampled before it: those of the result are taken again.
   void rewind(std::int64_t step);
   void append_metrics(const core::Json& row);
   void append_sample(const core::Json& record);
+  /// Adds a line of evaluations.jsonl ({"step", …}), where the lines of the steps in `kept` stay.
+  void put_evaluation(const core::Json& line, std::span<const std::int64_t> kept);
   std::string checkpoint_path(std::int64_t step) const;
   /// Removes the oldest checkpoints beyond `keep` (0: keeps all), never `best` ("" for none).
   void prune_checkpoints(std::int64_t keep, const std::string& best);

@@ -71,6 +71,7 @@ class Run {
       if (!recipe_.eval.data.is_null()) eval = open(held_out_options(recipe_), setting.use, setting.name);
       terms_.push_back({setting.name, std::move(setting.method), setting.weight, std::move(rows),
                         std::move(steps), std::move(eval)});
+      terms_.back().file = setting.data.name();
     }
   }
 
@@ -126,8 +127,9 @@ class Run {
     Observer observer = observer_;
     if (group_.leads() && !heads_of_terms(terms_).contains("score"))  // a reward model writes no text
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
-    TrainerOptions options{recipe_.training, engine_options(), recipe_.training.learning_rate,
-                           recipe_.eval.metric, group_};
+    TrainerOptions options{
+        recipe_.training,    engine_options(), recipe_.training.learning_rate,
+        recipe_.eval.metric, group_,           codec_.tokenizer ? &*codec_.tokenizer : nullptr};
     Trainer trainer(*model_, reference_->frozen(), std::move(terms_), hooks(), options, folder, observer);
     say_what_stays_idle(trainer);
     if (const auto checkpoint = folder.checkpoint()) {

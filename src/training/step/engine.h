@@ -29,10 +29,21 @@ struct EngineOptions {
   double adapter_dropout = 0;
 };
 
+/// What one group of a step, a record with its prompt, says by itself. Its loss has the totals of the whole
+/// step, so losses of groups add up where the method does not couple them.
+struct GroupResult {
+  std::int64_t first = 0;  ///< its first item in the step
+  double loss = 0;
+  algorithm::Metrics metrics;
+};
+
 struct StepResult {
   double loss = 0;
   algorithm::Metrics metrics;
   std::int64_t computed_tokens = 0;  ///< stream tokens of the policy's forward passes that were trained on
+  /// Of an evaluation (without gradients), on the process that leads; empty where the method has no loss of
+  /// one group.
+  std::vector<GroupResult> groups;
 };
 
 /// A step whose frozen signals are read and whose prepared numbers are fixed; whole or in parts it can be

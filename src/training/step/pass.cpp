@@ -284,6 +284,28 @@ void Engine::Pass::sum_results() {
   }
 }
 
+void Engine::Pass::add_groups(const algorithm::State& state) {
+  const c10::NoGradGuard no_gradients;
+  if (method_.scope() != algorithm::Scope::kStep) gather_signals();  // else they have been
+  if (!engine_.group_.leads()) return;
+  const auto& candidates = whole_.candidates;
+  std::vector<std::int64_t> group;
+  try {
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      group.push_back(static_cast<std::int64_t>(i));
+      if (i + 1 < candidates.size() && candidates[i + 1].group == candidates[i].group) continue;
+      const algorithm::Batch part = whole_.select(group);
+      const std::int64_t first = items_[static_cast<std::size_t>(group.front())];
+      group.clear();
+      if (!whole_.pairs.empty() && part.pairs.empty()) continue;  // nothing of it is compared
+      auto [loss, metrics] = method_.loss(part, state);
+      result_.groups.push_back({first, loss.item<double>(), std::move(metrics)});
+    }
+  } catch (const core::Error&) {  // a method of whole steps that cannot look at one group
+    result_.groups.clear();
+  }
+}
+
 StepResult Engine::Pass::run(const algorithm::State& state, double weight) {
   const bool whole = needs_whole();
   for (std::size_t b = 0; whole && b < batches_.size(); ++b) {
@@ -311,6 +333,7 @@ StepResult Engine::Pass::run(const algorithm::State& state, double weight) {
     if (train_) backward(b, policy, weight);
   }
   sum_results();
+  if (!train_) add_groups(state);
   return std::move(result_);
 }
 

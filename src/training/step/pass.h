@@ -48,6 +48,8 @@ class Engine::Pass {
   void gather_signals();
   /// Of several processes: loss and metrics of all of them.
   void sum_results();
+  /// The same numbers group by group.
+  void add_groups(const algorithm::State& state);
   void differentiate(const std::vector<std::int64_t>& local, const algorithm::State& state);
   /// Pushes the coefficients of one micro-batch through the model.
   void backward(std::size_t batch, const model::SignalModel& policy, double weight);
