@@ -92,6 +92,7 @@ attune_open_set(attune_cli cli selftest "std::unique_ptr<SelftestCheck>" cli/sel
 include(cmake/Embed.cmake)
 attune_embed(attune_report report report/page.html report/style.css report/charts.js report/samples.js)
 attune_embed_folder(attune_cli cli recipes recipes/*.yaml)
+attune_embed_folder(attune_cli cli guides docs/from-*.md)
 
 add_executable(attune src/cli/main.cpp)
 target_link_libraries(attune PRIVATE attune_cli)

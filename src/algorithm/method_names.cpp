@@ -1,4 +1,6 @@
 // From what a recipe says to a method object, TRL's spellings included.
+#include <cctype>
+
 #include "algorithm/method.h"
 #include "core/config/value.h"
 #include "core/error.h"
@@ -55,9 +57,44 @@ std::unique_ptr<Method> method_of_loss_type(const std::string& name, const core:
   fail_unknown("loss_type of " + name, loss_type, value.place(), known);
 }
 
+/// What comes nearest to methods that people ask for and that are not here. A name that becomes a method
+/// leaves.
+struct Relative {
+  std::string_view names, nearest;
+};
+constexpr Relative kRelatives[] = {
+    {"simpo cpo orpo cpo_simpo alpha_po",
+     "it compares pairs without a reference, which no method here does; with one: sigmoid_norm (by token), "
+     "dpo, "
+     "hinge"},
+    {"rso slic slic_hf rrhf", "of its family: hinge"},
+    {"cdpo c_dpo", "it is method=dpo with method.label_smoothing"},
+    {"rdpo r_dpo", "of its family: robust, and sigmoid_norm against length"},
+    {"online_dpo xpo nash_md rlhf raft",
+     "no method samples while it learns: dpo on pairs that generate and score made"},
+    {"gspo gspo_token", "it is method=grpo with method.importance_sampling_level=sequence"},
+    {"ppo reinforce reinforce_plus_plus rloo remax a2c trpo",
+     "no method learns a value or samples while it learns; on groups of rewards: grpo, dr_grpo, dapo"},
+    {"gkd minillm distillation", "of its family: sft on what the teacher wrote"},
+    {"prm orm rm", "what is learnt from pairs is bradley_terry"},
+};
+
+std::string relatives_of(const std::string& name) {
+  std::string wanted = " ";
+  for (const char c : name)
+    wanted += c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  wanted += ' ';
+  for (const Relative& relative : kRelatives)
+    if ((" " + std::string(relative.names) + " ").find(wanted) != std::string::npos)
+      return std::string(relative.nearest);
+  return "";
+}
+
 std::unique_ptr<Method> method_of_plain_name(const std::string& name, const std::string& place) {
   if (auto method = method_of_name(name)) return method;
   if (auto method = method_of_trl_name(name, "")) return method;
+  if (const std::string relatives = relatives_of(name); !relatives.empty())
+    core::fail_request("{}: no method '{}': {} (`attune list methods` shows all)", place, name, relatives);
   std::vector<std::string> known;
   for (const auto& [entry, create] : method_entries()) known.emplace_back(entry);
   fail_unknown("method", name, place, known);

@@ -43,6 +43,8 @@ struct CommandInfo {
   std::size_t min_words = 0, max_words = 0;
   /// Flags besides --json and --help, without dashes: {"compare"} for `explain --compare dpo ipo`.
   std::vector<std::string> flags = {};
+  /// What those words may be, where there is a list of them: for the completion of shells.
+  std::vector<std::string> known_words = {};
 };
 
 /// What a person typed, taken apart.

@@ -73,7 +73,7 @@ std::string help_text(const CommandInfo& info, const core::Fields& fields) {
 
 std::string overview_text() {
   std::string out =
-      "attune: aligns language models with human, AI or rule feedback\n\n"
+      "attune: aligns language models with feedback of people, rules and reward models\n\n"
       "usage: attune COMMAND [recipe.yaml] [key=value …] [--json] [--help]\n\ncommands:\n";
   for (const auto& [name, make] : command_entries()) {
     out += fmt::format("  {:<12}{}\n", name, make()->info().summary);

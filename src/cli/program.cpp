@@ -6,6 +6,7 @@
 #include <new>
 
 #include "cli/command.h"
+#include "cli/foreign/translate.h"
 #include "core/error.h"
 #include "core/system.h"
 
@@ -36,6 +37,13 @@ std::unique_ptr<Command> make_command(const std::string& name) {
   unknown_command(name);
 }
 
+/// Puts what is written in other programs' words into ours.
+void read_foreign_names(Request& request, const core::Fields& fields) {
+  Translation translation = in_our_words(request.settings, fields);
+  if (!translation.remark.empty()) say(translation.remark);
+  request.settings = std::move(translation.settings);
+}
+
 int run_command(const std::string& name, const std::vector<std::string>& rest) {
   const auto command = make_command(name);
   const CommandInfo info = command->info();
@@ -45,7 +53,8 @@ int run_command(const std::string& name, const std::vector<std::string>& rest) {
     Output(false).text(help_text(info, fields));
     return 0;
   }
-  const Request request = parse_request(rest, info, fields);
+  Request request = parse_request(rest, info, fields);
+  if (fields.find("method") != nullptr) read_foreign_names(request, fields);
   fields.assign_all(request.settings, "");
   Output out(request.json);
   return command->run(request, out);

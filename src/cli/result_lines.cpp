@@ -5,6 +5,17 @@
 
 namespace attune::cli {
 
+void ResultFile::declare(core::Fields& fields, std::string help) {
+  fields.add("output", path, std::move(help));
+  fields.add("overwrite", overwrite, "Replaces an output that is there.");
+}
+
+void ResultFile::require_free() const {
+  std::error_code error;  // /dev/null, a pipe: nothing in them is lost
+  if (!path.empty() && !overwrite && core::fs::is_regular_file(path, error))
+    core::fail_request("output: {} is there already; choose another name, or say overwrite=true", path);
+}
+
 void write_result_lines(const std::string& path, const Output& out,
                         const std::function<void(const core::Sink&)>& produce) {
   const core::InterruptGuard guard;

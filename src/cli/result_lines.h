@@ -13,6 +13,15 @@
 
 namespace attune::cli {
 
+/// Where results go: `output` and `overwrite` of the commands that write them.
+struct ResultFile {
+  std::string path;  ///< "": standard output
+  bool overwrite = false;
+  void declare(core::Fields& fields, std::string help);
+  /// Called before any work is done. @throws Error{kRequest} where the file is there and may not be replaced
+  void require_free() const;
+};
+
 /// Gives `produce` a sink of lines: the file `path`, which appears under its name when all are there, or
 /// standard output where `path` is "". `produce` calls core::stop_if_interrupted() between rows.
 /// @throws core::Error{kInterrupted} saying what became of the lines, when it was asked to stop.

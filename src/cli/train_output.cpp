@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "core/error.h"
 #include "core/files/files.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
@@ -56,9 +57,11 @@ training::RunResult train_with_progress(const training::TrainRecipe& recipe, con
   };
   try {
     return training::run_training(recipe, observer, group);
-  } catch (const core::Error&) {
+  } catch (const core::Error& error) {
     progress.reset();
-    if (core::fs::exists(recipe.output + "/metrics.jsonl")) report_or_say(recipe.output, extras);
+    // What is refused leaves everything as it is, the report of another run in OUTPUT too.
+    const bool refused = error.code() == core::ErrorCode::kRequest;
+    if (!refused && core::fs::exists(recipe.output + "/metrics.jsonl")) report_or_say(recipe.output, extras);
     throw;
   }
 }

@@ -3,8 +3,8 @@
 namespace attune::generation {
 
 DecodingChain::DecodingChain(const SamplingOptions& options, Lanes& lanes, bool has_tokenizer)
-    : options_(options), streams_{0} {
-  options_.check(has_tokenizer);
+    : options_(options), ends_(lanes.policy().end_ids()), streams_{0} {
+  options_.check(has_tokenizer, lanes.policy().config().vocab_size);
   for (auto& technique : make_decoding(options_)) {
     Link link{std::move(technique), streams_.size(), 0};
     for (const LaneRequest& request : link.technique->lanes()) {
@@ -39,7 +39,7 @@ std::span<const float> SampleChain::apply(std::span<const std::span<const float>
     const auto own = streams.subspan(link.first_stream, link.streams);
     lanes.assign(1, streams[0]);
     lanes.insert(lanes.end(), own.begin(), own.end());
-    techniques_[i]->apply({lanes, prompt_, completion}, scratch);
+    techniques_[i]->apply({lanes, prompt_, completion, chain_->ends_}, scratch);
   }
   return scratch;
 }

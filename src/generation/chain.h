@@ -36,6 +36,7 @@ class DecodingChain {
   };
 
   SamplingOptions options_;
+  std::vector<std::int32_t> ends_;  ///< ids that end a completion
   std::vector<Link> links_;
   std::vector<std::size_t> streams_;
 };

@@ -24,6 +24,7 @@ struct DecodingView {
   /// Decoding::lanes() asks for, in that order.
   std::span<const std::span<const float>> lanes;
   std::span<const std::int32_t> prompt, completion;  ///< ids; the completion as far as it was drawn
+  std::span<const std::int32_t> ends{};              ///< ids that end a completion
 };
 
 /// A technique at work on one sample. What it remembers between tokens lives here.

@@ -56,6 +56,15 @@ std::int64_t room_behind(std::span<const std::int32_t> ids, const PromptVectors*
   return config.max_positions - length;
 }
 
+std::int64_t room_within(const SamplingOptions& options, const Prompt& prompt) {
+  const std::int64_t room = options.most_new_tokens(std::ssize(prompt.ids));
+  if (room < 1)
+    core::fail_request(
+        "the prompt of record {} has {} tokens, and max_length={} counts them: give max_new_tokens",
+        prompt.record, prompt.ids.size(), options.max_length);
+  return room;
+}
+
 void PromptBatch::add(const Lane& lane, std::span<const std::int32_t> ids, const PromptVectors* vectors) {
   const std::int32_t table = lane.config().table_of(static_cast<std::int64_t>(ids.size()));
   sequences_.push_back({ids, 0, table});

@@ -9,6 +9,7 @@
 #include "core/forest.h"
 #include "generation/lane.h"
 #include "generation/sample.h"
+#include "generation/sampling_options.h"
 
 namespace attune::generation {
 
@@ -16,6 +17,9 @@ namespace attune::generation {
 /// @throws Error{kRequest} when there is no room, or the prompt is none for this model
 std::int64_t room_behind(std::span<const std::int32_t> ids, const PromptVectors* vectors,
                          std::uint64_t record, const model::ModelConfig& config);
+
+/// Tokens that a completion may have by the settings. @throws Error{kRequest} when max_length leaves none
+std::int64_t room_within(const SamplingOptions& options, const Prompt& prompt);
 
 /// Prompts that one lane reads at once, what they share once.
 class PromptBatch {

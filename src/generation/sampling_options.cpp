@@ -3,55 +3,16 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/files/files.h"
-#include "core/json.h"
 
 namespace attune::generation {
-namespace {
-
-using core::Json;
-
-/// The number under `key`, or `fallback` where it is missing or null.
-double number_of(const Json& config, const char* key, double fallback, double low, double high,
-                 const std::string& where) {
-  if (!config.contains(key) || config[key].is_null()) return fallback;
-  const Json& value = config[key];
-  if (!value.is_number() || !(value.get<double>() >= low && value.get<double>() <= high)) {
-    core::fail_request("{}: {} is {}, expected a number from {} to {}", where, key, core::to_line(value), low,
-                       high);
-  }
-  return value.get<double>();
-}
-
-bool flag_of(const Json& config, const char* key, const std::string& where) {
-  if (!config.contains(key) || config[key].is_null()) return false;
-  if (!config[key].is_boolean()) {
-    core::fail_request("{}: {} is {}, expected true or false", where, key, core::to_line(config[key]));
-  }
-  return config[key].get<bool>();
-}
-
-std::vector<std::string> stops_of(const Json& config, const std::string& where) {
-  if (!config.contains("stop_strings") || config["stop_strings"].is_null()) return {};
-  const Json list =
-      config["stop_strings"].is_array() ? config["stop_strings"] : Json::array({config["stop_strings"]});
-  std::vector<std::string> stops;
-  for (const Json& stop : list) {
-    if (!stop.is_string() || stop.get<std::string>().empty()) {
-      core::fail_request("{}: stop_strings holds {}, expected texts", where, core::to_line(stop));
-    }
-    stops.push_back(stop.get<std::string>());
-  }
-  return stops;
-}
-
-}  // namespace
-
 void SamplingOptions::declare(core::Fields& fields) {
   const char* model = "generation_config.json";
   fields.add("max_new_tokens", max_new_tokens, "Longest completion, in tokens.")
       .range(1, 1e9)
       .alias("max_completion_length")
+      .default_from(model);
+  fields.add("max_length", max_length, "The same, prompt included; 0: max_new_tokens says it.")
+      .range(0, 1e9)
       .default_from(model);
   fields
       .add(
@@ -75,7 +36,10 @@ void SamplingOptions::declare(core::Fields& fields) {
            "Weakens tokens that occurred before, prompt included; 1 is off.")
       .positive()
       .default_from(model);
-  fields.add("stop", stop, "Texts that end a completion; they are cut off.").default_from(model);
+  fields.add("stop", stop, "Texts that end a completion; they are cut off.")
+      .alias("stop_strings")
+      .default_from(model);
+  rules.declare(fields);
   fields.add("n", n, "Samples per prompt; several need a temperature.")
       .range(1, 1e9)
       .alias("num_generations")
@@ -91,7 +55,8 @@ void SamplingOptions::declare(core::Fields& fields) {
       .non_negative();
 }
 
-void SamplingOptions::check(bool has_tokenizer) const {
+void SamplingOptions::check(bool has_tokenizer, std::int64_t vocabulary) const {
+  rules.check(vocabulary);
   const auto need = [](bool ok, const char* what) {
     if (!ok) core::fail_request("{}", what);
   };
@@ -111,21 +76,20 @@ void SamplingOptions::check(bool has_tokenizer) const {
   need(stop.empty() || has_tokenizer, "stop texts need a tokenizer; this model folder has none");
 }
 
-SamplingOptions SamplingOptions::from_folder(const std::string& model_folder) {
-  SamplingOptions options;
-  const std::string where = (core::fs::path(model_folder) / "generation_config.json").string();
-  const Json config = core::fs::exists(where) ? core::read_json_file(where) : Json::object();
-  if (!config.is_object()) core::fail_request("{}: expected a JSON object", where);
-  options.max_new_tokens = static_cast<std::int64_t>(
-      number_of(config, "max_new_tokens", static_cast<double>(options.max_new_tokens), 1, 1e9, where));
-  options.temperature = number_of(config, "temperature", 1, 0, 1e6, where);
-  options.top_k = static_cast<std::int64_t>(number_of(config, "top_k", 50, 0, 1e9, where));
-  options.top_p = number_of(config, "top_p", 1, 0, 1, where);
-  options.min_p = number_of(config, "min_p", 0, 0, 1, where);
-  options.repetition_penalty = number_of(config, "repetition_penalty", 1, 1e-6, 1e6, where);
-  options.stop = stops_of(config, where);
-  if (!flag_of(config, "do_sample", where)) options.temperature = 0;
-  return options;
+void SamplingOptions::lay_over(const core::Value& settings) {
+  core::Fields fields = core::fields_of(*this);
+  for (const auto& [key, value] : settings.entries()) {
+    core::Field* field = fields.find(key);
+    if (field == nullptr) continue;
+    field->assign(value, key);
+    // What is asked for goes before what the folder says by the other name.
+    if (field->name() == "max_new_tokens") max_length = 0;
+    if (field->name() == "min_length") rules.min_new_tokens = 0;
+  }
+}
+
+std::int64_t SamplingOptions::most_new_tokens(std::int64_t prompt) const {
+  return max_length > 0 ? max_length - prompt : max_new_tokens;
 }
 
 }  // namespace attune::generation

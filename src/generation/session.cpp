@@ -34,7 +34,7 @@ RequestId Session::submit(Request request) {
   while (pools_.size() < lanes_.size()) pools_.emplace_back(lanes_[pools_.size()].decoder().shape());
   const DecodingChain& chain = *request.chain;
   Submission submission;
-  submission.limit = chain.options().max_new_tokens;
+  submission.limit = room_within(chain.options(), request.prompt);
   for (std::size_t s = 0; s < chain.streams().size(); ++s) {
     StreamPrompt prompt{chain.prompt_of(s, request.prompt.ids)};
     const std::size_t lane = chain.streams()[s];

@@ -210,8 +210,12 @@ void TrainRecipe::declare(core::Fields& fields) {
            "native: kernels for the processor; library: their twins of library operations; auto: as built.")
       .one_of({"auto", "native", "library"});
   fields.add("seed", seed, "Seed of everything random.").non_negative();
-  fields.add("resume", resume, "auto continues an unfinished run of the same recipe; never starts anew.")
-      .one_of({"auto", "never"});
+  fields
+      .add(
+          "resume", resume,
+          "auto continues an unfinished run of the same recipe; extend goes on from the last checkpoint of a "
+          "run, finished or not, to larger training.epochs or training.max_steps; never starts anew.")
+      .one_of({"auto", "never", "extend"});
   fields.add("overwrite", overwrite, "Replaces a finished or different run in OUTPUT.");
 }
 

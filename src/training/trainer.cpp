@@ -311,6 +311,26 @@ void Trainer::restore(const std::string& checkpoint) {
   prune();  // a run that died before it could
 }
 
+std::string Trainer::extended() const {
+  if (judge_.out_of_patience())
+    return fmt::format(
+        "resume=extend: nothing more is trained, for the run ended because eval_{} had not improved for {} "
+        "evaluations (training.early_stopping_patience)",
+        judge_.metric(), judge_.misses());
+  if (total_ == total_before_ || done_ == 0 || done_ >= total_) return "";
+  const auto& training = options_.training;
+  const auto before =
+      make_schedule(schedule_of(training, options_.learning_rate, total_before_, judge_.lower_is_better()));
+  const double next = schedule_->factor(done_),
+               last = schedule_info(training.schedule).follows_evaluation ? next : before->factor(done_ - 1);
+  return fmt::format(
+      "resume=extend: {} updates instead of {}, and training.schedule={} is that of the whole: update {} has "
+      "the "
+      "learning rate {:.3g}, the one before it had {:.3g}",
+      total_, total_before_, training.schedule, done_ + 1, options_.learning_rate * next,
+      options_.learning_rate * last);
+}
+
 std::int64_t Trainer::take_result() {
   const std::string best = best_checkpoint();
   if (!best.empty()) load_checkpoint(best, optimizer_, hooks_);
@@ -322,6 +342,7 @@ std::int64_t Trainer::take_result() {
 void Trainer::restore_state(const core::Json& state, const std::string& where) {
   if (state.at("terms").size() != terms_.size()) core::fail_request("{}: made by another recipe", where);
   done_ = state.at("update");
+  total_before_ = state.at("total");
   num_tokens_ = state.at("num_tokens");
   computed_tokens_ = state.at("computed_tokens");
   judge_.restore(state.at("judge"));

@@ -46,6 +46,9 @@ class Trainer {
   void run();
   /// Continues from a checkpoint folder. @throws Error{kRequest} if it is damaged or of another run.
   void restore(const std::string& checkpoint);
+  /// After restore(): what became of the length of the run and of its learning rate, in one line; "" where it
+  /// is as long as it was.
+  std::string extended() const;
   /// After run(): gives the model the weights that are the run's result (the best checkpoint's with
   /// save_best, else the last ones, averaged where the run averages) and samples from them. Nothing is
   /// trained afterwards.
@@ -103,7 +106,7 @@ class Trainer {
   std::unique_ptr<EventFile> events_;  ///< null where the folder is not written
   BestEvaluation judge_;
   LogWindow window_;
-  std::int64_t total_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0;
+  std::int64_t total_ = 0, total_before_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0;
   // Since the program started, for the progress bar.
   double session_seconds_ = 0;
   std::int64_t session_tokens_ = 0;

@@ -142,6 +142,14 @@ TEST(Names, MistakesAreNamed) {
     return std::string();
   };
   EXPECT_NE(message("dop").find("did you mean 'dpo'"), std::string::npos);
+  EXPECT_NE(message("dppo").find("did you mean 'dpo'"), std::string::npos);
+  // Methods that are known and not here name their family, not what is spelt like them.
+  EXPECT_NE(message("SimPO").find("without a reference"), std::string::npos);
+  EXPECT_EQ(message("simpo").find("cispo"), std::string::npos);
+  EXPECT_NE(message("gspo").find("importance_sampling_level=sequence"), std::string::npos);
+  for (const char* name :
+       {"cpo", "orpo", "rso", "cdpo", "rdpo", "online_dpo", "xpo", "nash_md", "ppo", "rloo", "gkd", "prm"})
+    EXPECT_NE(message(name), "") << name << " is a method now: its relatives in method_names.cpp go";
   EXPECT_NE(message("{name: dpo, loss_type: ippo}").find("'ipo'"), std::string::npos);
   EXPECT_NE(message("{name: dpo, loss_type: [sigmoid, ipo]}").find("list"), std::string::npos);
   EXPECT_NE(message("{name: dpo, betta: 1}").find("beta"), std::string::npos);

@@ -108,6 +108,11 @@ TEST_F(FieldsTest, UnknownKeysNameTheNearest) {
   EXPECT_THAT(refusal("training: {learning-rate: 1}\n"), HasSubstr("did you mean 'training.learning_rate'?"));
   EXPECT_THAT(refusal("zzzzzzzz: 1\n"), HasSubstr("unknown key 'zzzzzzzz'; known are: prompt, shuffle"));
   EXPECT_THAT(refusal("data: {paht: x}\n"), HasSubstr("did you mean 'data.path'?"));
+  const std::string all = refusal("metod: dpo\ntraining: {epoch: 2, epochs: many}\ndata: {paht: x}\n");
+  EXPECT_THAT(all, HasSubstr("3 unknown keys"));
+  EXPECT_THAT(all, HasSubstr("r.yaml:1: unknown key 'metod'"));
+  EXPECT_THAT(all, HasSubstr("r.yaml:2: unknown key 'training.epoch'"));
+  EXPECT_THAT(all, HasSubstr("r.yaml:3: unknown key 'data.paht'"));
 }
 
 TEST_F(FieldsTest, WrongTypesNamePlaceKeyAndValue) {
@@ -185,6 +190,8 @@ TEST_F(FieldsTest, IgnoredKeysAreLeftToOthers) {
 TEST(Nearest, AllowsSlipsOnly) {
   const std::vector<std::string> names = {"dpo", "kto", "grpo", "learning_rate", "bradley_terry"};
   EXPECT_EQ(nearest("dop", names), "dpo");
+  EXPECT_EQ(nearest("dppo", {"dapo", "dpo", "tdpo"}),
+            "dpo");  // a letter too often is likelier than another one
   EXPECT_EQ(nearest("DPO", names), "dpo");
   EXPECT_EQ(nearest("lerning_rate", names), "learning_rate");
   EXPECT_EQ(nearest("bradleyterry", names), "bradley_terry");

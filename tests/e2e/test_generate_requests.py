@@ -53,3 +53,19 @@ def test_instructions_for_a_model_without_template(tmp_path):
     assert isinstance(record["candidates"][0]["completion"], str)
     scored = attune("score", f"model={MODEL}", f"data={samples}", "--json")
     assert json.loads(scored.stdout)["ids"] == record["candidates"][0]["completion_ids"], scored.stderr
+
+
+def test_results_are_not_overwritten(tmp_path):
+    """Before anything is computed, and not by score either; a device holds nothing that could be lost."""
+    data, taken = tmp_path / "rows.jsonl", tmp_path / "taken.jsonl"
+    data.write_text('{"prompt": "Once", "completion": " upon"}\n')
+    taken.write_text("mine")
+    for command in (["generate", "max_new_tokens=2"], ["score"]):
+        asked = [command[0], f"model={MODEL}", f"data={data}", *command[1:]]
+        done = attune(*asked, f"output={taken}")
+        assert done.returncode == 2 and f"{taken} is there already" in done.stderr and "overwrite=true" in done.stderr
+        assert taken.read_text() == "mine"
+        assert attune(*asked, "output=/dev/null").returncode == 0
+        assert attune(*asked, f"output={taken}", "overwrite=true").returncode == 0
+        assert json.loads(taken.read_text())["id"]
+        taken.write_text("mine")

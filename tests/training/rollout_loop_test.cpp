@@ -113,7 +113,7 @@ class RolloutLoop : public ::testing::Test {
     settings.training.save_steps = 4;  // within steps: the checkpoints wait for their ends
     settings.training.save_total_limit = 0;
     settings.learning_rate = 5e-3;
-    RunFolder folder(place_.file(output), {{"a", 1}}, true, false);
+    RunFolder folder(place_.file(output), {{"a", 1}}, "auto", false);
     folder.begin({{"started", "now"}});
     Observer observer;
     observer.on_update = [&](std::int64_t update, std::int64_t, const std::string&) {

@@ -20,6 +20,12 @@ using core::Json;
 /// Settings that only mean something beside model= and data=.
 constexpr const char* kOfRealRecords[] = {"reference", "record", "step_records", "tokens"};
 
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, make] : algorithm::method_entries()) names.emplace_back(name);
+  return names;
+}
+
 class Explain final : public Command {
  public:
   CommandInfo info() const override {
@@ -42,7 +48,8 @@ class Explain final : public Command {
                      {"attune explain --compare dpo ipo", "two methods side by side on the same example"}},
         .min_words = 0,
         .max_words = 8,
-        .flags = {"compare"}};
+        .flags = {"compare"},
+        .known_words = method_names()};
   }
   void declare(core::Fields& fields) override {
     fields.add("method", method_, "The method and its options, when it is not given as a word.")

@@ -9,6 +9,7 @@
 #include "core/system.h"
 #include "data/rows/example_reader.h"
 #include "data/tokens/tokenize.h"
+#include "generation/generation_config.h"
 #include "generation/generator.h"
 #include "model/model.h"
 
@@ -80,7 +81,7 @@ class Generate : public Command {
     fields.section("model", model_options_, "The model.", "path");
     fields.add("prompt", prompt_, "A prompt, taken verbatim.");
     fields.section("data", data_options_, "Records whose prompts are continued.", "path");
-    fields.add("output", output_, "File that gets the records (JSON Lines) instead of standard output.");
+    file_.declare(fields, "File that gets the records (JSON Lines) instead of standard output.");
     fields.add("logprobs", logprobs_, "Whether records carry the log-probability of every token.");
     sampling_.declare(fields);
     compute_.declare(fields);
@@ -91,6 +92,7 @@ class Generate : public Command {
     if (model_options_.path.empty()) core::fail_request("generate needs model=FOLDER");
     if (has_prompt_ == data_options_.given())
       core::fail_request("generate needs either prompt=TEXT or data=FILE");
+    file_.require_free();
     compute_.apply();
     model_.emplace(model::Model::load(model_options_));
     read_sampling(request.settings);
@@ -98,20 +100,20 @@ class Generate : public Command {
     codec_.vocab_size = model_->config().vocab_size;
     if (has_prompt_) data::need_tokenizer(codec_);
     generator_.emplace(*model_, codec_.tokenizer ? &*codec_.tokenizer : nullptr);
-    if (has_prompt_ && !out.json() && output_.empty()) return stream(out);
-    write_result_lines(output_, out, [&](const core::Sink& sink) { write_records(sink); });
-    if (!output_.empty()) fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "record"), output_);
+    if (has_prompt_ && !out.json() && file_.path.empty()) return stream(out);
+    write_result_lines(file_.path, out, [&](const core::Sink& sink) { write_records(sink); });
+    if (!file_.path.empty())
+      fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "record"), file_.path);
     return 0;
   }
 
  private:
   /// The model's own settings, and over them what was asked for.
   void read_sampling(const core::Value& settings) {
-    sampling_ = generation::SamplingOptions::from_folder(model_->folder());
-    core::Fields fields = core::fields_of(sampling_);
-    for (const auto& [key, value] : settings.entries()) {
-      if (core::Field* field = fields.find(key)) field->assign(value, key);
-    }
+    sampling_ = generation::sampling_of_folder(model_->folder());
+    sampling_.lay_over(settings);
+    const std::string unheeded = generation::unheeded_settings(model_->folder());
+    if (!unheeded.empty()) fmt::print(stderr, "attune: {}\n", unheeded);
   }
 
   generation::Prompt tokenized(const record::Example& example, std::uint64_t record,
@@ -129,6 +131,8 @@ class Generate : public Command {
     const auto length = static_cast<std::int64_t>(prompt.ids.size()),
                context = model_->config().max_positions;
     if (prompt.ids.empty()) problem = "empty prompt";
+    if (sampling_.most_new_tokens(length) < 1)
+      problem = fmt::format("prompt leaves no room within max_length={}", sampling_.max_length);
     if (context > 0 && length >= context)
       problem = fmt::format("prompt leaves no room in the model's context of {}", context);
     return prompt;
@@ -213,7 +217,8 @@ class Generate : public Command {
   data::DataOptions data_options_;
   generation::SamplingOptions sampling_;
   ComputeOptions compute_;
-  std::string prompt_, output_;
+  ResultFile file_;
+  std::string prompt_;
   bool logprobs_ = true, has_prompt_ = false;
 
   std::optional<model::Model> model_;

@@ -209,19 +209,21 @@ void print_table(const Rows& rows, const std::string& kind, Output& out) {
 class List : public Command {
  public:
   CommandInfo info() const override {
-    std::string names;
-    for (const Kind& kind : kinds()) names += (names.empty() ? "" : ", ") + kind.name;
+    std::vector<std::string> names;
+    for (const Kind& kind : kinds())
+      if (kind.rows != nothing_yet) names.push_back(kind.name);
     return {.name = "list",
             .summary = "Shows what there is: methods, families, formats, rules …",
             .usage = "KIND [--json]",
-            .details = "Kinds: " + names +
-                       ". With --json one object a line: name, paper, summary, options with types "
-                       "and defaults.",
+            .details = fmt::format("Kinds: {}. With --json one object a line: name, paper, summary, options "
+                                   "with types and defaults.",
+                                   fmt::join(names, ", ")),
             .examples = {{"attune list methods", "every learning method with its paper"},
                          {"attune list rules --json", "the rules with all their options, for programs"}},
             .min_words = 1,
             .max_words = 1,
-            .flags = {}};
+            .flags = {},
+            .known_words = names};
   }
   void declare(core::Fields&) override {}
   int run(const Request& request, Output& out) override {

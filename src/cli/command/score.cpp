@@ -106,7 +106,7 @@ class Score : public Command {
                    "A model with a reward head (what method=bradley_terry writes), whose reward is added.",
                    "path");
     fields.add("micro_batch_tokens", budget_, "Tokens that are computed at once.").range(1, 1e9);
-    fields.add("output", output_, "File that gets the lines instead of standard output.");
+    file_.declare(fields, "File that gets the lines instead of standard output.");
     compute_.declare(fields);
   }
 
@@ -117,11 +117,13 @@ class Score : public Command {
       core::fail_request("give rule= or reward_model=: a candidate has one reward");
     std::vector<feedback::GivenRule> rules;
     if (!rule_settings_.is_null()) rules = feedback::make_rules(rule_settings_);
+    file_.require_free();
     compute_.apply();
     load(request.settings);
     load_rater(std::move(rules));
-    write_result_lines(output_, out, [&](const core::Sink& sink) { write_scores(sink); });
-    if (!output_.empty()) fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "score"), output_);
+    write_result_lines(file_.path, out, [&](const core::Sink& sink) { write_scores(sink); });
+    if (!file_.path.empty())
+      fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "score"), file_.path);
     return 0;
   }
 
@@ -255,7 +257,7 @@ class Score : public Command {
   data::DataOptions data_options_;
   ComputeOptions compute_;
   core::Value rule_settings_;
-  std::string output_;
+  ResultFile file_;
   std::int64_t budget_ = 4096;
 
   std::optional<model::Model> model_, reference_;

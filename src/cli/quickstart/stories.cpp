@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/files/text_input.h"
+#include "generation/generation_config.h"
 #include "generation/scorer.h"
 
 namespace attune::cli {
@@ -39,9 +40,10 @@ Stories write_stories(const model::Model& model, const text::Tokenizer& tokenize
                       const std::function<void(std::int64_t)>& on_progress) {
   std::vector<generation::Prompt> prompts;
   for (std::size_t i = 0; i < openings.size(); ++i) prompts.push_back({openings[i].ids, i});
-  auto sampling = generation::SamplingOptions::from_folder(model.folder());
+  auto sampling = generation::sampling_of_folder(model.folder());
   sampling.n = writing.per_opening;
   sampling.max_new_tokens = writing.max_new_tokens;
+  sampling.max_length = 0;
   sampling.temperature = writing.temperature;
   sampling.stop = {"<|end_story|>"};  // this model spells its end token out before it gives the token itself
   const generation::Generator generator(model, &tokenizer);

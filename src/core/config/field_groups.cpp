@@ -22,16 +22,23 @@ std::string normal_form(std::string_view name) {
   return out;
 }
 
-/// Optimal string alignment distance.
+constexpr std::size_t kEdit = 2;  // what an edit costs; a letter too often or once too few costs half
+
+bool repeats(const std::string& text, std::size_t at) { return at > 0 && text[at] == text[at - 1]; }
+
+/// Optimal string alignment distance, in halves.
 std::size_t distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> before, previous(b.size() + 1), row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = j;
+  for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = kEdit * j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
+    row[0] = kEdit * i;
+    const std::size_t removal = repeats(a, i - 1) ? kEdit / 2 : kEdit;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a[i - 1] != b[j - 1])});
+      const std::size_t insertion = repeats(b, j - 1) ? kEdit / 2 : kEdit;
+      row[j] = std::min({previous[j] + removal, row[j - 1] + insertion,
+                         previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : kEdit)});
       const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
+      if (swapped) row[j] = std::min(row[j], before[j - 2] + kEdit);
     }
     before = previous;
     previous = row;
@@ -48,6 +55,54 @@ void collect_keys(const Fields& fields, const std::string& prefix, std::vector<s
   for (const Section& section : fields.sections()) {
     out.push_back(join(prefix, section.name));
     collect_keys(section.fields, join(prefix, section.name), out);
+  }
+}
+
+/// What to say of a key that no field has.
+std::string unknown_text(const Fields& fields, const std::string& key, const Value& value,
+                         const std::string& prefix) {
+  // What is unknown is the innermost key that was written: training.foo=1 arrives here as training → foo.
+  std::vector<std::string> here, everywhere;
+  for (const Field& field : fields.all()) {
+    here.push_back(field.name());
+    here.insert(here.end(), field.aliases().begin(), field.aliases().end());
+  }
+  for (const Section& section : fields.sections()) here.push_back(section.name);
+  std::string near = nearest(key, here);
+  if (near.empty()) {  // perhaps the section was forgotten: learning_rate for training.learning_rate
+    collect_keys(fields, "", everywhere);
+    for (const std::string& path : everywhere) {
+      if (near.empty() && path.substr(path.rfind('.') + 1) == key) near = path;
+    }
+    if (near.empty()) near = nearest(key, everywhere);
+  }
+  if (!near.empty())
+    return fmt::format("{}: unknown key '{}'; did you mean '{}'?", value.place(), join(prefix, key),
+                       join(prefix, near));
+  constexpr std::size_t kMostShown = 16;
+  const bool more = here.size() > kMostShown;
+  if (more) here.resize(kMostShown);
+  return fmt::format("{}: unknown key '{}'; known are: {}{}", value.place(), join(prefix, key),
+                     fmt::join(here, ", "),
+                     more           ? ", …"
+                     : here.empty() ? "none"
+                                    : "");
+}
+
+/// Messages about every unknown key, those of sections too.
+void collect_unknown(Fields& fields, const Value& map, const std::string& prefix,
+                     const std::vector<std::string>& ignored, std::vector<std::string>& out) {
+  for (const auto& [key, value] : map.entries()) {
+    if (std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
+    const auto section =
+        std::find_if(fields.sections().begin(), fields.sections().end(),
+                     [&, k = std::string_view(key)](const Section& s) { return s.name == k; });
+    if (section != fields.sections().end()) {
+      Fields inner = section->fields;
+      collect_unknown(inner, value, join(prefix, key), {}, out);
+    } else if (key.find('.') != std::string::npos || fields.find(key) == nullptr) {
+      out.push_back(unknown_text(fields, key, value, prefix));
+    }
   }
 }
 
@@ -85,6 +140,10 @@ Field* Fields::find(std::string_view name) {
 void Fields::assign_all(const Value& map, const std::string& prefix,
                         const std::vector<std::string>& ignored) {
   if (map.is_null()) return;
+  std::vector<std::string> messages;
+  collect_unknown(*this, map, prefix, ignored, messages);
+  if (messages.size() > 1)
+    fail_request("{} unknown keys:\n  {}", messages.size(), fmt::join(messages, "\n  "));
   if (!map.is_map()) {
     fail_request("{}: {} must be settings (key: value), found {}", map.place(),
                  prefix.empty() ? "this" : prefix, map.described());
@@ -106,33 +165,7 @@ void Fields::assign_all(const Value& map, const std::string& prefix,
 }
 
 void Fields::unknown(const std::string& key, const Value& value, const std::string& prefix) const {
-  // What is unknown is the innermost key that was written: training.foo=1 arrives here as training → foo.
-  std::vector<std::string> here, everywhere;
-  for (const Field& field : fields_) {
-    here.push_back(field.name());
-    here.insert(here.end(), field.aliases().begin(), field.aliases().end());
-  }
-  for (const Section& section : sections_) here.push_back(section.name);
-  std::string near = nearest(key, here);
-  if (near.empty()) {  // perhaps the section was forgotten: learning_rate for training.learning_rate
-    collect_keys(*this, "", everywhere);
-    for (const std::string& path : everywhere) {
-      if (near.empty() && path.substr(path.rfind('.') + 1) == key) near = path;
-    }
-    if (near.empty()) near = nearest(key, everywhere);
-  }
-  if (!near.empty()) {
-    fail_request("{}: unknown key '{}'; did you mean '{}'?", value.place(), join(prefix, key),
-                 join(prefix, near));
-  }
-  constexpr std::size_t kMostShown = 16;
-  const bool more = here.size() > kMostShown;
-  if (more) here.resize(kMostShown);
-  fail_request("{}: unknown key '{}'; known are: {}{}", value.place(), join(prefix, key),
-               fmt::join(here, ", "),
-               more           ? ", …"
-               : here.empty() ? "none"
-                              : "");
+  fail_request("{}", unknown_text(*this, key, value, prefix));
 }
 
 std::string Fields::first_field(std::string_view path) const {
@@ -197,9 +230,9 @@ std::string nearest(std::string_view name, const std::vector<std::string>& candi
     const std::string other = normal_form(candidate);
     const std::size_t d = distance(wanted, other);
     // Half of the longer name may differ; of very short names one letter.
-    const std::size_t allowed =
-        std::max<std::size_t>(1, std::max(wanted.size(), other.size()) / 2 - (wanted.size() > 5));
-    if (d <= allowed && d < best_distance && d < std::max(wanted.size(), other.size())) {
+    const std::size_t longer = std::max(wanted.size(), other.size());
+    const std::size_t allowed = kEdit * std::max<std::size_t>(1, longer / 2 - (wanted.size() > 5));
+    if (d <= allowed && d < best_distance && d < kEdit * longer) {
       best = candidate;
       best_distance = d;
     }

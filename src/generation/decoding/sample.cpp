@@ -1,8 +1,10 @@
-// Plain sampling: repetition penalty → temperature → top-k → top-p → min-p.
+// Plain sampling: sequence bias → repetition penalty → what is forbidden (token_rules.h) → temperature →
+// top-k → top-p → min-p.
 #include <algorithm>
 
 #include "generation/decoding.h"
 #include "generation/sampler.h"
+#include "generation/token_rules.h"
 
 namespace attune::generation {
 namespace {
@@ -10,8 +12,9 @@ namespace {
 /// Weakens the tokens that occurred before, then filters.
 class PlainSample : public SampleDecoding {
  public:
-  PlainSample(const Filters& filters, double penalty, std::span<const std::int32_t> prompt)
-      : filters_(filters), penalty_(penalty) {
+  PlainSample(const Filters& filters, double penalty, const TokenRuler& rules,
+              std::span<const std::int32_t> prompt)
+      : filters_(filters), rules_(rules), penalty_(penalty) {
     if (penalty_ == 1) return;
     seen_.assign(prompt.begin(), prompt.end());
     std::sort(seen_.begin(), seen_.end());
@@ -19,11 +22,14 @@ class PlainSample : public SampleDecoding {
   }
 
   void apply(const DecodingView& view, std::span<float> logits) override {
+    const SampleIds ids(view.prompt, view.completion);
+    rules_.favour(ids, logits);
     if (penalty_ != 1) {
       for (const std::int32_t token : view.completion.subspan(known_)) see(token);
       known_ = view.completion.size();
       penalize_repetition(logits, seen_, penalty_);
     }
+    rules_.restrict(ids, view.ends, logits);
     filter(logits, filters_);
   }
 
@@ -34,6 +40,7 @@ class PlainSample : public SampleDecoding {
   }
 
   const Filters& filters_;
+  const TokenRuler& rules_;
   double penalty_;
   std::vector<std::int32_t> seen_;  ///< distinct, ascending
   std::size_t known_ = 0;           ///< tokens of the completion that are in it
@@ -65,14 +72,16 @@ class Plain : public Decoding {
   void take_settings(const SamplingOptions& options) override {
     filters_ = {options.temperature, options.top_k, options.top_p, options.min_p};
     penalty_ = options.repetition_penalty;
+    rules_ = TokenRuler(options.rules);
   }
 
   std::unique_ptr<SampleDecoding> begin(std::span<const std::int32_t> prompt) const override {
-    return std::make_unique<PlainSample>(filters_, penalty_, prompt);
+    return std::make_unique<PlainSample>(filters_, penalty_, rules_, prompt);
   }
 
  private:
   Filters filters_;
+  TokenRuler rules_;
   double penalty_ = 1;
 };
 

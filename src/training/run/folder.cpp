@@ -15,16 +15,20 @@ namespace {
 
 namespace fs = core::fs;
 
-/// The first key in which two recipes differ, dotted; "" when they say the same. What may differ between the
-/// parts of one run does not count.
-std::string difference(const core::Json& a, const core::Json& b, const std::string& prefix = "") {
-  static const std::vector<std::string> ignored = {"output", "resume", "overwrite", "threads", "kernels"};
+/// What may differ between the parts of one run, and between a run and its extension.
+const std::vector<std::string> kMayDiffer = {"output", "resume", "overwrite", "threads", "kernels"};
+const std::vector<std::string> kMayGrow = {"training.epochs", "training.max_steps"};
+
+/// The first key in which two recipes differ, dotted; "" when they say the same.
+/// @param ignored dotted keys that do not count
+std::string difference(const core::Json& a, const core::Json& b, const std::vector<std::string>& ignored,
+                       const std::string& prefix = "") {
   if (!a.is_object() || !b.is_object()) return a == b ? "" : prefix;
   for (const auto& [key, value] : a.items()) {
-    if (prefix.empty() && std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
     const std::string path = prefix.empty() ? key : prefix + "." + key;
+    if (std::find(ignored.begin(), ignored.end(), path) != ignored.end()) continue;
     if (!b.contains(key)) return path;
-    const std::string inner = difference(value, b[key], path);
+    const std::string inner = difference(value, b[key], ignored, path);
     if (!inner.empty()) return inner;
   }
   for (const auto& [key, value] : b.items())
@@ -81,8 +85,14 @@ void keep_lines_up_to(const std::string& path, std::int64_t step) {
 
 }  // namespace
 
-RunFolder::RunFolder(std::string path, core::Json recipe, bool may_resume, bool overwrite, bool writes)
+RunFolder::RunFolder(std::string path, core::Json recipe, const std::string& resume, bool overwrite,
+                     bool writes)
     : path_(std::move(path)), recipe_(std::move(recipe)), writes_(writes) {
+  const bool extend = resume == "extend";
+  if (extend && (overwrite || !fs::exists(fs::path(path_) / "recipe.yaml")))
+    core::fail_request(
+        "resume=extend goes on with the run in output, and {}",
+        overwrite ? "overwrite=true replaces it: say one of them" : fmt::format("{} holds none", path_));
   const fs::path run_file = fs::path(path_) / "run.json", recipe_file = fs::path(path_) / "recipe.yaml";
   if (fs::exists(path_) && !fs::is_directory(path_)) core::fail_request("output: {} is a file", path_);
   if (!fs::exists(path_) || overwrite) return;
@@ -91,21 +101,28 @@ RunFolder::RunFolder(std::string path, core::Json recipe, bool may_resume, bool 
     core::fail_request("output: {} holds something that is not a run of this program; choose another folder",
                        path_);
   const core::Json info = core::read_json_file(run_file.string());
-  if (info.value("state", "") == "finished")
-    core::fail_request("output: {} holds a finished run; choose another folder, or say overwrite=true",
-                       path_);
+  if (info.value("state", "") == "finished" && !extend)
+    core::fail_request(
+        "output: {} holds a finished run; choose another folder, say overwrite=true, or resume=extend to go "
+        "on with it to larger training.epochs or training.max_steps",
+        path_);
   if (!fs::exists(recipe_file)) return;  // it died between writing the two
   const core::Json old =
       core::parse_yaml(core::read_file(recipe_file.string()), recipe_file.string()).to_json();
   // Both sides through YAML, so that 1 and 1.0 do not count as a change.
   const core::Json now = core::parse_yaml(core::to_yaml(recipe_), "recipe").to_json();
-  const std::string changed = difference(now, old);
+  std::vector<std::string> ignored = kMayDiffer;
+  if (extend) ignored.insert(ignored.end(), kMayGrow.begin(), kMayGrow.end());
+  const std::string changed = difference(now, old, ignored);
   if (!changed.empty())
     core::fail_request(
-        "output: {} holds an unfinished run of another recipe ({} differs); choose another folder, or "
-        "say overwrite=true",
-        path_, changed);
-  if (!may_resume) return;
+        "output: {} holds {} of another recipe ({} differs); choose another folder, say "
+        "overwrite=true{}",
+        path_, extend ? "a run" : "an unfinished run", changed,
+        std::find(kMayGrow.begin(), kMayGrow.end(), changed) == kMayGrow.end()
+            ? ""
+            : ", or resume=extend to go on with it");
+  if (resume == "never") return;
   fresh_ = false;
   info_ = info;
   const auto all = checkpoints();
@@ -125,6 +142,10 @@ std::vector<std::string> RunFolder::checkpoints() const {
   return found;
 }
 
+std::int64_t RunFolder::checkpoint_step() const {
+  return checkpoint_ ? std::stoll(checkpoint_->substr(checkpoint_->rfind('-') + 1)) : 0;
+}
+
 std::string RunFolder::checkpoint_path(std::int64_t step) const {
   return (fs::path(path_) / "checkpoints" / fmt::format("step-{:06}", step)).string();
 }
@@ -135,13 +156,14 @@ void RunFolder::begin(core::Json run_info) {
   core::ensure_folder(path_);
   lock_.emplace(path_);
   if (fresh_) {
-    for (const char* name : {"checkpoints", "model", "profile", "metrics.jsonl", "evaluations.jsonl",
-                             "samples.jsonl", "report.html", "run.json"})
+    for (const char* name : {"checkpoints", "profile", "metrics.jsonl", "evaluations.jsonl", "samples.jsonl",
+                             "report.html", "run.json"})
       fs::remove_all(fs::path(path_) / name);
     for (const auto& entry : fs::directory_iterator(path_))
       if (entry.path().filename().string().find("tfevents") != std::string::npos) fs::remove(entry.path());
   }
   fs::remove(fs::path(path_) / "bad_batch.jsonl");
+  fs::remove_all(fs::path(path_) / "model");  // an extended run's: a result appears when the run has finished
   core::ensure_folder((fs::path(path_) / "checkpoints").string());
   remove_left_overs(path_);
   remove_left_overs(fs::path(path_) / "checkpoints");

@@ -17,14 +17,19 @@ class RunFolder {
  public:
   /// Decides what OUTPUT is: absent or empty (fresh), an unfinished run of the same recipe (continue), or
   /// something that must not be touched. Creates nothing yet.
-  /// @throws Error{kRequest}: a finished run, or another recipe, without `overwrite`.
+  /// @param resume auto, never or extend: then the run may be finished, and be of a recipe that differs in
+  /// training.epochs and training.max_steps
+  /// @throws Error{kRequest}: a finished run, or another recipe, without `overwrite`; no run to extend
   /// @param writes false: another process writes this run; whatever would change the folder does nothing
-  RunFolder(std::string path, core::Json recipe, bool may_resume, bool overwrite, bool writes = true);
+  RunFolder(std::string path, core::Json recipe, const std::string& resume, bool overwrite,
+            bool writes = true);
 
   bool writes() const { return writes_; }
   const std::string& path() const { return path_; }
   /// The newest checkpoint to continue from, or none.
   std::optional<std::string> checkpoint() const { return checkpoint_; }
+  /// The update that it was made after, 0 without one.
+  std::int64_t checkpoint_step() const;
 
   /// Takes the folder for this run alone, creates it (or cleans what a run left that will not be continued),
   /// writes recipe.yaml and run.json with state "running". @throws Error{kRequest} while another run writes

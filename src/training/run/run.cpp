@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/system.h"
+#include "generation/generation_config.h"
 #include "training/hook.h"
 #include "training/method_needs.h"
 #include "training/reference/model.h"
@@ -28,12 +29,13 @@ class Run {
     recipe_.settle();
     settings_ = terms_of(recipe_);
     resolve(recipe_, settings_);
-    RunFolder folder(recipe_.output, resolved_json(recipe_, settings_), recipe_.resume == "auto",
-                     recipe_.overwrite, group_.leads());
+    RunFolder folder(recipe_.output, resolved_json(recipe_, settings_), recipe_.resume, recipe_.overwrite,
+                     group_.leads());
     load_model();
     open_data();
     reference_.emplace(recipe_, *model_, terms_);
     for (const auto& term : terms_) check_needs(*term.method, reference_->frozen());
+    check_extension(folder);
     group_.any(false);  // all have seen the folder as it was
     folder.begin(run_info());
     try {
@@ -97,6 +99,19 @@ class Run {
             recipe_.adapter.dropout};
   }
 
+  /// Before anything of the run is touched.
+  void check_extension(const RunFolder& folder) {
+    if (recipe_.resume != "extend") return;
+    const std::int64_t total = total_updates(terms_, recipe_.training);
+    if (folder.checkpoint_step() >= total)
+      core::fail_request(
+          "resume=extend: {} has {} behind it, and training.epochs={:g} with training.max_steps={} ends "
+          "after "
+          "{}; ask for more",
+          recipe_.output, core::counted(folder.checkpoint_step(), "update"), recipe_.training.epochs,
+          recipe_.training.max_steps, total);
+  }
+
   /// Settings whose moment does not come in a run as short as this one.
   void say_what_stays_idle(const Trainer& trainer) const {
     const auto& reference = recipe_.reference;
@@ -126,7 +141,12 @@ class Run {
                          folder);
     Observer observer = observer_;
     if (group_.leads() && !heads_of_terms(terms_).contains("score"))  // a reward model writes no text
+    {
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
+      if (recipe_.samples.prompts > 0)
+        if (const auto unheeded = generation::unheeded_settings(model_->folder()); !unheeded.empty())
+          say(unheeded);
+    }
     TrainerOptions options{
         recipe_.training,    engine_options(), recipe_.training.learning_rate,
         recipe_.eval.metric, group_,           codec_.tokenizer ? &*codec_.tokenizer : nullptr};
@@ -135,6 +155,7 @@ class Run {
     if (const auto checkpoint = folder.checkpoint()) {
       trainer.restore(*checkpoint);
       say("continuing from " + *checkpoint);
+      if (recipe_.resume == "extend") say(trainer.extended());
     } else {
       folder.rewind(-1);
       if (folder.writes()) EventFile::drop_after(folder.path(), -1);

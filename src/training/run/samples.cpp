@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "generation/generation_config.h"
+
 namespace attune::training {
 namespace {
 
@@ -29,8 +31,9 @@ SampleWriter::SampleWriter(const model::Model& model, const data::TextCodec& cod
 
 void SampleWriter::write(std::int64_t step) const {
   if (prompts_.empty()) return;
-  auto sampling = generation::SamplingOptions::from_folder(model_.folder());
+  auto sampling = generation::sampling_of_folder(model_.folder());
   sampling.max_new_tokens = options_.max_new_tokens;
+  sampling.max_length = 0;
   sampling.temperature = options_.temperature;
   sampling.n = 1;
   const text::Tokenizer* tokenizer = codec_.tokenizer ? &*codec_.tokenizer : nullptr;

@@ -1,0 +1,89 @@
+#include "cli/foreign/reader.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace attune::cli {
+
+bool is_off(const core::Value& value) {
+  if (value.is_list()) return value.items().empty();
+  if (value.is_map()) return value.entries().empty();
+  const core::Json json = value.to_json();
+  return json.is_null() || json == false || json == "" || json == "no" || json == "none" || json == "None";
+}
+
+ReadName reading_of(std::string_view name) {
+  for (const auto& readings : {run_readings(), data_readings(), method_readings()})
+    for (const Reading& reading : readings)
+      if (reading.name == name) return reading.read;
+  return nullptr;
+}
+
+bool ForeignReader::take(const std::string& name, const core::Value& value) {
+  const GuideRow* row = find_guide_row(name);
+  if (row == nullptr) return false;
+  if (const ReadName read = reading_of(name)) {
+    read(*this, name, value);
+  } else if (row->absent) {
+    if (!is_off(value)) refuse(name, value);
+  } else if (row->ours.empty()) {
+    if (!is_off(value)) note(name);
+  } else if (!value.is_null()) {
+    set(row->ours_of(name), value);
+  }
+  return true;
+}
+
+void ForeignReader::set(std::string_view ours, core::Value value) {
+  const core::Value* method = settings_.find("method");
+  if (ours.starts_with("method.") && method != nullptr && method->is_list()) {
+    refused_.push_back(fmt::format("{}: {} of which method? Give it in its entry of the list", value.place(),
+                                   ours.substr(7)));
+    return;
+  }
+  settings_.set(ours, std::move(value), [this](std::string_view path) { return fields_.first_field(path); });
+}
+
+void ForeignReader::set(std::string_view ours, const std::string& text, const core::Value& from) {
+  set(ours, core::Value::scalar(text, false, from.place()));
+}
+
+void ForeignReader::refuse(const std::string& name, const core::Value& value, const std::string& why) {
+  const GuideRow* row = find_guide_row(name);
+  const std::string reason = !why.empty() ? why : row == nullptr ? "" : row->note;
+  const std::string page = row == nullptr ? "" : " (" + row->page + ")";
+  refused_.push_back(
+      fmt::format("{}: {}{}{}{}", value.place(), name, reason.empty() ? "" : ": ", reason, page));
+}
+
+void ForeignReader::note(const std::string& name) {
+  const GuideRow* row = find_guide_row(name);
+  const auto at = std::find_if(noted_.begin(), noted_.end(), [&](const auto& n) { return n.first == row; });
+  if (at == noted_.end()) {
+    noted_.push_back({row, {name}});
+  } else if (std::find(at->second.begin(), at->second.end(), name) == at->second.end()) {
+    at->second.push_back(name);
+  }
+}
+
+void ForeignReader::finish() const {
+  if (refused_.empty()) return;
+  std::string message = fmt::format("not here, and what to do instead:\n  {}", fmt::join(refused_, "\n  "));
+  try {
+    core::Fields fields = fields_;
+    fields.assign_all(settings_, "");
+  } catch (const core::Error& error) {
+    message += fmt::format("\nand besides:\n  {}", error.what());
+  }
+  core::fail_request("{}", message);
+}
+
+std::string ForeignReader::remark() const {
+  std::vector<std::string> parts;
+  for (const auto& [row, names] : noted_)
+    parts.push_back(fmt::format("{} ({})", fmt::join(names, ", "), row->note));
+  return parts.empty() ? "" : fmt::format("read, without effect here: {}", fmt::join(parts, "; "));
+}
+
+}  // namespace attune::cli

@@ -1,0 +1,68 @@
+// A request while it is put into our words.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/foreign/guide.h"
+#include "core/config/fields.h"
+#include "core/config/value.h"
+
+namespace attune::cli {
+
+class ForeignReader {
+ public:
+  /// @param request, fields outlive the reader
+  ForeignReader(const core::Value& request, const core::Fields& fields)
+      : request_(request), fields_(fields) {}
+
+  /// Takes a name as its row says; false when no page has it.
+  bool take(const std::string& name, const core::Value& value);
+  /// Sets one of ours, dotted; later wins.
+  void set(std::string_view ours, core::Value value);
+  void set(std::string_view ours, const std::string& text, const core::Value& from);
+  /// Puts an entry there as it is.
+  void keep(const std::string& key, const core::Value& value) {
+    settings_.entries().emplace_back(key, value);
+  }
+  /// A name as it was given alone, or null.
+  const core::Value* given(std::string_view name) const { return request_.find(name); }
+  /// What is set so far.
+  const core::Value& settings() const { return settings_; }
+
+  /// @param why "": what the row of the name says
+  void refuse(const std::string& name, const core::Value& value, const std::string& why = "");
+  void note(const std::string& name);  ///< it has no effect here
+
+  /// @throws Error{kRequest} where something was refused; what else is wrong is added
+  void finish() const;
+  std::string remark() const;
+
+ private:
+  const core::Value& request_;
+  const core::Fields& fields_;
+  core::Value settings_ = core::Value::map({}, "the request");
+  std::vector<std::string> refused_;
+  std::vector<std::pair<const GuideRow*, std::vector<std::string>>> noted_;
+};
+
+/// Reads one name whose value says more than "the same under another name".
+using ReadName = void (*)(ForeignReader& reader, const std::string& name, const core::Value& value);
+struct Reading {
+  std::string_view name;
+  ReadName read;
+};
+std::span<const Reading> run_readings();
+std::span<const Reading> data_readings();
+std::span<const Reading> method_readings();
+/// How a name is read, or null where its row says it all.
+ReadName reading_of(std::string_view name);
+
+/// Whether the value says that the thing is not wanted: null, false, "no", "none", or empty.
+bool is_off(const core::Value& value);
+inline bool is_true(const core::Value& value) { return value.to_json() == true; }
+
+}  // namespace attune::cli

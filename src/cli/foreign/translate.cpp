@@ -1,0 +1,80 @@
+#include "cli/foreign/translate.h"
+
+#include <algorithm>
+
+#include "cli/foreign/reader.h"
+#include "data/options.h"
+
+namespace attune::cli {
+namespace {
+
+bool is_ours(core::Fields& fields, const std::string& key) {
+  const auto& sections = fields.sections();
+  return fields.find(key) != nullptr || std::any_of(sections.begin(), sections.end(),
+                                                    [&](const auto& section) { return section.name == key; });
+}
+
+/// Below a setting that somebody else reads, what is ours is asked of them: of data its options, of a method
+/// all but what belongs to the run.
+bool is_ours_below(core::Fields& fields, const std::string& section, const std::string& key) {
+  if (section == "data") {
+    data::DataOptions options;
+    return core::fields_of(options).find(key) != nullptr;
+  }
+  const GuideRow* row = section == "method" ? find_guide_row(key) : nullptr;
+  if (row != nullptr)
+    return !row->absent && (row->ours.empty() ? false : row->ours_of(key).starts_with("method"));
+  const core::Field* whole = fields.find(section);
+  return whole != nullptr || fields.find(section + "." + key) != nullptr;
+}
+
+/// Names of others that their values do not need to be looked at for: a name of ours whose value has another
+/// form there.
+bool reads_otherwise(const std::string& key, const core::Value& value) {
+  return key == "adapter" && value.is_scalar() && value.text() == "qlora";
+}
+
+bool is_foreign(core::Fields& fields, const std::string& key, const core::Value& value) {
+  return (!is_ours(fields, key) || reads_otherwise(key, value)) && find_guide_row(key) != nullptr;
+}
+
+bool speaks_ours(core::Fields& fields, const core::Value& settings) {
+  return std::none_of(settings.entries().begin(), settings.entries().end(), [&](const auto& entry) {
+    if (is_foreign(fields, entry.first, entry.second)) return true;
+    if (!is_ours(fields, entry.first)) return false;
+    return std::any_of(entry.second.entries().begin(), entry.second.entries().end(), [&](const auto& inner) {
+      return !is_ours_below(fields, entry.first, inner.first) && find_guide_row(inner.first) != nullptr;
+    });
+  });
+}
+
+void read_section(ForeignReader& reader, core::Fields& fields, const std::string& section,
+                  const core::Value& entries) {
+  for (const auto& [key, value] : entries.entries()) {
+    const bool taken = !is_ours_below(fields, section, key) && reader.take(key, value);
+    if (!taken) reader.set(section + "." + key, value);
+  }
+}
+
+}  // namespace
+
+Translation in_our_words(const core::Value& settings, const core::Fields& fields) {
+  core::Fields known = fields;
+  if (speaks_ours(known, settings)) return {settings, ""};
+  ForeignReader reader(settings, fields);
+  for (const auto& [key, value] : settings.entries()) {
+    if (is_foreign(known, key, value)) {
+      reader.take(key, value);
+    } else if (!is_ours(known, key) || key.find('.') != std::string::npos) {
+      reader.keep(key, value);
+    } else if (value.is_map()) {
+      read_section(reader, known, key, value);
+    } else {
+      reader.set(key, value);
+    }
+  }
+  reader.finish();
+  return {reader.settings(), reader.remark()};
+}
+
+}  // namespace attune::cli

@@ -1,0 +1,255 @@
+"""Names of TRL, transformers, PEFT, LLaMA-Factory and Axolotl: taken as docs/from-*.md say, or refused all in one."""
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from runs import ATTUNE, MODEL, ROOT, pairs, run
+
+PAGES = ["from-trl", "from-llama-factory", "from-axolotl"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return pairs(tmp_path_factory.mktemp("data") / "pairs.jsonl")
+
+
+def attune(*arguments):
+    return subprocess.run([ATTUNE, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+
+
+def recipe_of(output):
+    """{dotted key: text} of the saved recipe."""
+    found, path = {}, []
+    for line in (pathlib.Path(output) / "recipe.yaml").read_text().splitlines():
+        indent = (len(line) - len(line.lstrip())) // 2
+        key, _, value = line.strip().partition(":")
+        path = [*path[:indent], key]
+        found[".".join(path)] = value.strip().strip('"')
+    return found
+
+
+def trained(tmp_path, *arguments):
+    done = attune("train", *arguments, "threads=1", "samples.prompts=0")
+    assert done.returncode == 0, done.stderr
+    (output,) = (path.parent for path in tmp_path.rglob("recipe.yaml"))
+    return recipe_of(output), done.stderr
+
+
+def refused(*arguments):
+    done = attune(*arguments)
+    assert done.returncode == 2, done.stderr
+    return done.stderr
+
+
+TRL = """# a file of: trl dpo --config dpo.yaml
+model_name_or_path: {model}
+dataset_name: {data}
+dataset_train_split: train
+learning_rate: 5.0e-6
+lr_scheduler_type: cosine
+num_train_epochs: 1
+max_steps: -1
+per_device_train_batch_size: 2
+gradient_accumulation_steps: 4
+gradient_checkpointing: true
+gradient_checkpointing_kwargs: {{use_reentrant: false}}
+bf16: false
+logging_steps: 2
+save_strategy: epoch
+eval_strategy: "no"
+warmup_steps: 0.1
+optim: adamw_torch_fused
+report_to: [wandb, tensorboard]
+run_name: first
+output_dir: {output}
+use_peft: true
+lora_r: 4
+lora_alpha: 8
+lora_target_modules: all-linear
+beta: 0.3
+loss_type: [sigmoid]
+max_length: 256
+remove_unused_columns: false
+dataloader_num_workers: 4
+push_to_hub: false
+use_vllm: false
+resume_from_checkpoint: null
+seed: 7
+"""
+
+
+def test_a_file_of_trl_is_taken_as_it_is(data, tmp_path):
+    config = tmp_path / "dpo.yaml"
+    config.write_text(TRL.format(model=MODEL, data=data, output=tmp_path / "run").replace("dataset_train_split: train\n", ""))
+    recipe, said = trained(tmp_path, config, "method=dpo")
+    wanted = {"training.learning_rate": "5.0e-06", "training.schedule": "cosine", "training.epochs": "1.0",
+              "training.max_steps": "0", "training.batch_size": "8", "training.dtype": "float32",
+              "training.logging_steps": "2", "training.warmup_ratio": "0.1", "training.warmup_steps": "0",
+              "adapter.type": "lora", "adapter.rank": "4", "adapter.alpha": "8.0", "adapter.target_modules": "[all-linear]",
+              "method.name": "dpo", "method.beta": "0.3", "data.max_length": "256", "seed": "7"}
+    assert {key: recipe[key] for key in wanted} == wanted
+    (line,) = [line for line in said.splitlines() if "without effect here" in line]
+    for name in ("gradient_checkpointing", "report_to", "run_name", "dataloader_num_workers"):
+        assert name in line
+    for name in ("use_vllm", "push_to_hub", "remove_unused_columns"):
+        assert name not in line
+
+
+def test_names_are_taken_alone_and_where_ours_stand(data, tmp_path):
+    recipe, _ = trained(tmp_path, f"model_name_or_path={MODEL}", f"train_dataset={data}", "method=dpo", "beta=0.2",
+                        f"output_dir={tmp_path}/run", "training.num_train_epochs=1", "training.bf16=false",
+                        "training.save_strategy=no", "peft_config={r: 2, lora_alpha: 4, bias: none, task_type: CAUSAL_LM}",
+                        "lr_scheduler_kwargs={num_cycles: 2}", "lr_scheduler_type=cosine_with_restarts",
+                        f"eval_dataset={data}", "eval_strategy=steps", "eval_steps=3", "metric_for_best_model=eval_loss",
+                        "load_best_model_at_end=true", "use_cpu=true", "adapter.use_rslora=true", "method.label_smoothing=0.1",
+                        "resume_from_checkpoint=true", "overwrite_output_dir=false")
+    wanted = {"adapter.type": "lora", "adapter.rank": "2", "adapter.alpha": "4.0", "training.num_cycles": "2.0",
+              "training.schedule": "cosine_with_restarts", "eval.metric": "loss", "training.save_best": "true",
+              "training.eval_steps": "3", "device": "cpu", "adapter.rslora": "true", "method.beta": "0.2",
+              "method.label_smoothing": "0.1"}
+    assert {key: recipe[key] for key in wanted} == wanted
+
+
+def test_later_wins_whatever_the_name(data, tmp_path):
+    config = tmp_path / "flat.yaml"
+    config.write_text(f"model_name_or_path: {MODEL}\ntraining: {{epochs: 2}}\nlearning_rate: 1.0e-4\nmethod: dpo\nbeta: 0.5\n")
+    recipe, _ = trained(tmp_path, config, f"data={data}", f"output={tmp_path}/run", "training.learning_rate=2e-4",
+                        "method.beta=0.4", "num_train_epochs=1", "method=ipo")
+    assert recipe["training.learning_rate"] == "0.0002" and recipe["training.epochs"] == "1.0"
+    assert recipe["method.beta"] == "0.4" and recipe["method.name"] == "ipo"
+
+
+def test_all_that_is_not_there_is_said_in_one_message(data, tmp_path):
+    config = tmp_path / "grpo.yaml"
+    config.write_text(f"model_name_or_path: {MODEL}\nuse_vllm: true\nvllm_mode: colocate\nnum_generations: 8\n"
+                      "deepspeed: zero3.json\nload_in_4bit: true\noptim: paged_adamw_8bit\nlogging_steps: 0.1\n"
+                      "learnin_rate: 1\ntraining: {warmup_step: 3, neftune_noise_alpha: 5}\n")
+    said = refused("train", config, f"data={data}", "method=grpo", f"output={tmp_path}/run", "push_to_hub=true")
+    for line, name in ((2, "use_vllm"), (3, "vllm_mode"), (4, "num_generations"), (5, "deepspeed"), (6, "load_in_4bit"),
+                       (7, "optim"), (8, "logging_steps"), (10, "neftune_noise_alpha")):
+        assert re.search(rf"{config}:{line}: {name}: \S.*\(docs/from-trl.md\)", said), (name, said)
+    assert "argument 'push_to_hub=true': push_to_hub: nothing is sent anywhere" in said
+    assert "a round by hand does one round of it" in said
+    assert "did you mean 'training.learning_rate'?" in said and "'training.warmup_step'" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_name_of_the_pages_is_known(tmp_path):
+    """Given alone, each is taken, has no effect, or is refused with its row: none is an unknown key."""
+    for page in PAGES:
+        names = []
+        for line in (ROOT / f"docs/{page}.md").read_text().splitlines():
+            cells = line.split("|")
+            if line.startswith("| `") and (len(cells) == 5 or "`method=" not in line):
+                names += re.findall(r"`([^`]+)`", cells[1])
+        assert len(names) > 20
+        arguments = [f"{name.replace('*', 'x')}=true" for name in names if not name.endswith("Trainer")]
+        done = attune("check", *arguments)
+        assert done.returncode == 2 and "unknown key" not in done.stderr, (page, done.stderr)
+
+
+LLAMA_FACTORY = """### model
+model_name_or_path: {model}
+trust_remote_code: true
+### method
+stage: dpo
+do_train: true
+finetuning_type: lora
+lora_rank: 4
+lora_target: all
+pref_beta: 0.2
+pref_loss: sigmoid
+### dataset
+dataset: pairs.jsonl
+dataset_dir: {folder}
+template: qwen
+cutoff_len: 128
+max_samples: 16
+overwrite_cache: true
+preprocessing_num_workers: 16
+### output
+output_dir: {output}
+logging_steps: 1
+save_steps: 500
+plot_loss: true
+overwrite_output_dir: true
+### train
+per_device_train_batch_size: 1
+gradient_accumulation_steps: 8
+learning_rate: 5.0e-6
+num_train_epochs: 1.0
+lr_scheduler_type: cosine
+warmup_ratio: 0.1
+bf16: false
+ddp_timeout: 180000000
+"""
+
+
+def test_a_file_of_llama_factory(data, tmp_path):
+    config = tmp_path / "llama.yaml"
+    config.write_text(LLAMA_FACTORY.format(model=MODEL, folder=data.parent, output=tmp_path / "run"))
+    recipe, _ = trained(tmp_path, config)
+    wanted = {"method.name": "dpo", "method.beta": "0.2", "adapter.type": "lora", "adapter.rank": "4",
+              "adapter.target_modules": "[all-linear]", "data.path": str(data), "data.max_length": "128", "data.limit": "16",
+              "training.batch_size": "8", "training.warmup_ratio": "0.1"}
+    assert {key: recipe[key] for key in wanted} == wanted
+
+
+AXOLOTL = """base_model: {model}
+model_type: AutoModelForCausalLM
+load_in_8bit: false
+load_in_4bit: false
+rl: dpo
+datasets:
+  - path: {data}
+    split: train
+    type: chatml.intel
+dataset_prepared_path: last_run_prepared
+output_dir: {output}
+adapter: lora
+lora_r: 4
+lora_alpha: 8
+lora_dropout: 0.0
+lora_target_linear: true
+sequence_len: 256
+sample_packing: true
+gradient_accumulation_steps: 2
+micro_batch_size: 2
+num_epochs: 1
+optimizer: adamw_torch
+lr_scheduler: cosine
+learning_rate: 0.0002
+gradient_checkpointing: true
+flash_attention: true
+saves_per_epoch: 1
+wandb_project:
+"""
+
+
+def test_a_file_of_axolotl(data, tmp_path):
+    config = tmp_path / "axolotl.yaml"
+    config.write_text(AXOLOTL.format(model=MODEL, data=data, output=tmp_path / "run").replace("    split: train\n", ""))
+    recipe, _ = trained(tmp_path, config)
+    wanted = {"method.name": "dpo", "adapter.type": "lora", "adapter.rank": "4", "adapter.target_modules": "[all-linear]",
+              "data.path": str(data), "data.max_length": "256", "training.batch_size": "4", "training.schedule": "cosine"}
+    assert {key: recipe[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize("asked, said", [
+    ("dppo", "did you mean 'dpo'?"), ("simpo", "without a reference"), ("orpo", "without a reference"),
+    ("ppo", "on groups of rewards"), ("gspo", "importance_sampling_level=sequence"), ("cdpo", "label_smoothing")])
+def test_methods_that_are_not_there(data, asked, said):
+    message = refused("train", f"model={MODEL}", f"data={data}", f"method={asked}", "output=none")
+    assert said in message and "cispo" not in message
+
+
+def test_beta_without_its_section():
+    done = attune("explain", "dpo", "beta=0.7")
+    assert done.returncode == 0 and "0.7" in done.stdout, done.stderr
+
+
+def test_a_run_of_ours_says_nothing_of_others(data, tmp_path):
+    done = run([ATTUNE, "check", f"model={MODEL}", f"data={data}", "method=dpo", "training.learning_rate=1e-4"])
+    assert done.returncode == 0 and "without effect" not in done.stderr
