@@ -83,7 +83,8 @@ std::string whisker(double change, double low, double high, const std::string& v
 
 std::string interval_text(const HeadlineRow& row) {
   if (std::isnan(row.low) || std::isnan(row.high)) return "";
-  const std::string over = row.count > 0 ? fmt::format(" · {} {}", row.count, escape(row.counted)) : "";
+  const std::string over =
+      row.count > 0 ? fmt::format(" ·\u00a0{}\u00a0{}", row.count, escape(row.counted)) : "";
   const auto text = std::isnan(row.before) ? readable : readable_change;
   return fmt::format("<span class=\"interval\">95 %: {} to {}{}</span>", text(row.low), text(row.high), over);
 }
@@ -139,16 +140,16 @@ std::string bad_batch_section(const ReportInput& input) {
   for (std::size_t i = 0; i < std::min(input.bad_batch.size(), kMaxBadRows); ++i) {
     const BadRow& row = input.bad_batch[i];
     items += fmt::format(
-        "<div class=\"take\"><div class=\"take-head\"><span>{}</span></div><p class=\"story\">"
-        "<span class=\"prompt-part\">{}</span>{}</p></div>\n",
+        "<div class=\"take\"><div class=\"take-head\"><span>{}</span></div>"
+        "<p class=\"story prompt-part\">{}</p><p class=\"story\">{}</p></div>\n",
         escape(row.place), escape(cut(row.prompt, kMaxBadBytes)), escape(cut(row.completion, kMaxBadBytes)));
   }
   const std::string more = input.bad_batch.size() > kMaxBadRows
                                ? fmt::format(" The first {} of {}.", kMaxBadRows, input.bad_batch.size())
                                : "";
-  return "<section id=\"bad-batch\"><h2>Where it stopped</h2><p class=\"lead\">" + escape(failure_of(input)) +
-         "</p><p class=\"lead\">The rows that the last update was to learn from, prompt in grey." + more +
-         "</p>\n<div class=\"takes\">\n" + items + "</div></section>";
+  return "<section id=\"bad-batch\"><h2>Where it stopped</h2><p class=\"lead\">The rows that the last "
+         "update was to learn from, prompts in grey." +
+         more + "</p>\n<div class=\"takes\">\n" + items + "</div></section>";
 }
 
 constexpr std::string_view kSamplesSection = R"(<section id="samples"><h2>What it writes</h2>

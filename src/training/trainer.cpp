@@ -26,6 +26,12 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// "no number" and not "-nan", of which nobody can tell whose it is.
+std::string in_words(double value) {
+  if (std::isnan(value)) return "no number";
+  return std::isinf(value) ? (value > 0 ? "infinite" : "minus infinite") : fmt::format("{:.6g}", value);
+}
+
 std::vector<OptimizedParameter> optimized(model::Model& model, const TrainingOptions& options, double peak) {
   return optimized_parameters(model.trainable(), parameter_rules(options.parameter_groups),
                               options.weight_decay, peak);
@@ -124,7 +130,7 @@ void Trainer::guard(const Update& update) {
   core::fail_run(
       "update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
       "last checkpoint. A smaller training.learning_rate, or a look at these rows, is what helps most often",
-      done_ + 1, update.loss, update.grad_norm, path);
+      done_ + 1, in_words(update.loss), in_words(update.grad_norm), path);
 }
 
 Evaluation Trainer::evaluate() {

@@ -65,7 +65,7 @@ def test_the_interval_of_the_page_is_that_of_the_prompts(dpo):
     error = math.sqrt(5 / 4 * sum(value**2 for value in residuals))
     low, high = (change + sign * 2.7764451 * error for sign in (-1, 1))  # t(4)
     row = re.search(r"<tr><td><span class=\"what\">Reward margin \(held out\).*?</tr>", (output / "report.html").read_text(), re.S)[0]
-    said = re.search(r"95 %: (\S+) to (\S+) · 5 prompts", row)
+    said = re.search(r"95 %: (\S+) to (\S+) ·\s5\sprompts", row)
     for text, value in zip(said.groups(), (low, high)):
         assert float(text.replace("−", "-")) == pytest.approx(value, rel=6e-3)
 
@@ -119,10 +119,10 @@ def test_a_run_that_stops_at_a_loss_that_is_no_number_shows_why_and_where(tmp_pa
     assert len(records) == 8 and all(record["meta"]["file"] == str(data) for record in records)
     page = (tmp_path / "run/report.html").read_text()
     reason = json.loads((tmp_path / "run/run.json").read_text())["reason"]
-    assert "the loss is" in reason and reason.split(".")[0] in page
+    assert "the loss is" in reason and reason.split(". The batch")[0] in page
     assert "Where it stopped" in page and "The run failed" in page
     for record in records:
         row = record["meta"]["row"]
         assert f"row {row} of {data}" in page
-        assert f"Once upon a time {row - 1}</span>" in page
+        assert f"Once upon a time {row - 1}</p>" in page
         assert record["candidates"][0]["completion"].strip().startswith("there w")

@@ -226,7 +226,7 @@ TEST(Failure, IsToldWithItsReasonAndRows) {
   const std::string page = render_report(input);
   EXPECT_THAT(page, HasSubstr("Where it stopped"));
   EXPECT_THAT(page, HasSubstr("row 17 of prefs.jsonl"));
-  EXPECT_THAT(page, HasSubstr("Once &lt;upon</span> a time"));
+  EXPECT_THAT(page, HasSubstr("Once &lt;upon</p><p class=\"story\"> a time"));
 }
 
 TEST(HeldOut, DamagedLinesAreLeftOut) {
