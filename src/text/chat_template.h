@@ -13,11 +13,9 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "text/jinja/template.h"
+#include "text/text_span.h"
 
 namespace attune::text {
-
-/// Byte range [first, second) of a text.
-using TextSpan = std::pair<std::size_t, std::size_t>;
 
 /// A rendered conversation with the parts that the assistant wrote.
 struct RenderedChat {

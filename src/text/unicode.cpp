@@ -1,15 +1,9 @@
 #include "text/unicode.h"
 
-#include <unicode/bytestream.h>
-#include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
-#include <unicode/uniset.h>
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
-
-#include "core/error.h"
 
 namespace attune::text {
 namespace {
@@ -58,33 +52,6 @@ bool existed_in(char32_t c, std::uint8_t major) {
   UVersionInfo age;
   u_charAge(static_cast<UChar32>(c), age);
   return age[0] > 0 && (age[0] < major || (age[0] == major && age[1] == 0));
-}
-
-void require(UErrorCode status) {
-  if (U_FAILURE(status)) core::fail_run("Unicode normalisation is not available: {}", u_errorName(status));
-}
-
-const icu::Normalizer2& normalizer_of(NormalForm form) {
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* normalizer = form == NormalForm::kNfc   ? icu::Normalizer2::getNFCInstance(status)
-                                       : form == NormalForm::kNfd ? icu::Normalizer2::getNFDInstance(status)
-                                       : form == NormalForm::kNfkc
-                                           ? icu::Normalizer2::getNFKCInstance(status)
-                                           : icu::Normalizer2::getNFKDInstance(status);
-  require(status);
-  return *normalizer;
-}
-
-/// The characters of Unicode 9, whose normal forms never change.
-const icu::UnicodeSet& stable_characters() {
-  static const std::unique_ptr<const icu::UnicodeSet> set = [] {
-    UErrorCode status = U_ZERO_ERROR;
-    auto made = std::make_unique<icu::UnicodeSet>(UNICODE_STRING_SIMPLE("[:age=9.0:]"), status);
-    require(status);
-    made->freeze();
-    return made;
-  }();
-  return *set;
 }
 
 }  // namespace
@@ -205,28 +172,6 @@ void append_lowercase(std::string& out, char32_t c) {
   } else {
     append_utf8(out, static_cast<char32_t>(u_tolower(static_cast<UChar32>(c))));
   }
-}
-
-std::string to_normal_form(std::string_view text, NormalForm form) {
-  if (is_ascii(text)) return std::string(text);
-  const icu::Normalizer2& normalizer = normalizer_of(form);
-  std::string out;
-  out.reserve(text.size());
-  icu::StringByteSink<std::string> sink(&out);
-  for (bool stable = true; !text.empty(); stable = !stable) {
-    const auto length = static_cast<std::int32_t>(text.size());
-    const auto span = stable_characters().spanUTF8(text.data(), length,
-                                                   stable ? USET_SPAN_CONTAINED : USET_SPAN_NOT_CONTAINED);
-    if (stable) {
-      UErrorCode status = U_ZERO_ERROR;
-      normalizer.normalizeUTF8(0, icu::StringPiece(text.data(), span), sink, nullptr, status);
-      require(status);
-    } else {
-      out.append(text.substr(0, static_cast<std::size_t>(span)));
-    }
-    text.remove_prefix(static_cast<std::size_t>(span));
-  }
-  return out;
 }
 
 }  // namespace attune::text

@@ -1,9 +1,11 @@
 // UTF-8 and the character classes that tokenizers ask for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace attune::text {
 
@@ -56,5 +58,9 @@ void append_lowercase(std::string& out, char32_t c);
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 /// Unicode normal form of well-formed text, by Unicode 9: characters that came later stay as they are.
 std::string to_normal_form(std::string_view text, NormalForm form);
+/// The same, slower, with for each byte of the result the byte of `text` whose character it comes from: of
+/// what is composed the first, and where marks change places the one that stood there, as `tokenizers` counts
+/// them.
+std::string to_normal_form(std::string_view text, NormalForm form, std::vector<std::size_t>& sources);
 
 }  // namespace attune::text

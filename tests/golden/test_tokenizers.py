@@ -334,3 +334,153 @@ def test_folder_settings_are_applied_like_auto_tokenizer(case, tmp_path):
     tokenizer.backend_tokenizer.no_truncation()
     ids = compare_encoding(tokenizer.backend_tokenizer, tmp_path, random_texts(400, seed=5) + ["over there", "<one><sep>"])
     compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), tmp_path, ids, False)
+
+
+# Places in the source of every token, against `offsets`. The reference cuts spaces off those of byte-level tokens
+# (trim_offsets), which is no part of where a token came from: that is switched off.
+
+def without_trimming(backend):
+    settings = json.loads(backend.to_str())
+
+    def switch_off(part):
+        if isinstance(part, dict):
+            if "trim_offsets" in part:
+                part["trim_offsets"] = False
+            for value in part.values():
+                switch_off(value)
+        elif isinstance(part, list):
+            for value in part:
+                switch_off(value)
+
+    switch_off(settings["post_processor"])
+    return tokenizers.Tokenizer.from_str(json.dumps(settings))
+
+
+def byte_places(text, offsets):
+    starts = [0]
+    for character in text:
+        starts.append(starts[-1] + len(character.encode("utf-8")))
+    return [[starts[begin], starts[end]] for begin, end in offsets]
+
+
+def loses_characters(backend):
+    """Vocabularies that lack characters and have nothing for them: the reference's offsets slip there."""
+    model = json.loads(backend.to_str())["model"]
+    return model.get("unk_token") is None and "<0x00>" not in model["vocab"] and "Ā" not in model["vocab"]
+
+
+def compare_places(expected, path, texts):
+    """Our places equal the offsets of `expected`; ids are those of the encoding without places."""
+    theirs = expected.encode_batch(texts)
+    lossy = loses_characters(expected)
+    compared = 0
+    for text, got, want in zip(texts, run(path, [{"text": text, "places": True} for text in texts]), theirs):
+        assert got["ids"] == want.ids, f"{path}: {text[:60]!r}"
+        places = byte_places(text, want.offsets)
+        if lossy:
+            vocab = expected.get_vocab()
+            if any(c not in vocab for c in text if c != " "):
+                continue
+        for at, (ours, wanted) in enumerate(zip(got["places"], places)):
+            assert ours == wanted, (f"{path}: token {at} ({want.tokens[at]!r}) of {text[:200]!r} has the place {ours} instead "
+                                    f"of {wanted}")
+        compared += 1
+    assert compared > 0
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_places_in_shared_text_are_the_offsets_of_the_reference(name, all_text):
+    """Of a sample; of all the text where ATTUNE_ALL_TEXT is set."""
+    pieces = all_text if os.environ.get("ATTUNE_ALL_TEXT") else [piece[:4000] for piece in all_text[::97]]
+    lines = [line for piece in pieces for line in piece.split("\n\n")]
+    compare_places(without_trimming(reference(name).backend_tokenizer), folder(name), lines)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_places_in_random_unicode_are_the_offsets_of_the_reference(name):
+    texts = random_texts(400, seed=23)
+    if name == "tinystories-656k":
+        texts += ["once upon", " a cat", "the dog sat.<|start_story|> yes"]
+    compare_places(without_trimming(reference(name).backend_tokenizer), folder(name), texts)
+
+
+PLACING_MODELS = {
+    "bytes": {"byte_fallback": True},
+    "unknown": {"unk_token": "<unk>"},
+    "unknown, fused": {"unk_token": "<unk>", "fuse_unk": True},
+}
+PLACING_NORMALIZERS = [part for part in NORMALIZERS if part.get("pattern") != {"Regex": r"\s+|\d|x*"}] + [
+    {"type": "Replace", "pattern": {"Regex": r"\s+|\d"}, "content": "_."},
+    {"type": "Replace", "pattern": {"String": "a"}, "content": ""},
+    {"type": "Strip", "strip_left": True, "strip_right": True},
+    {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": False, "lowercase": False},
+    {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"}, {"type": "Lowercase"}]},
+    {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"},
+                                         {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+    {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+                                         {"type": "NFC"}]},
+]
+PLACING_PRE_TOKENIZERS = [part for part in PRE_TOKENIZERS if part["type"] != "Split" or len(str(part)) < 110]
+
+
+def placing_tokenizer(model, **parts):
+    """Single letters and some merges of them; added tokens that take spaces, some in normalised text."""
+    letters = [chr(c) for c in range(0x20, 0x7f)] + list("▁éÉäöüßñÅ中文字")
+    vocab = {token: at for at, token in enumerate(["<unk>"] + [f"<0x{byte:02X}>" for byte in range(256)] + letters)}
+    merges = [("t", "h"), ("th", "e"), ("a", "b"), ("e", "́"), (" ", " "), ("▁", "a"), ("<", "/")]
+    for left, right in merges:
+        for token in (left, right, left + right):
+            vocab.setdefault(token, len(vocab))
+    if model.get("unk_token"):
+        vocab = {token: at for token, at in vocab.items() if not token.startswith("<0x")}
+        vocab = {token: at for at, token in enumerate(vocab)}
+    added = [{"id": len(vocab), "content": "<Sep>", "normalized": True, "special": False, "lstrip": False, "rstrip": True,
+              "single_word": False},
+             {"id": len(vocab) + 1, "content": "<|x|>", "normalized": False, "special": True, "lstrip": True, "rstrip": False,
+              "single_word": False}]
+    base = byte_tokenizer(added_tokens=added, **parts)
+    base["model"] |= {"vocab": vocab, "merges": merges, "end_of_word_suffix": None, "byte_fallback": False} | model
+    return base
+
+
+def placing_texts(count, seed):
+    rng = random.Random(seed)
+    pieces = ["the cat", " abab", "  ", "\t", "cafe\u0301", "É", "e\u0323\u0301", "e\u0301\u0323", "ﬁ", "각", "\u1100\u1161\u11a8", "中文",
+              "İ", "ß", "①", "<Sep>", "<sep>", " <|x|> ", "</", "\x00", "\u200d", "👩‍👧", "½", "\u00a0", "x", "b1", "aa", "\u0301", "ǖ",
+              "ᾳ\u0345", "\u0344", "\ufdfa", ".", "\n"]
+    texts = ["".join(rng.choice(pieces) for _ in range(rng.randrange(1, 14))) for _ in range(count)]
+    return texts + random_texts(count // 4, seed)
+
+
+@pytest.mark.parametrize("model", PLACING_MODELS)
+@pytest.mark.parametrize("part", PLACING_NORMALIZERS + PLACING_PRE_TOKENIZERS, ids=lambda part: json.dumps(part)[9:70])
+def test_places_are_kept_through_every_component(part, model, tmp_path):
+    key = "normalizer" if part in PLACING_NORMALIZERS else "pre_tokenizer"
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps(placing_tokenizer(PLACING_MODELS[model], **{key: part})), encoding="utf-8")
+    compare_places(tokenizers.Tokenizer.from_file(str(file)), file, placing_texts(400, seed=31))
+    if key == "normalizer" and model == "bytes":
+        compare_places(tokenizers.Tokenizer.from_file(str(file)), file, every_code_point()[::3])
+
+
+def test_places_are_kept_through_components_together(tmp_path):
+    rng = random.Random(77)
+    cutting = [part for part in PLACING_PRE_TOKENIZERS if part.get("prepend_scheme") != "first"]
+    for number in range(40):
+        chosen = rng.sample(PLACING_NORMALIZERS, 3)
+        parts = {"normalizer": {"type": "Sequence", "normalizers": chosen},
+                 "pre_tokenizer": {"type": "Sequence", "pretokenizers": rng.sample(cutting, 2)}}
+        file = tmp_path / f"{number}.json"
+        file.write_text(json.dumps(placing_tokenizer(rng.choice(list(PLACING_MODELS.values())), **parts)), encoding="utf-8")
+        compare_places(tokenizers.Tokenizer.from_file(str(file)), file, placing_texts(80, seed=number))
+
+
+def test_what_a_vocabulary_lacks_moves_no_places(tmp_path):
+    """By hand: letters without a token are left out, and what follows them keeps its place."""
+    file = tmp_path / "tokenizer.json"
+    model = byte_tokenizer()
+    model["model"] |= {"vocab": {"a": 0, "b": 1, "ab": 2, "c": 3}, "merges": [["a", "b"]], "end_of_word_suffix": None,
+                       "byte_fallback": False}
+    file.write_text(json.dumps(model))
+    got = run(file, [{"text": "é[a{bc", "places": True}])
+    assert got == [{"ids": [2, 3], "places": [[3, 6], [6, 7]]}]

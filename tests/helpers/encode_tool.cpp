@@ -1,8 +1,8 @@
 // Encodes and decodes what comes on standard input, for comparison with other tokenizers:
 //   attune_encode_tool <folder or file> [--no-special]
-// One JSON object a line: {"text": "…"} → {"ids": […]}, {"ids": […]} → {"text": "…"} (with "skip": true,
-// without special tokens), {"prompt": "…", "completion": "…"} → {"prompt": […], "completion": […],
-// "straddles": …}.
+// One JSON object a line: {"text": "…"} → {"ids": […]} (with "places": true, also [begin, end] of each),
+// {"ids": […]} → {"text": "…"} (with "skip": true, without special tokens), {"prompt": "…", "completion":
+// "…"} → {"prompt": […], "completion": […], "straddles": …}.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -27,6 +27,10 @@ std::string stream(const Tokenizer& tokenizer, const std::vector<std::int32_t>& 
 }
 
 std::string answer(const Tokenizer& tokenizer, const Json& request, bool special) {
+  if (request.value("places", false)) {
+    const auto placed = tokenizer.encode_placed(request.at("text").get_ref<const std::string&>(), special);
+    return Json({{"ids", placed.ids}, {"places", placed.places}}).dump();
+  }
   if (request.contains("text")) {
     const auto ids = tokenizer.encode(request.at("text").get_ref<const std::string&>(), special);
     return fmt::format(R"({{"ids":[{}]}})", fmt::join(ids, ","));

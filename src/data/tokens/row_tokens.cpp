@@ -35,7 +35,7 @@ CachedCandidate cached_candidate(const record::Candidate& candidate,
   out.old_logps = fitting_logps(candidate.sampling_logps.empty() ? candidate.logps : candidate.sampling_logps,
                                 completion);
   out.said.step_scores = fitting_scores(candidate.step_scores, completion);
-  out.said.truncated = completion.truncated;
+  out.said.truncated = completion.truncated || record::was_cut(candidate);
   out.completion = std::move(completion);
   return out;
 }

@@ -4,29 +4,31 @@
 
 namespace attune::data {
 
-std::vector<std::size_t> token_ends(const text::Tokenizer& tokenizer, std::span<const std::int32_t> ids,
-                                    std::string_view text) {
-  text::StreamDecoder decoder(tokenizer);
-  std::vector<std::size_t> ends;
-  ends.reserve(ids.size());
-  std::string decoded;
-  for (const std::int32_t id : ids) {
-    decoded += decoder.push(id);
-    ends.push_back(decoded.size());
+std::vector<std::uint8_t> tokens_in(std::span<const text::TextSpan> places,
+                                    std::span<const text::TextSpan> spans) {
+  std::vector<std::uint8_t> mask;
+  mask.reserve(places.size());
+  for (const auto& [begin, end] : places) {
+    const auto span = std::ranges::upper_bound(spans, begin, {}, &text::TextSpan::second);
+    mask.push_back(begin < end && span != spans.end() && span->first < end ? 1 : 0);
   }
-  decoded += decoder.finish();
-  if (!ends.empty()) ends.back() = decoded.size();
-  // Before the text: special tokens of the post-processor; cut off at its start: a space of SentencePiece
-  // models.
-  const std::size_t at = decoded.find(text);
-  std::size_t before = 0, missing = 0;
-  if (at != std::string::npos)
-    before = at;
-  else if (decoded.size() < text.size() && text.ends_with(decoded))
-    missing = text.size() - decoded.size();
-  for (std::size_t& end : ends)
-    end = std::min(text.size(), end > before ? end - before + missing : std::size_t{0});
-  return ends;
+  return mask;
+}
+
+std::vector<std::int32_t> tokens_before(std::span<const text::TextSpan> places,
+                                        std::span<const std::size_t> boundaries) {
+  std::vector<std::int32_t> out;
+  std::size_t next = 0, last = 0;
+  for (const std::size_t boundary : boundaries) {
+    for (; next < places.size(); ++next) {
+      const auto& [begin, end] = places[next];
+      if (begin == end) continue;  // stands for no text
+      if (begin >= boundary) break;
+      last = next;
+    }
+    out.push_back(static_cast<std::int32_t>(last));
+  }
+  return out;
 }
 
 }  // namespace attune::data

@@ -1,19 +1,22 @@
-// Which token a place of the text falls into.
+// Which tokens stand for which parts of a text.
 #pragma once
 
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
-#include "text/tokenizer/tokenizer.h"
+#include "text/text_span.h"
 
 namespace attune::data {
 
-/// For every token the byte of `text` at which its text ends (rising; 0 for tokens that stand before the
-/// text, such as a beginning-of-sequence token that is not written in it). Found by decoding, so where a
-/// tokenizer changes texts (normalisation) the places are as near as their lengths allow.
-std::vector<std::size_t> token_ends(const text::Tokenizer& tokenizer, std::span<const std::int32_t> ids,
-                                    std::string_view text);
+/// 1 for every token with a byte inside one of the spans, which are in order and do not overlap.
+/// @param places of the tokens in the text (text::Tokenizer::encode_placed)
+std::vector<std::uint8_t> tokens_in(std::span<const text::TextSpan> places,
+                                    std::span<const text::TextSpan> spans);
+
+/// For each boundary, a place of the text and not before the last one, the token that ends there: the last
+/// one with a byte before it. Where none has since the last boundary, that one's token again.
+std::vector<std::int32_t> tokens_before(std::span<const text::TextSpan> places,
+                                        std::span<const std::size_t> boundaries);
 
 }  // namespace attune::data

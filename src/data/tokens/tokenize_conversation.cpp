@@ -57,21 +57,6 @@ core::Json whole_conversation(const core::Json& prompt, const core::Json& comple
   return whole;
 }
 
-/// 1 for tokens with a byte inside a span.
-std::vector<std::uint8_t> span_mask(const text::Tokenizer& tokenizer, std::span<const std::int32_t> ids,
-                                    const text::RenderedChat& chat) {
-  const auto ends = token_ends(tokenizer, ids, chat.text);
-  std::vector<std::uint8_t> mask(ids.size(), 0);
-  std::size_t span = 0;
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const std::size_t begin = i == 0 ? 0 : ends[i - 1];
-    while (span < chat.assistant_spans.size() && chat.assistant_spans[span].second <= begin) ++span;
-    if (span == chat.assistant_spans.size()) break;
-    mask[i] = chat.assistant_spans[span].first < ends[i] ? 1 : 0;
-  }
-  return mask;
-}
-
 }  // namespace
 
 core::Result<std::string> render_prompt(const core::Json& messages, const record::Example& example,
@@ -97,7 +82,12 @@ core::Result<Encoded> encode_conversation(const record::Example& example, const 
   if (!whole.ok()) return whole.error();
   if (whole.value().mask_problem) return *whole.value().mask_problem;
   // Templates write their own special tokens: none are added.
-  const std::vector<std::int32_t> ids = tokenizer.encode(whole.value().text, false);
+  text::PlacedIds placed;
+  if (assistant_only)
+    placed = tokenizer.encode_placed(whole.value().text, false);
+  else
+    placed.ids = tokenizer.encode(whole.value().text, false);
+  const std::vector<std::int32_t>& ids = placed.ids;
   Encoded out;
   std::size_t cut = 0;
   if (has_prompt) {
@@ -111,7 +101,7 @@ core::Result<Encoded> encode_conversation(const record::Example& example, const 
   out.prompt.assign(ids.begin(), ids.begin() + begin);
   out.completion.assign(ids.begin() + begin, ids.end());
   if (assistant_only) {
-    const auto mask = span_mask(tokenizer, ids, whole.value());
+    const auto mask = tokens_in(placed.places, whole.value().assistant_spans);
     out.mask.assign(mask.begin() + begin, mask.end());
   }
   out.rendered = whole.value().text;

@@ -12,46 +12,68 @@ namespace {
 struct EndedText {
   std::string text;
   bool wanted = false;  ///< the ids must end in the end-of-sequence token
-  bool added = false;
+  bool cut = false;     ///< a limit ended it, so they must not
 };
 
 EndedText ended(const std::string& text, const record::Candidate& candidate, const TextCodec& codec,
                 bool append) {
-  EndedText out{text, append && codec.eos_id && candidate.finish_reason != "length"};
+  const bool cut = record::was_cut(candidate);
+  EndedText out{text, append && codec.eos_id && !cut, cut};
   if (!out.wanted || codec.eos_id != codec.tokenizer->eos_id()) return out;
   const auto& specials = codec.tokenizer->special_token_texts();
   const auto eos = specials.find("eos_token");
-  if (eos == specials.end() || eos->second.empty() || text.ends_with(eos->second)) return out;
-  out.text += eos->second;
-  out.added = true;
+  if (eos != specials.end() && !text.ends_with(eos->second)) out.text += eos->second;
   return out;
 }
 
 /// As TRL, the token is written into the text, so that a token before it cannot join with what is added.
-/// Where the tokenizer's post-processor adds it too, one stays.
-void settle_end(std::vector<std::int32_t>& ids, const EndedText& text, const TextCodec& codec) {
-  if (!text.wanted) return;
+/// Where the tokenizer's post-processor adds it too, the text's own stays; after a text that a limit cut none
+/// does.
+/// @param closing ids that the post-processor put at the end
+void settle_end(std::vector<std::int32_t>& ids, std::span<const std::int32_t> closing, const EndedText& text,
+                const TextCodec& codec) {
+  if (!codec.eos_id) return;
   const std::int32_t eos = *codec.eos_id;
-  if (ids.empty() || ids.back() != eos) ids.push_back(eos);
-  if (text.added && ids.size() > 1 && ids[ids.size() - 2] == eos) ids.pop_back();
+  const std::size_t own = ids.size() - std::min(closing.size(), ids.size());
+  const bool closes = std::ranges::find(closing, eos) != closing.end();
+  if (closes && (text.cut || (own > 0 && ids[own - 1] == eos))) ids.resize(own);
+  if (text.wanted && (ids.empty() || ids.back() != eos)) ids.push_back(eos);
 }
 
-std::vector<std::int32_t> find_step_ends(const record::Candidate& candidate, const TextCodec& codec,
-                                         const Encoded& encoded, const std::string& prompt) {
-  if (candidate.steps.empty() || !codec.tokenizer) return {};
-  std::string text = prompt;
-  std::vector<std::int32_t> ids = encoded.prompt;
-  ids.insert(ids.end(), encoded.completion.begin(), encoded.completion.end());
-  for (const auto& step : candidate.steps) text += step;
-  const auto ends = token_ends(*codec.tokenizer, ids, text);
-  std::vector<std::int32_t> out;
-  std::size_t boundary = prompt.size(), token = encoded.prompt.size();
-  for (const auto& step : candidate.steps) {
-    boundary += step.size();
-    while (token + 1 < ends.size() && ends[token] < boundary) ++token;
-    out.push_back(static_cast<std::int32_t>(token - encoded.prompt.size()));
-  }
+/// Where each step ends, counted from the start of the first.
+std::vector<std::size_t> step_boundaries(const record::Candidate& candidate, std::size_t start) {
+  std::vector<std::size_t> out;
+  for (const auto& step : candidate.steps) out.push_back(start += step.size());
   return out;
+}
+
+/// @param begin the byte of the text at which the completion begins, @param first its first token
+std::vector<std::int32_t> find_step_ends(const record::Candidate& candidate,
+                                         std::span<const text::TextSpan> places, std::size_t begin,
+                                         std::size_t first) {
+  return tokens_before(places.subspan(std::min(first, places.size())), step_boundaries(candidate, begin));
+}
+
+/// Of given ids, which need not be those that the tokenizer makes of the text: then a step ends where they
+/// have said as much as it says, both as the tokenizer writes it (its rules may have changed the text).
+std::vector<std::int32_t> step_ends_of_ids(const record::Candidate& candidate,
+                                           const text::Tokenizer& tokenizer,
+                                           std::span<const std::int32_t> ids) {
+  std::string text;
+  for (const auto& step : candidate.steps) text += step;
+  const auto placed = tokenizer.encode_placed(text, false);
+  if (placed.ids.size() <= ids.size() && std::equal(placed.ids.begin(), placed.ids.end(), ids.begin()))
+    return find_step_ends(candidate, placed.places, 0, 0);
+  text::StreamDecoder decoder(tokenizer);
+  std::vector<text::TextSpan> said;
+  for (const std::int32_t id : ids) {
+    const std::size_t begin = said.empty() ? 0 : said.back().second;
+    said.emplace_back(begin, begin + decoder.push(id).size());
+  }
+  std::vector<std::size_t> boundaries;
+  for (const std::size_t end : step_boundaries(candidate, 0))
+    boundaries.push_back(tokenizer.decode(tokenizer.encode(text.substr(0, end), false)).size());
+  return tokens_before(said, boundaries);
 }
 
 core::Result<std::vector<std::int32_t>> check_ids(std::vector<std::int32_t> ids, const TextCodec& codec) {
@@ -77,8 +99,10 @@ core::Result<Encoded> encode_given_ids(const record::Example& example, const rec
   } else if (candidate.completion.is_string()) {
     const auto& tokenizer = need_tokenizer(codec);
     const EndedText text = ended(candidate.completion.get<std::string>(), candidate, codec, append_eos);
-    completion = tokenizer.encode(text.text, false);
-    settle_end(completion, text, codec);
+    auto placed = tokenizer.encode_placed(text.text, false);
+    completion = std::move(placed.ids);
+    settle_end(completion, {}, text, codec);
+    out.step_ends = find_step_ends(candidate, placed.places, 0, 0);
   } else {
     return core::ItemError{"messages cannot follow prompt_ids", ""};
   }
@@ -87,9 +111,9 @@ core::Result<Encoded> encode_given_ids(const record::Example& example, const rec
   out.completion = std::move(checked.value());
   out.mask = candidate.completion_mask;
   if (!codec.tokenizer) return out;
-  const std::string prompt_text = codec.tokenizer->decode(out.prompt);
-  out.step_ends = find_step_ends(candidate, codec, out, prompt_text);
-  out.rendered = prompt_text + codec.tokenizer->decode(out.completion);
+  if (candidate.completion_ids && !candidate.steps.empty())
+    out.step_ends = step_ends_of_ids(candidate, *codec.tokenizer, out.completion);
+  out.rendered = codec.tokenizer->decode(out.prompt) + codec.tokenizer->decode(out.completion);
   return out;
 }
 
@@ -107,9 +131,11 @@ Encoded encode_plain(const record::Example& example, const record::Candidate& ca
     out.completion = std::move(pair.completion);
     out.straddles = pair.straddles;
   }
-  settle_end(out.completion, text, codec);
-  out.step_ends = find_step_ends(candidate, codec, out, prompt);
+  settle_end(out.completion, tokenizer.closing_ids(), text, codec);
   out.rendered = prompt + text.text;
+  if (!candidate.steps.empty())
+    out.step_ends = find_step_ends(candidate, tokenizer.encode_placed(out.rendered).places, prompt.size(),
+                                   out.prompt.size());
   return out;
 }
 

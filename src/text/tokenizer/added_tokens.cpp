@@ -121,10 +121,10 @@ void AddedTokens::rebuild(const Normalizer* normalizer) {
   normalized_ = TokenFinder();
   RegexScratch scratch;
   const auto text_of = [&](const AddedToken& token) {
-    std::string content = token.content;
-    scratch.begin_text(content.size());
+    SourcedText content(token.content);
+    scratch.begin_text(token.content.size());
     if (token.normalized && normalizer != nullptr) normalizer->apply(content, scratch);
-    return content;
+    return content.text();
   };
   for (const auto* list : {&special_, &ordinary_}) {
     for (const AddedToken& token : *list) {

@@ -17,6 +17,11 @@ bool later(const ModelScratch::Candidate& a, const ModelScratch::Candidate& b) {
 /// What SentencePiece writes for a space (U+2581).
 constexpr std::string_view kMark = "\xE2\x96\x81";
 
+void add_id(ModelScratch& scratch, std::int32_t id, TextSpan span) {
+  scratch.ids.push_back(id);
+  if (scratch.wants_spans) scratch.spans.push_back(span);
+}
+
 /// Where the marks that a text begins with end.
 std::size_t skip_marks(std::string_view text) {
   std::size_t at = 0;
@@ -78,10 +83,10 @@ std::optional<std::int32_t> Bpe::find_character(std::string_view character, bool
   return vocabulary_.find(buffer);
 }
 
-bool Bpe::append_bytes(std::string_view character, std::vector<std::int32_t>& ids) const {
+bool Bpe::append_bytes(std::string_view bytes, TextSpan character, ModelScratch& scratch) const {
   const auto id = [&](char byte) { return byte_ids_[static_cast<unsigned char>(byte)]; };
-  if (std::any_of(character.begin(), character.end(), [&](char byte) { return id(byte) < 0; })) return false;
-  for (const char byte : character) ids.push_back(id(byte));
+  if (std::any_of(bytes.begin(), bytes.end(), [&](char byte) { return id(byte) < 0; })) return false;
+  for (const char byte : bytes) add_id(scratch, id(byte), character);
   return true;
 }
 
@@ -93,18 +98,21 @@ std::int32_t Bpe::required_unk(std::string_view character) const {
 
 void Bpe::split_characters(std::string_view piece, ModelScratch& scratch) const {
   scratch.ids.clear();
+  scratch.spans.clear();
   std::optional<std::int32_t> unk;  // held back, so that the next unknown character can join it
+  TextSpan unk_span;
   const auto flush = [&] {
-    if (unk) scratch.ids.push_back(*unk);
+    if (unk) add_id(scratch, *unk, unk_span);
     unk.reset();
   };
   for (std::size_t at = 0, length = 0; at < piece.size(); at += length) {
     length = next_code_point(piece.substr(at)).length;
     const std::string_view character = piece.substr(at, length);
+    const TextSpan span{at, at + length};
     const bool first = at == 0, last = at + length == piece.size();
     if (const auto id = find_character(character, first, last, scratch.text)) {
       flush();
-      scratch.ids.push_back(*id);
+      add_id(scratch, *id, span);
       continue;
     }
     if (options_.byte_fallback) {
@@ -112,16 +120,18 @@ void Bpe::split_characters(std::string_view piece, ModelScratch& scratch) const 
       // bytes: so does the reference, and models were trained on that.
       const bool plain = (first || options_.continuing_subword_prefix.empty()) &&
                          (!last || options_.end_of_word_suffix.empty());
-      if (append_bytes(plain ? character : std::string_view(scratch.text), scratch.ids)) continue;
+      if (append_bytes(plain ? character : std::string_view(scratch.text), span, scratch)) continue;
     }
     if (!options_.unk_token) continue;
     if (unk && !options_.fuse_unk) flush();
+    unk_span = {unk ? unk_span.first : span.first, span.second};
     unk = required_unk(character);
   }
   flush();
 }
 
-void Bpe::merge_short(std::vector<std::int32_t>& ids) const {
+void Bpe::merge_short(ModelScratch& scratch) const {
+  auto& ids = scratch.ids;
   while (ids.size() > 1) {
     const Merge* best = nullptr;
     std::size_t where = 0;
@@ -130,8 +140,12 @@ void Bpe::merge_short(std::vector<std::int32_t>& ids) const {
       if (merge != nullptr && (best == nullptr || merge->rank < best->rank)) best = merge, where = i;
     }
     if (best == nullptr) return;
+    const auto right = static_cast<std::ptrdiff_t>(where) + 1;
     ids[where] = best->merged;
-    ids.erase(ids.begin() + static_cast<std::ptrdiff_t>(where) + 1);
+    ids.erase(ids.begin() + right);
+    if (!scratch.wants_spans) continue;
+    scratch.spans[where].second = scratch.spans[where + 1].second;
+    scratch.spans.erase(scratch.spans.begin() + right);
   }
 }
 
@@ -176,33 +190,76 @@ void Bpe::merge_long(ModelScratch& scratch) const {
     }
   }
   scratch.ids.clear();
-  for (std::uint32_t i = 0; i != kNone && i < count; i = symbols[i].next)
+  for (std::uint32_t i = 0, kept = 0; i != kNone && i < count; i = symbols[i].next, ++kept) {
     scratch.ids.push_back(symbols[i].id);
+    if (!scratch.wants_spans) continue;
+    const std::uint32_t end = symbols[i].next == kNone ? count : symbols[i].next;
+    scratch.spans[kept] = {scratch.spans[i].first, scratch.spans[end - 1].second};  // kept is at most i
+  }
+  if (scratch.wants_spans) scratch.spans.resize(scratch.ids.size());
+}
+
+template <class Visit>
+void Bpe::each_word(std::string_view piece, Visit&& visit) const {
+  while (words_stand_alone_ && !piece.empty()) {
+    const std::string_view word = piece.substr(0, piece.find(kMark, skip_marks(piece)));
+    visit(word);
+    piece.remove_prefix(word.size());
+  }
+  if (!piece.empty()) visit(piece);
 }
 
 void Bpe::encode(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out) const {
-  while (words_stand_alone_ && !piece.empty()) {
-    const std::string_view word = piece.substr(0, piece.find(kMark, skip_marks(piece)));
-    encode_word(word, scratch, out);
-    piece.remove_prefix(word.size());
-  }
-  if (!piece.empty()) encode_word(piece, scratch, out);
+  scratch.wants_spans = false;
+  each_word(piece, [&](std::string_view word) {
+    if (const auto known = scratch.cache.find(word)) {
+      out.insert(out.end(), known->begin(), known->end());
+      return;
+    }
+    encode_word(word, scratch);
+    scratch.cache.put(word, scratch.ids);
+    out.insert(out.end(), scratch.ids.begin(), scratch.ids.end());
+  });
 }
 
-void Bpe::encode_word(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out) const {
-  if (const auto known = scratch.cache.find(piece)) {
-    out.insert(out.end(), known->begin(), known->end());
+void Bpe::encode(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out,
+                 std::vector<TextSpan>& spans) const {
+  scratch.wants_spans = true;
+  std::vector<std::int32_t> found;
+  each_word(piece, [&](std::string_view word) {
+    const auto begin = static_cast<std::size_t>(word.data() - piece.data());
+    const auto add = [&](std::int32_t id, std::size_t first, std::size_t second) {
+      out.push_back(id);
+      spans.emplace_back(begin + first, begin + second);
+    };
+    if (const auto known = scratch.span_cache.find(word)) {
+      for (std::size_t i = 0; i < known->size(); i += 3)
+        add((*known)[i], static_cast<std::size_t>((*known)[i + 1]),
+            static_cast<std::size_t>((*known)[i + 2]));
+      return;
+    }
+    encode_word(word, scratch);
+    found.clear();
+    for (std::size_t i = 0; i < scratch.ids.size(); ++i) {
+      const auto [first, second] = scratch.spans[i];
+      add(scratch.ids[i], first, second);
+      found.insert(found.end(),
+                   {scratch.ids[i], static_cast<std::int32_t>(first), static_cast<std::int32_t>(second)});
+    }
+    scratch.span_cache.put(word, found);
+  });
+}
+
+void Bpe::encode_word(std::string_view word, ModelScratch& scratch) const {
+  const auto whole = options_.ignore_merges ? vocabulary_.find(word) : std::nullopt;
+  if (whole) {
+    scratch.ids.clear();
+    scratch.spans.clear();
+    add_id(scratch, *whole, {0, word.size()});
     return;
   }
-  const auto whole = options_.ignore_merges ? vocabulary_.find(piece) : std::nullopt;
-  if (whole) {
-    scratch.ids.assign(1, *whole);
-  } else {
-    split_characters(piece, scratch);
-    scratch.ids.size() <= kShortWord ? merge_short(scratch.ids) : merge_long(scratch);
-  }
-  scratch.cache.put(piece, scratch.ids);
-  out.insert(out.end(), scratch.ids.begin(), scratch.ids.end());
+  split_characters(word, scratch);
+  scratch.ids.size() <= kShortWord ? merge_short(scratch) : merge_long(scratch);
 }
 
 }  // namespace attune::text

@@ -34,6 +34,8 @@ class Bpe : public SubwordModel {
   /// Linear in the piece's length but for a logarithm: a megabyte without a space is no problem.
   /// @throws core::Error{kRequest}: an unknown character, and the unk_token itself is unknown.
   void encode(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out) const override;
+  void encode(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out,
+              std::vector<TextSpan>& spans) const override;
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   std::optional<std::int32_t> unk_id() const override { return unk_id_; }
@@ -51,10 +53,13 @@ class Bpe : public SubwordModel {
   /// Looks a character up that starts the piece, continues it, or ends it.
   std::optional<std::int32_t> find_character(std::string_view character, bool first, bool last,
                                              std::string& buffer) const;
-  bool append_bytes(std::string_view character, std::vector<std::int32_t>& ids) const;
+  bool append_bytes(std::string_view bytes, TextSpan character, ModelScratch& scratch) const;
   void split_characters(std::string_view piece, ModelScratch& scratch) const;
-  void encode_word(std::string_view word, ModelScratch& scratch, std::vector<std::int32_t>& out) const;
-  void merge_short(std::vector<std::int32_t>& ids) const;
+  template <class Visit>
+  void each_word(std::string_view piece, Visit&& visit) const;
+  /// Leaves ids, and spans where they are wanted, in `scratch`.
+  void encode_word(std::string_view word, ModelScratch& scratch) const;
+  void merge_short(ModelScratch& scratch) const;
   void merge_long(ModelScratch& scratch) const;
   void queue_pair(ModelScratch& scratch, std::uint32_t position) const;
   std::int32_t required_unk(std::string_view character) const;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "text/text_span.h"
 #include "text/tokenizer/json_view.h"
 #include "text/tokenizer/vocabulary.h"
 #include "text/tokenizer/word_cache.h"
@@ -24,7 +25,10 @@ struct ModelScratch {
     std::int32_t merged;
   };
   WordCache cache;
+  WordCache span_cache;  // id, begin, end of each
   std::vector<std::int32_t> ids;
+  bool wants_spans = false;
+  std::vector<TextSpan> spans;  // [ids] of the word, where they are wanted
   std::vector<Symbol> symbols;
   std::vector<Candidate> queue;
   std::string text;
@@ -37,6 +41,9 @@ class SubwordModel {
   /// Appends the ids of one piece, which is not empty.
   virtual void encode(std::string_view piece, ModelScratch& scratch,
                       std::vector<std::int32_t>& out) const = 0;
+  /// The same, with the bytes of the piece that each id stands for.
+  virtual void encode(std::string_view piece, ModelScratch& scratch, std::vector<std::int32_t>& out,
+                      std::vector<TextSpan>& spans) const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
   virtual std::optional<std::int32_t> unk_id() const = 0;
 };

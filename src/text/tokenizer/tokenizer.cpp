@@ -23,6 +23,14 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
   return core_->encode(text, add_special_tokens);
 }
 
+PlacedIds Tokenizer::encode_placed(std::string_view text, bool add_special_tokens) const {
+  PlacedIds out;
+  out.ids = core_->encode(text, add_special_tokens, &out.places);
+  return out;
+}
+
+std::span<const std::int32_t> Tokenizer::closing_ids() const { return core_->parts().frame.after; }
+
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
   return core_->decode(ids, skip_special_tokens);
 }
@@ -74,7 +82,7 @@ PromptCompletionIds encode_pair(const Tokenizer& tokenizer, std::string_view pro
                                 std::string_view completion) {
   std::vector<std::int32_t> alone = tokenizer.encode(prompt);
   // What the post-processor puts after the prompt alone is no part of the prompt.
-  alone.resize(alone.size() - tokenizer.core_->parts().frame.after.size());
+  alone.resize(alone.size() - tokenizer.closing_ids().size());
   const std::vector<std::int32_t> whole = tokenizer.encode(std::string(prompt).append(completion));
   const auto cut = std::mismatch(alone.begin(), alone.end(), whole.begin(), whole.end()).second;
   PromptCompletionIds out;

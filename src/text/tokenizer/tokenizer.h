@@ -11,10 +11,17 @@
 #include <string_view>
 #include <vector>
 
+#include "text/text_span.h"
+
 namespace attune::text {
 
 class TokenizerCore;
-struct PromptCompletionIds;
+
+/// Ids, and of each the bytes of the text that it stands for.
+struct PlacedIds {
+  std::vector<std::int32_t> ids;
+  std::vector<TextSpan> places;
+};
 
 /// A tokenizer read from a model folder or file. A value: copies share one immutable core, so that copying is
 /// cheap and every const method may run on many threads at once.
@@ -38,6 +45,17 @@ class Tokenizer {
   /// Ids of `text`. Special tokens written inside the text are always recognised;
   /// `add_special_tokens` says whether the post-processor's own (BOS, EOS …) are put around it.
   std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens = true) const;
+
+  /// The same ids with their places in `text` as it was before any rule changed it: what `offsets` are in
+  /// `tokenizers`, without `trim_offsets`, in bytes. Places are ranges of whole characters, so that tokens
+  /// which share one (bytes of it, parts of what it was decomposed into) have the same. A token that a rule
+  /// put in has the place of the character beside it; one that stands for no text, such as those of the
+  /// post-processor, {0, 0}. (Where a vocabulary lacks characters and has nothing for them, `tokenizers`
+  /// shifts what follows in the word; places here do not.)
+  PlacedIds encode_placed(std::string_view text, bool add_special_tokens = true) const;
+
+  /// What encode(add_special_tokens = true) puts at the end; of the post-processor.
+  std::span<const std::int32_t> closing_ids() const;
 
   /// Text of `ids`, always valid UTF-8 (stray bytes become U+FFFD). Ids that the vocabulary does not have
   /// (models may have more embedding rows than tokens) give no text.
@@ -72,7 +90,6 @@ class Tokenizer {
   explicit Tokenizer(std::shared_ptr<const TokenizerCore> core) : core_(std::move(core)) {}
   std::shared_ptr<const TokenizerCore> core_;
   friend class StreamDecoder;
-  friend PromptCompletionIds encode_pair(const Tokenizer&, std::string_view, std::string_view);
 };
 
 class DecodeRun;

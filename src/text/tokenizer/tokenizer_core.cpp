@@ -10,6 +10,21 @@ namespace {
 
 constexpr std::size_t kMaxText = std::size_t{256} << 20;
 
+/// Brings places in the repaired text to those in the text that was repaired.
+void undo_repair(std::string_view text, std::vector<TextSpan>& places) {
+  std::vector<std::size_t> origins;  // [repaired + 1]
+  std::string repaired;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::uint32_t good = utf8_length(text.substr(at));
+    const std::uint32_t length = good > 0 ? good : ill_formed_length(text.substr(at));
+    good > 0 ? void(repaired.append(text, at, good)) : append_utf8(repaired, 0xFFFD);
+    origins.resize(repaired.size(), at);
+    at += length;
+  }
+  origins.push_back(text.size());
+  for (auto& [begin, end] : places) begin = origins[begin], end = origins[end];
+}
+
 }  // namespace
 
 class TokenizerCore::Lease {
@@ -37,30 +52,47 @@ class TokenizerCore::Lease {
   std::unique_ptr<Scratch> scratch_;
 };
 
-void TokenizerCore::encode_segment(std::string_view segment, bool at_start, Scratch& scratch,
-                                   std::vector<std::int32_t>& out) const {
-  std::string normalized(segment);
-  if (parts_.normalizer) parts_.normalizer->apply(normalized, scratch.regex);
-  for (const TextPart& part : parts_.added.split(normalized, true)) {
-    if (part.id) {
-      out.push_back(*part.id);
+void TokenizerCore::encode_pieces(const Pieces& pieces, Scratch& scratch, std::vector<std::int32_t>& out,
+                                  std::vector<TextSpan>* places) const {
+  std::vector<TextSpan> spans;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (places == nullptr) {
+      parts_.model->encode(pieces[i], scratch.model, out);
       continue;
     }
-    Pieces pieces(normalized.substr(part.begin, part.end - part.begin), at_start && part.begin == 0);
-    if (parts_.pre_tokenizer) parts_.pre_tokenizer->apply(pieces, scratch.regex);
-    for (std::size_t i = 0; i < pieces.size(); ++i) parts_.model->encode(pieces[i], scratch.model, out);
+    spans.clear();
+    parts_.model->encode(pieces[i], scratch.model, out, spans);
+    for (const TextSpan& span : spans) places->push_back(pieces.place(i, span));
   }
 }
 
-std::vector<std::int32_t> TokenizerCore::encode(std::string_view text, bool add_special_tokens) const {
+void TokenizerCore::encode_segment(std::string_view segment, std::size_t begin, Scratch& scratch,
+                                   std::vector<std::int32_t>& out, std::vector<TextSpan>* places) const {
+  SourcedText normalized = places == nullptr ? SourcedText(std::string(segment))
+                                             : SourcedText::placed(std::string(segment), begin);
+  if (parts_.normalizer) parts_.normalizer->apply(normalized, scratch.regex);
+  for (const TextPart& part : parts_.added.split(normalized.text(), true)) {
+    if (part.id) {
+      out.push_back(*part.id);
+      if (places != nullptr) places->push_back(normalized.place(part.begin, part.end));
+      continue;
+    }
+    Pieces pieces(normalized.part(part.begin, part.end), begin == 0 && part.begin == 0);
+    if (parts_.pre_tokenizer) parts_.pre_tokenizer->apply(pieces, scratch.regex);
+    encode_pieces(pieces, scratch, out, places);
+  }
+}
+
+std::vector<std::int32_t> TokenizerCore::encode(std::string_view text, bool add_special_tokens,
+                                                std::vector<TextSpan>* places) const {
   if (text.size() > kMaxText) {
     core::fail_request("a text of {} bytes is too long to be tokenised in one piece (limit {})", text.size(),
                        kMaxText);
   }
-  std::string repaired;
   if (valid_utf8_prefix(text) != text.size()) {
-    repaired = repair_utf8(text);
-    text = repaired;
+    auto ids = encode(repair_utf8(text), add_special_tokens, places);
+    if (places != nullptr) undo_repair(text, *places);
+    return ids;
   }
   Lease lease(*this);
   Scratch& scratch = *lease;
@@ -68,15 +100,18 @@ std::vector<std::int32_t> TokenizerCore::encode(std::string_view text, bool add_
   const SpecialFrame& frame = parts_.frame;
   std::vector<std::int32_t> out;
   out.reserve(text.size() / 3 + 8);
-  if (add_special_tokens) out.insert(out.end(), frame.before.begin(), frame.before.end());
+  const auto add = [&](const std::vector<std::int32_t>& ids, TextSpan place) {
+    out.insert(out.end(), ids.begin(), ids.end());
+    if (places != nullptr) places->resize(out.size(), place);
+  };
+  if (add_special_tokens) add(frame.before, {});
   for (const TextPart& part : parts_.added.split(text, false)) {
-    if (part.id) {
-      out.push_back(*part.id);
-    } else {
-      encode_segment(text.substr(part.begin, part.end - part.begin), part.begin == 0, scratch, out);
-    }
+    if (part.id)
+      add({*part.id}, {part.begin, part.end});
+    else
+      encode_segment(text.substr(part.begin, part.end - part.begin), part.begin, scratch, out, places);
   }
-  if (add_special_tokens) out.insert(out.end(), frame.after.begin(), frame.after.end());
+  if (add_special_tokens) add(frame.after, {});
   return out;
 }
 

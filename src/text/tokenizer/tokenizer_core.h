@@ -41,7 +41,10 @@ class TokenizerCore {
   explicit TokenizerCore(TokenizerParts parts) : parts_(std::move(parts)) {}
 
   const TokenizerParts& parts() const { return parts_; }
-  std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens) const;
+  /// @param places null, or gets the bytes of the text that each id stands for, as `Tokenizer::encode_placed`
+  /// says
+  std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens,
+                                   std::vector<TextSpan>* places = nullptr) const;
   std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const;
   std::optional<std::string_view> token(std::int32_t id) const;
   std::optional<std::int32_t> id_of(std::string_view token) const;
@@ -57,8 +60,11 @@ class TokenizerCore {
   /// A scratch for one call: taken from the idle ones, and put back afterwards with its warm cache.
   class Lease;
 
-  void encode_segment(std::string_view segment, bool at_start, Scratch& scratch,
-                      std::vector<std::int32_t>& out) const;
+  /// @param begin where the segment begins in the whole text
+  void encode_segment(std::string_view segment, std::size_t begin, Scratch& scratch,
+                      std::vector<std::int32_t>& out, std::vector<TextSpan>* places) const;
+  void encode_pieces(const Pieces& pieces, Scratch& scratch, std::vector<std::int32_t>& out,
+                     std::vector<TextSpan>* places) const;
 
   TokenizerParts parts_;
   mutable std::mutex mutex_;

@@ -14,11 +14,11 @@ namespace {
 /// A rewrite that a function describes.
 class FunctionNormalizer : public Normalizer {
  public:
-  using Rewrite = std::function<void(std::string&, RegexScratch&)>;
+  using Rewrite = std::function<void(SourcedText&, RegexScratch&)>;
   explicit FunctionNormalizer(Rewrite rewrite) : rewrite_(std::move(rewrite)) {}
-  void apply(std::string& text, RegexScratch& scratch) const override {
+  void apply(SourcedText& text, RegexScratch& scratch) const override {
     rewrite_(text, scratch);
-    scratch.check_growth(text.size());
+    scratch.check_growth(text.text().size());
   }
 
  private:
@@ -30,21 +30,16 @@ using Rewrite = FunctionNormalizer::Rewrite;
 /// A rewrite that looks at characters one by one: `visit(out, character)` appends what becomes of it.
 template <class Visit>
 Rewrite per_character(Visit visit) {
-  return [visit](std::string& text, RegexScratch&) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::string_view rest = text; !rest.empty();) {
-      const CodePoint c = next_code_point(rest);
-      visit(out, c.value);
-      rest.remove_prefix(c.length);
-    }
-    text = std::move(out);
-  };
+  return [visit](SourcedText& text, RegexScratch&) { text.each_character(visit); };
 }
 
 Rewrite normal_form(NormalForm form) {
-  return [form](std::string& text, RegexScratch&) {
-    if (!is_ascii(text)) text = to_normal_form(text, form);
+  return [form](SourcedText& text, RegexScratch&) {
+    if (is_ascii(text.text())) return;
+    std::vector<std::size_t> sources;
+    std::string formed =
+        text.keeps_places() ? to_normal_form(text.text(), form, sources) : to_normal_form(text.text(), form);
+    text.become(std::move(formed), sources);
   };
 }
 
@@ -53,8 +48,8 @@ Rewrite lowercase() {
 }
 
 Rewrite strip_white_space(bool left, bool right) {
-  return [left, right](std::string& text, RegexScratch&) {
-    std::string_view rest = text;
+  return [left, right](SourcedText& text, RegexScratch&) {
+    std::string_view rest = text.text();
     while (left && !rest.empty()) {
       const CodePoint c = next_code_point(rest);
       if (!is_white_space(c.value)) break;
@@ -65,7 +60,8 @@ Rewrite strip_white_space(bool left, bool right) {
       if (!is_white_space(c.value)) break;
       rest.remove_suffix(c.length);
     }
-    text = std::string(rest);
+    const auto begin = static_cast<std::size_t>(rest.data() - text.text().data());
+    text = text.part(begin, begin + rest.size());
   };
 }
 
@@ -105,30 +101,43 @@ Rewrite bert(const JsonView& view) {
     }));
   }
   if (lower) rewrites.push_back(lowercase());
-  return [rewrites](std::string& text, RegexScratch& scratch) {
+  return [rewrites](SourcedText& text, RegexScratch& scratch) {
     for (const Rewrite& rewrite : rewrites) rewrite(text, scratch);
   };
 }
 
 Rewrite replacement(const JsonView& view) {
   const auto pattern = std::make_shared<const Pattern>(Pattern::from_json(view.at("pattern")));
-  return [pattern, content = std::string(view.at("content").text())](
-             std::string& text, RegexScratch& scratch) { text = pattern->replace(text, content, scratch); };
+  return
+      [pattern, content = std::string(view.at("content").text())](SourcedText& text, RegexScratch& scratch) {
+        SourcedText out = SourcedText::instead_of(text);
+        pattern->for_each_range(text.text(), scratch, [&](std::size_t begin, std::size_t end, bool is_match) {
+          if (is_match)
+            out.append(content, text.place_before(end));
+          else
+            out.append(text, begin, end);
+          scratch.check_growth(out.text().size());
+        });
+        text = std::move(out);
+      };
 }
 
 Rewrite prepend(const JsonView& view) {
-  return [prefix = std::string(view.at("prepend").text())](std::string& text, RegexScratch&) {
-    if (!text.empty()) text.insert(0, prefix);
+  return [prefix = std::string(view.at("prepend").text())](SourcedText& text, RegexScratch&) {
+    if (text.text().empty()) return;
+    SourcedText out = SourcedText::instead_of(text);
+    out.append(prefix, text.place_before(1));
+    out.append(text, 0, text.text().size());
+    text = std::move(out);
   };
 }
 
 Rewrite byte_level() {
-  return [](std::string& text, RegexScratch&) {
-    std::string out;
-    out.reserve(text.size() * 2);
-    append_visible_bytes(out, text);
-    text = std::move(out);
-  };
+  return per_character([](std::string& out, char32_t c) {
+    std::string bytes;
+    append_utf8(bytes, c);
+    append_visible_bytes(out, bytes);
+  });
 }
 
 /// Nmt: control characters go, other spaces become plain ones (sentencepiece's "nmt" rules).
@@ -147,7 +156,7 @@ Rewrite nmt() {
 Rewrite all_of(const JsonView& view) {
   auto parts = std::make_shared<std::vector<std::unique_ptr<const Normalizer>>>();
   view.at("normalizers").each([&](const JsonView& part) { parts->push_back(make_normalizer(part)); });
-  return [parts](std::string& text, RegexScratch& scratch) {
+  return [parts](SourcedText& text, RegexScratch& scratch) {
     for (const auto& part : *parts) part->apply(text, scratch);
   };
 }

@@ -6,6 +6,7 @@
 
 #include "text/tokenizer/json_view.h"
 #include "text/tokenizer/stage/regex.h"
+#include "text/tokenizer/stage/sourced_text.h"
 
 namespace attune::text {
 
@@ -14,7 +15,7 @@ class Normalizer {
  public:
   virtual ~Normalizer() = default;
   /// Changes well-formed `text` in place; it stays well-formed.
-  virtual void apply(std::string& text, RegexScratch& scratch) const = 0;
+  virtual void apply(SourcedText& text, RegexScratch& scratch) const = 0;
 };
 
 /// Builds from the object {"type": …}. @throws core::Error{kRequest}: malformed, or of a type that is not

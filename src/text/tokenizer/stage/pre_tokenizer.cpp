@@ -10,8 +10,8 @@
 
 namespace attune::text {
 
-Pieces::Pieces(std::string text, bool at_start) : text_(std::move(text)), at_start_(at_start) {
-  if (!text_.empty()) ranges_.push_back({0, text_.size()});
+Pieces::Pieces(SourcedText text, bool at_start) : text_(std::move(text)), at_start_(at_start) {
+  if (!text_.text().empty()) ranges_.push_back({0, text_.text().size()});
 }
 
 std::optional<SplitBehavior> split_behavior(std::string_view name) {
@@ -96,15 +96,17 @@ Step byte_level(const JsonView& view) {
   }
   return [words, prefix = view.boolean_or("add_prefix_space", false)](Pieces& pieces, RegexScratch& scratch) {
     if (prefix) {
-      pieces.rewrite_each(scratch, [](std::size_t, std::string_view piece, std::string& out) {
-        if (!piece.starts_with(' ')) out += ' ';
-        out += piece;
-      });
+      pieces.rewrite_each(
+          scratch,
+          [](std::size_t, std::string_view piece) -> std::string_view {
+            return piece.starts_with(' ') ? "" : " ";
+          },
+          [](std::string_view part, std::string& out) { out += part; });
     }
     if (words) split_by(pieces, scratch, *words, SplitBehavior::kIsolated, false);
-    pieces.rewrite_each(scratch, [](std::size_t, std::string_view piece, std::string& out) {
-      append_visible_bytes(out, piece);
-    });
+    pieces.rewrite_each(
+        scratch, [](std::size_t, std::string_view) { return std::string_view(); },
+        [](std::string_view part, std::string& out) { append_visible_bytes(out, part); });
   };
 }
 
@@ -119,11 +121,12 @@ Step metaspace(const JsonView& view) {
   const auto delimiter = std::make_shared<const Pattern>(Pattern::literal(mark));
   const auto space = std::make_shared<const Pattern>(Pattern::literal(" "));
   return [=](Pieces& pieces, RegexScratch& scratch) {
-    pieces.rewrite_each(scratch, [&](std::size_t index, std::string_view piece, std::string& out) {
-      const std::string replaced = space->replace(piece, mark, scratch);
+    const auto prefix = [&](std::size_t index, std::string_view piece) -> std::string_view {
       const bool prepends = scheme == "always" || (scheme == "first" && pieces.is_first(index));
-      if (prepends && !replaced.starts_with(mark)) out += mark;
-      out += replaced;
+      return prepends && !piece.starts_with(' ') && !piece.starts_with(mark) ? std::string_view(mark) : "";
+    };
+    pieces.rewrite_each(scratch, prefix, [&](std::string_view part, std::string& out) {
+      out += space->replace(part, mark, scratch);
     });
     if (cuts) split_by(pieces, scratch, *delimiter, SplitBehavior::kMergedWithNext, false);
   };

@@ -9,6 +9,8 @@
 
 #include "text/tokenizer/json_view.h"
 #include "text/tokenizer/stage/regex.h"
+#include "text/tokenizer/stage/sourced_text.h"
+#include "text/unicode.h"
 
 namespace attune::text {
 
@@ -20,7 +22,7 @@ class Pieces {
   };
 
   /// @param at_start whether this is the start of the whole text (Metaspace "first" asks).
-  Pieces(std::string text, bool at_start);
+  Pieces(SourcedText text, bool at_start);
 
   std::size_t size() const { return ranges_.size(); }
   std::string_view operator[](std::size_t i) const { return view(ranges_[i]); }
@@ -40,32 +42,48 @@ class Pieces {
     ranges_ = std::move(parts);
   }
 
-  /// Rewrites every piece: `rewrite(index, piece, out)` appends its new text to `out`.
-  template <class Rewrite>
-  void rewrite_each(RegexScratch& scratch, Rewrite&& rewrite) {
-    std::string text;
-    text.reserve(text_.size() * 2);
-    const std::size_t lead =
-        !ranges_.empty() && ranges_[0].begin > 0 ? 1 : 0;  // keeps is_first() false where it was
-    text.append(lead, ' ');
+  /// Where bytes of piece `i` came from; only of a text that keeps places.
+  TextSpan place(std::size_t i, TextSpan bytes) const {
+    return text_.place(ranges_[i].begin + bytes.first, ranges_[i].begin + bytes.second);
+  }
+
+  /// Rewrites every piece: `prefix(index, piece)` is put before it and takes the place of its first
+  /// character; `rewrite(part, out)` appends what becomes of any part of it, which is made of whole
+  /// characters.
+  template <class Prefix, class Rewrite>
+  void rewrite_each(RegexScratch& scratch, Prefix&& prefix, Rewrite&& rewrite) {
+    SourcedText text = SourcedText::instead_of(text_);
+    if (!ranges_.empty() && ranges_[0].begin > 0)
+      text.append(" ", text_.place_before(0));  // keeps is_first() false where it was
+    std::vector<Range> ranges;
+    ranges.reserve(ranges_.size());
+    std::string out;
     for (std::size_t i = 0; i < ranges_.size(); ++i) {
-      const std::size_t begin = text.size();
-      rewrite(i, view(ranges_[i]), text);
-      scratch.check_growth(text.size());
-      new_ranges_.push_back({begin, text.size()});
+      const auto [first, last] = ranges_[i];
+      const std::size_t begin = text.text().size();
+      text.append(prefix(i, view(ranges_[i])), text_.place_before(first + 1));
+      for (std::size_t at = first; at < last;) {
+        const std::string_view rest = view({at, last});
+        const std::size_t length = text_.keeps_places() ? next_code_point(rest).length : rest.size();
+        out.clear();
+        rewrite(rest.substr(0, length), out);
+        text.append(out, text_.place_before(at + 1));
+        at += length;
+      }
+      scratch.check_growth(text.text().size());
+      ranges.push_back({begin, text.text().size()});
     }
-    ranges_.swap(new_ranges_);
-    new_ranges_.clear();
+    ranges_ = std::move(ranges);
     text_ = std::move(text);
   }
 
  private:
   std::string_view view(const Range& range) const {
-    return std::string_view(text_).substr(range.begin, range.end - range.begin);
+    return std::string_view(text_.text()).substr(range.begin, range.end - range.begin);
   }
 
-  std::string text_;
-  std::vector<Range> ranges_, new_ranges_;
+  SourcedText text_;
+  std::vector<Range> ranges_;
   bool at_start_;
 };
 
