@@ -22,10 +22,13 @@ class Checker {
       : options_(options), codec_(codec), use_(use), shown_(shown) {}
 
   DataCheck run() {
-    out_.summary = data::read_rows(options_, codec_, use_,
-                                   [&](const data::SourceRow& row, const data::CachedRow& tokens) {
-                                     take(row.example.value(), tokens);
-                                   });
+    const auto kept = [&](const data::SourceRow&, const record::Example& example,
+                          const data::CachedRow& tokens) { take(example, tokens); };
+    const auto left_out = [&](const data::SourceRow&, const record::Example& example,
+                              const core::ItemError& error) {
+      if (out_.left_out.size() < shown_) out_.left_out.emplace_back(example, error);
+    };
+    out_.summary = data::read_rows(options_, codec_, use_, {kept, left_out});
     add_warnings();
     return std::move(out_);
   }

@@ -25,6 +25,7 @@ struct DataCheck {
   data::DatasetSummary summary;
   std::vector<std::int64_t> lengths;  ///< tokens of every sequence: prompt and one completion
   std::vector<ShownRow> rows;
+  std::vector<std::pair<record::Example, core::ItemError>> left_out;  ///< the first rows that cannot be used
   std::int64_t double_bos = 0, trained_end = 0, sequences = 0;
   std::int64_t conversations = 0;  ///< rows of messages that are trained on from end to end
   std::vector<std::string> warnings;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "core/files/files.h"
+#include "core/system.h"
 #include "model/files/peft.h"
 #include "net/hub.h"
 
@@ -42,6 +43,24 @@ Sequence sequence_of(const data::TokenizedExample& example, std::size_t candidat
 Json sequence_json(const Sequence& sequence, const data::TextCodec& codec) {
   return {{"ids", sequence.ids}, {"tokens", token_texts(sequence.ids, codec)}, {"mask", sequence.mask}};
 }
+
+/// Tokens one after another that are all trained on, or none of them.
+struct Run {
+  std::size_t begin, end;
+  bool trained;
+};
+
+std::vector<Run> runs_of(const std::vector<std::uint8_t>& mask) {
+  std::vector<Run> runs;
+  for (std::size_t i = 0; i < mask.size(); ++i) {
+    if (runs.empty() || runs.back().trained != (mask[i] != 0)) runs.push_back({i, i, mask[i] != 0});
+    runs.back().end = i + 1;
+  }
+  return runs;
+}
+
+/// Of every run at least so many tokens are shown.
+constexpr std::size_t kShortestRun = 24;
 
 /// Line ends and tabs made visible, other control bytes left out.
 std::string shown(std::string_view text) {
@@ -105,30 +124,47 @@ Json record_json(const std::string& id, const data::TokenizedExample& example, c
 std::string token_picture(const data::TokenizedExample& example, std::size_t candidate,
                           const data::TextCodec& codec, bool colour, std::size_t budget) {
   const Sequence sequence = sequence_of(example, candidate);
-  const std::size_t size = sequence.ids.size(), half = budget / 2;
   const std::vector<std::string> texts = texts_in_place(sequence.ids, codec);
-  const std::string_view on = colour ? "\x1b[1;32m" : "⟦", off = colour ? "\x1b[0m" : "⟧";
+  const std::vector<Run> runs = runs_of(sequence.mask);
+  const std::size_t size = texts.size();
+  const std::size_t share = size <= budget ? size : std::max(kShortestRun, budget / runs.size());
   std::string out;
-  bool marked = false;
-  const auto mark = [&](bool wanted) {
-    if (wanted != marked) out += wanted ? on : off;
-    marked = wanted;
-  };
-  // What is cut away is the middle of the prompt, or of a long completion.
-  for (std::size_t i = 0; i < size; ++i) {
-    if (size > budget && i == half) {
-      mark(false);
-      const std::size_t skipped = size - 2 * half;
-      out += fmt::format(" … {} tokens … ", skipped);
-      i += skipped;
-      if (i >= size) break;
+  for (const Run& run : runs) {
+    const std::string_view on = !run.trained ? "" : colour ? "\x1b[1;32m" : "⟦";
+    out += on;
+    const std::size_t skipped = run.end - run.begin > share ? run.end - run.begin - share : 0;
+    for (std::size_t i = run.begin; i < run.end; ++i) {
+      if (skipped > 0 && i == run.begin + share / 2) {
+        out += fmt::format(" … {} … ", core::counted(static_cast<std::int64_t>(skipped), "token"));
+        i += skipped;
+      }
+      out += texts[i];
+      if (colour) out += "\x1b[2m·\x1b[22m", out += on;
     }
-    mark(sequence.mask[i] != 0);
-    out += texts[i];
-    if (colour) out += "\x1b[2m·\x1b[22m", out += marked ? std::string(on) : "";
+    if (run.trained) out += colour ? "\x1b[0m" : "⟧";
   }
-  mark(false);
   return out;
+}
+
+Json unusable_json(const record::Example& example, const core::ItemError& error, const data::TextCodec& codec,
+                   const data::DataOptions& options) {
+  const auto tokens = data::tokenize_unusable(example, codec, options);
+  Json out = record_json(example.id, tokens.value_or(data::TokenizedExample()), codec);
+  out["unusable"] = error.reason;
+  out["detail"] = error.detail;
+  return out;
+}
+
+std::string unusable_picture(std::string_view what, const record::Example& example,
+                             const core::ItemError& error, const data::TextCodec& codec,
+                             const data::DataOptions& options, bool colour) {
+  std::string text = fmt::format("— {}{} — left out: {}{}{}\n", what, example.id, error.reason,
+                                 error.detail.empty() ? "" : " ", error.detail);
+  const auto tokens = data::tokenize_unusable(example, codec, options);
+  if (!tokens) return text;
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, tokens->completions.size()); ++i)
+    text += token_picture(*tokens, i, codec, colour) + "\n";
+  return text;
 }
 
 bool stdout_has_colour() { return ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr; }

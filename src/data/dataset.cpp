@@ -36,6 +36,7 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
                          {"max_prompt_length", options.max_prompt_length},
                          {"append_eos", options.append_eos},
                          {"assistant_only", options.assistant_only},
+                         {"turns", options.turns},
                          {"teacher_system", options.teacher_system},
                          {"use", use.described()},
                          {"max_positions", codec.max_positions},
@@ -84,9 +85,10 @@ void move_places(core::Json& json, std::span<const std::string> then, std::span<
 void build_cache(const DataOptions& options, const TextCodec& codec, const RowUse& use,
                  std::uint64_t fingerprint, const core::Sink& sink) {
   CacheWriter writer(sink, fingerprint);
-  const auto summary = read_rows(options, codec, use, [&](const SourceRow& row, const CachedRow& tokens) {
+  const auto keep = [&](const SourceRow& row, const record::Example&, const CachedRow& tokens) {
     if (row.copies > 0) writer.add(tokens, row.copies);
-  });
+  };
+  const auto summary = read_rows(options, codec, use, {keep});
   auto kept = to_json(summary);
   kept["files"] = file_names(options);
   writer.finish(kept);

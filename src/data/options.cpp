@@ -37,6 +37,14 @@ void DataOptions::declare(core::Fields& fields) {
       .add("assistant_only", assistant_only,
            "Of conversations, train on what the assistant said and on nothing else.")
       .alias("assistant_only_loss");
+  fields
+      .add("turns", turns,
+           "What a conversation becomes: whole, one row; split, a row for each assistant turn, trained on "
+           "that turn "
+           "after the history as the chat template writes it then; auto splits where assistant_only asks for "
+           "the "
+           "assistant's words and the template writes earlier turns differently once others follow.")
+      .one_of({"auto", "whole", "split"});
   fields.add("teacher_system", teacher_system,
              "What a teacher reads before the prompt: a system message, or text before a plain prompt.");
 }

@@ -17,6 +17,8 @@ struct DataOptions {
   core::Json columns;  ///< {prompt: question, …}
   std::int64_t limit = 0;
   bool shuffle = true, append_eos = true;
+  /// What a conversation becomes: auto, split (a row for each assistant turn) or whole.
+  std::string turns = "auto";
   bool assistant_only = false;  ///< of conversations, train on what the assistant said and on nothing else
   std::int64_t max_length = 1024, max_prompt_length = 0;  ///< tokens; 0 = no limit but the model's context
   /// What a teacher reads before the prompt, as a system message or, before a plain prompt, as text; "":

@@ -42,16 +42,20 @@ class Reading {
   void take(const SourceRow& row) {
     if (malformed_.count() > 0 && options_.on_error == "fail")
       return;  // the command will stop: only count on
-    const auto tokens = tokenize_row(row, codec_, options_, use_, summary_.feedback);
-    if (!tokens.ok()) {
-      const auto& [reason, detail] = tokens.error();
-      summary_.drop(reason, row.where, detail);
-      if (summary_.rows_kept == 0 && clock_.seconds() > kPatience && reason == kTemplateRefused)
-        core::fail_request("{}: the chat template refused every conversation so far: {}", row.where, detail);
-      return;
-    }
-    count_row(tokens.value(), row.copies, summary_);
-    visit_(row, tokens.value());
+    tokenize_rows(row, codec_, options_, use_, summary_.feedback,
+                  [&](const record::Example& example, const core::Result<CachedRow>& tokens) {
+                    if (!tokens.ok()) return leave_out(row, example, tokens.error());
+                    count_row(tokens.value(), row.copies, summary_);
+                    visit_.kept(row, example, tokens.value());
+                  });
+  }
+
+  void leave_out(const SourceRow& row, const record::Example& example, const core::ItemError& error) {
+    const auto& [reason, detail] = error;
+    summary_.drop(reason, row.where, detail);
+    if (visit_.left_out) visit_.left_out(row, example, error);
+    if (summary_.rows_kept == 0 && clock_.seconds() > kPatience && reason == kTemplateRefused)
+      core::fail_request("{}: the chat template refused every conversation so far: {}", row.where, detail);
   }
 
   const DataOptions& options_;

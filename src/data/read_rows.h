@@ -11,8 +11,14 @@
 
 namespace attune::data {
 
-/// Gets every row that can be used, also those that are seen no times in an epoch (SourceRow::copies).
-using RowVisitor = std::function<void(const SourceRow& row, const CachedRow& tokens)>;
+struct RowVisitor {
+  /// Gets every row that can be used, also those that are seen no times in an epoch (SourceRow::copies).
+  /// @param example what of the row it is: all of it, or a turn of its conversation
+  std::function<void(const SourceRow& row, const record::Example& example, const CachedRow& tokens)> kept;
+  /// May be null: gets every well-formed row that cannot, with the reason.
+  std::function<void(const SourceRow& row, const record::Example& example, const core::ItemError& error)>
+      left_out = nullptr;
+};
 
 /// Reads all of it, with progress. @throws Error{kRequest}: no rows; malformed rows under data.on_error=fail,
 /// which are counted to the end first

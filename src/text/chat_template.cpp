@@ -84,6 +84,14 @@ bool is_assistant(const Json& message) {
   return role != message.end() && role->is_string() && role->get_ref<const std::string&>() == "assistant";
 }
 
+std::size_t count_answers(const Json& messages) {
+  return static_cast<std::size_t>(std::count_if(messages.begin(), messages.end(), is_assistant));
+}
+
+bool too_much_work(std::size_t answers, std::string_view text, const Json& messages) {
+  return answers * (text.size() + kMessageWork * messages.size()) > kMaxDifferenceWork;
+}
+
 Json first_messages(const Json& messages, std::size_t count) {
   Json out = Json::array();
   for (std::size_t i = 0; i < count; ++i) out.push_back(messages[i]);
@@ -158,6 +166,7 @@ RenderedChat ChatTemplate::render_with_masks(const Json& messages, const Options
     add_differences(all, options, out);
   } else if (rendered.spans_reliable) {
     out.assistant_spans = std::move(rendered.generation_spans);
+    out.rewrites_history = rewrites_history(all, options, out.text);
   } else {
     out.mask_problem = {"the chat template marks the assistant's text inside a macro",
                         "write {% generation %} outside of macros and captured blocks"};
@@ -187,9 +196,8 @@ void ChatTemplate::add_differences(const Json& messages, const Options& options,
   Options before = options, after = options;
   before.add_generation_prompt = true;
   before.continue_final_message = after.add_generation_prompt = after.continue_final_message = false;
-  const auto answers =
-      static_cast<std::size_t>(std::count_if(messages.begin(), messages.end(), is_assistant));
-  if (answers * (out.text.size() + kMessageWork * messages.size()) > kMaxDifferenceWork) {
+  const std::size_t answers = count_answers(messages);
+  if (too_much_work(answers, out.text, messages)) {
     out.mask_problem = {
         "the conversation is too long to find the assistant's text in it",
         fmt::format("{} messages, {} of the assistant, {} bytes; split it, or use a chat template with "
@@ -206,8 +214,8 @@ void ChatTemplate::add_differences(const Json& messages, const Options& options,
       const bool ends_it = i + 1 == messages.size() && options.continue_final_message;
       const bool tail_only = end == shown.size() || ends_it || special_token_at(shown, end);
       if (!is_prefix(prompt, shown) || !is_prefix(prompt, out.text) || !tail_only || end < prompt.size()) {
-        out.mask_problem = {"the chat template writes earlier turns differently once others follow",
-                            fmt::format("message {} is not where its own prompt ends", i)};
+        out.mask_problem = {kRewritesHistory, fmt::format("message {} is not where its own prompt ends", i)};
+        out.rewrites_history = true;
         return;
       }
       out.assistant_spans.emplace_back(prompt.size(), end);
@@ -215,6 +223,24 @@ void ChatTemplate::add_differences(const Json& messages, const Options& options,
   } catch (const core::Error& error) {
     out.mask_problem = {"the chat template refuses a part of the conversation", error.what()};
   }
+}
+
+bool ChatTemplate::rewrites_history(const Json& messages, const Options& options,
+                                    std::string_view whole) const {
+  Options after = options;
+  after.add_generation_prompt = after.continue_final_message = false;
+  if (too_much_work(count_answers(messages), whole, messages)) return false;
+  try {
+    for (std::size_t i = 0; i + 1 < messages.size(); ++i) {
+      if (!is_assistant(messages[i])) continue;
+      const std::string shown = run(first_messages(messages, i + 1), after).text;
+      const std::size_t end = common_end(shown, whole);
+      if (end != shown.size() && !special_token_at(shown, end)) return true;
+    }
+  } catch (const core::Error& error) {
+    if (error.code() != core::ErrorCode::kRequest) throw;  // a part that the template refuses shows nothing
+  }
+  return false;
 }
 
 bool ChatTemplate::special_token_at(std::string_view text, std::size_t at) const {

@@ -26,7 +26,15 @@ struct RenderedChat {
   /// writes earlier turns differently once later ones follow, so differences between prefixes do not show who
   /// wrote what.
   std::optional<core::ItemError> mask_problem;
+  /// Earlier turns are not written as they were when they were the last ones (thinking is left out of them,
+  /// tools move to the last question …), or an answer does not begin where its own prompt ends. A
+  /// conversation is then several texts, one for each answer.
+  bool rewrites_history = false;
 };
+
+/// The reason of mask problems for which `rewrites_history` is true.
+inline constexpr const char* kRewritesHistory =
+    "the chat template writes earlier turns differently once others follow";
 
 /// The chat template(s) of one model with the special tokens that they see. Immutable; usable from several
 /// threads.
@@ -97,6 +105,7 @@ class ChatTemplate {
   JinjaTemplate::Rendered run(const core::Json& messages, const Options& options) const;
   JinjaTemplate::Rendered render_prepared(core::Json messages, const Options& options) const;
   void add_differences(const core::Json& messages, const Options& options, RenderedChat& out) const;
+  bool rewrites_history(const core::Json& messages, const Options& options, std::string_view whole) const;
   std::size_t common_end(std::string_view shown, std::string_view whole) const;
   bool special_token_at(std::string_view text, std::size_t at) const;
 

@@ -104,6 +104,9 @@ class Check : public Command {
     json["lengths"] = length_json(part.found.lengths);
     json["rows"] = Json::array();
     for (const auto& row : part.found.rows) json["rows"].push_back(record_json(row.id, row.tokens, codec_));
+    json["left_out_rows"] = Json::array();
+    for (const auto& [example, error] : part.found.left_out)
+      json["left_out_rows"].push_back(unusable_json(example, error, codec_, part.options));
     json["warnings"] = part.found.warnings;
     return json;
   }
@@ -147,7 +150,7 @@ class Check : public Command {
       for (const auto& example : summary.dropped_examples.at(reason))
         text += "              " + example + "\n";
     }
-    return text + lengths_text(length_json(part.found.lengths)) + rows_text(part.found);
+    return text + lengths_text(length_json(part.found.lengths)) + rows_text(part);
   }
 
   static std::string lengths_text(const Json& lengths) {
@@ -174,13 +177,15 @@ class Check : public Command {
     return (numbered ? fmt::format(", completion {}", i) : "") + role;
   }
 
-  std::string rows_text(const DataCheck& found) const {
+  std::string rows_text(const Part& part) const {
     std::string text;
     const bool colour = stdout_has_colour();
-    for (const auto& row : found.rows)
+    for (const auto& row : part.found.rows)
       for (std::size_t i = 0; i < std::max<std::size_t>(1, row.tokens.completions.size()); ++i)
         text += fmt::format("\n— row {}{} —\n{}\n", row.id, title_of(row, i),
                             token_picture(row.tokens, i, codec_, colour));
+    for (const auto& [example, error] : part.found.left_out)
+      text += "\n" + unusable_picture("row ", example, error, codec_, part.options, colour);
     return text;
   }
 

@@ -6,6 +6,7 @@
 #include "cli/record_tokens.h"
 #include "cli/result_lines.h"
 #include "core/system.h"
+#include "data/tokens/turns.h"
 
 namespace attune::cli {
 namespace {
@@ -77,37 +78,30 @@ class Tokenize : public Command {
       data::ExampleReader reader(data_);
       for (record::Example example; reader.next(example);) {
         core::stop_if_interrupted();
-        const auto tokens = data::tokenize_example(example, codec_, data_, true);
-        sink(out.json() ? json_line(example.id, tokens) : picture(example.id, tokens, colour));
+        data::for_each_row_of(
+            example, data_,
+            [&](const record::Example& one) { return data::tokenize_example(one, codec_, data_, true); },
+            [&](const record::Example& one, const core::Result<data::TokenizedExample>& tokens) {
+              sink(out.json() ? json_line(one, tokens) : picture(one, tokens, colour));
+            });
       }
     });
   }
 
-  std::string json_line(const std::string& id, const core::Result<data::TokenizedExample>& tokens) const {
-    return core::to_line(tokens.ok() ? record_json(id, tokens.value(), codec_)
-                                     : unusable(id, tokens.error())) +
-           "\n";
+  std::string json_line(const record::Example& example,
+                        const core::Result<data::TokenizedExample>& tokens) const {
+    if (tokens.ok()) return core::to_line(record_json(example.id, tokens.value(), codec_)) + "\n";
+    return core::to_line(unusable_json(example, tokens.error(), codec_, data_)) + "\n";
   }
 
-  std::string picture(const std::string& id, const core::Result<data::TokenizedExample>& tokens,
+  std::string picture(const record::Example& example, const core::Result<data::TokenizedExample>& tokens,
                       bool colour) const {
-    if (!tokens.ok())
-      return fmt::format("— {} — left out: {} {}\n", id, tokens.error().reason, tokens.error().detail);
+    if (!tokens.ok()) return unusable_picture("", example, tokens.error(), codec_, data_, colour) + "\n";
     std::string text;
     for (std::size_t i = 0; i < std::max<std::size_t>(1, tokens.value().completions.size()); ++i)
-      text += fmt::format("— {}{} —\n{}\n", id, i == 0 ? "" : fmt::format(" candidate {}", i),
+      text += fmt::format("— {}{} —\n{}\n", example.id, i == 0 ? "" : fmt::format(" candidate {}", i),
                           token_picture(tokens.value(), i, codec_, colour));
     return text;
-  }
-
-  static Json unusable(const std::string& id, const core::ItemError& error) {
-    return {{"id", id},
-            {"text", ""},
-            {"ids", Json::array()},
-            {"tokens", Json::array()},
-            {"mask", Json::array()},
-            {"unusable", error.reason},
-            {"detail", error.detail}};
   }
 
   model::ModelOptions model_;

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "data/rows/example_reader.h"
 #include "data/tokens/row_tokens.h"
+#include "data/tokens/turns.h"
 #include "training/run/terms.h"
 
 namespace attune::cli {
@@ -42,12 +43,14 @@ class RecordFinder {
       if (reader_.index() == last_row) continue;  // a row of weight 2 comes twice
       last_row = reader_.index();
       ++rows_;
-      auto row = usable(example);
-      if (!row.ok()) {
-        left_out_.try_emplace(row.error().reason, last_row);
-      } else if (usable_++ >= first) {
-        found.records.push_back({std::move(example), std::move(row.value())});
-      }
+      data::for_each_row_of(
+          example, options_, [&](const record::Example& one) { return usable(one); },
+          [&](const record::Example& one, core::Result<data::CachedRow> row) {
+            if (!row.ok())
+              left_out_.try_emplace(row.error().reason, last_row);
+            else if (usable_++ >= first && std::ssize(found.records) < count)
+              found.records.push_back({one, std::move(row.value())});
+          });
     }
     if (usable_ == 0) fail_without_any();
     if (found.records.empty())
@@ -60,9 +63,8 @@ class RecordFinder {
 
  private:
   core::Result<data::CachedRow> usable(const record::Example& example) const {
-    const data::SourceRow source{reader_.index(), 1, "", example};
     record::PairingCounts counts;
-    auto row = data::tokenize_row(source, codec_, options_, use_, counts);
+    auto row = data::tokenize_row(example, reader_.index(), codec_, options_, use_, counts);
     if (!row.ok()) return row;
     if (step_of({{example, row.value()}}).size() == 0)
       return core::ItemError{fmt::format("no completion that {} learns from", method_.info().name), ""};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/tokens/tokenize.h"
+#include "data/tokens/turns.h"
 #include "record/derived_feedback.h"
 
 namespace attune::data {
@@ -159,12 +160,12 @@ core::Result<CachedRow> tokens_of(const record::Example& example, const TextCode
 
 }  // namespace
 
-core::Result<CachedRow> tokenize_row(const SourceRow& row, const TextCodec& codec, const DataOptions& options,
-                                     const RowUse& use, record::PairingCounts& counts) {
-  record::Example example = row.example.value();
+core::Result<CachedRow> tokenize_row(record::Example example, std::int64_t index, const TextCodec& codec,
+                                     const DataOptions& options, const RowUse& use,
+                                     record::PairingCounts& counts) {
   for (std::size_t i = 0; i < example.candidates.size(); ++i)
     example.candidates[i].index = static_cast<std::uint32_t>(i);
-  const record::PairingKey key{0, static_cast<std::uint64_t>(row.index), 0};
+  const record::PairingKey key{0, static_cast<std::uint64_t>(index), 0};
   const std::int64_t duplicates = duplicates_in(counts);
   std::optional<core::ItemError> problem;
   if (use.only_prompts()) problem = leave_prompt(example, codec);
@@ -172,13 +173,28 @@ core::Result<CachedRow> tokenize_row(const SourceRow& row, const TextCodec& code
   if (problem) return *problem;
   auto out = tokens_of(example, codec, options, use.learns(record::GroupShape::kDemonstrations));
   if (!out.ok()) return out;
-  out.value().index = row.index;
+  out.value().index = index;
   if (use.learns(record::GroupShape::kPairs))
     problem = pair_ids(out.value(), use, key, counts, duplicates_in(counts) - duplicates);
   else if (!use.learns() || use.learns(record::GroupShape::kLabels))
     problem = check_distinct(out.value());
   if (problem) return *problem;
   return out;
+}
+
+void tokenize_rows(const SourceRow& row, const TextCodec& codec, const DataOptions& options,
+                   const RowUse& use, record::PairingCounts& counts,
+                   const std::function<void(const record::Example&, core::Result<CachedRow>)>& visit) {
+  DataOptions read = options;
+  if (use.only_prompts()) read.turns = "whole";  // the conversation is to be answered
+  // An attempt that ends in a split counts nothing: its turns do.
+  const auto tokenize = [&](const record::Example& example) {
+    record::PairingCounts counted = counts;
+    auto tokens = tokenize_row(example, row.index, codec, read, use, counted);
+    if (tokens.ok() || tokens.error().reason != text::kRewritesHistory) counts = std::move(counted);
+    return tokens;
+  };
+  if (for_each_row_of(row.example.value(), read, tokenize, visit)) ++counts.derived[split_text(read)];
 }
 
 void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summary) {

@@ -1,6 +1,8 @@
 // A read row as it is cached: tokens with their feedback.
 #pragma once
 
+#include <functional>
+
 #include "data/cache/file.h"
 #include "data/row_use.h"
 #include "data/rows/example_source.h"
@@ -14,11 +16,18 @@ inline constexpr int kTokenRules = 7;
 /// The reason of rows that the template would not render.
 inline constexpr const char* kTemplateRefused = "the chat template refused the messages";
 
-/// Tokens, masks and feedback of a row, or why it is unusable. What the row is not used for is not even
-/// tokenised: candidates that nobody accepted as demonstrations, those of no pair.
+/// Tokens, masks and feedback of an example of a row, or why it is unusable. What the row is not used for is
+/// not even tokenised: candidates that nobody accepted as demonstrations, those of no pair.
 /// @param counts what the pairing derived and left out is added
-core::Result<CachedRow> tokenize_row(const SourceRow& row, const TextCodec& codec, const DataOptions& options,
-                                     const RowUse& use, record::PairingCounts& counts);
+core::Result<CachedRow> tokenize_row(record::Example example, std::int64_t index, const TextCodec& codec,
+                                     const DataOptions& options, const RowUse& use,
+                                     record::PairingCounts& counts);
+
+/// The same of all that data.turns makes of a row, each visited; what was split is counted among what was
+/// derived.
+void tokenize_rows(const SourceRow& row, const TextCodec& codec, const DataOptions& options,
+                   const RowUse& use, record::PairingCounts& counts,
+                   const std::function<void(const record::Example&, core::Result<CachedRow>)>& visit);
 
 /// Adds a kept row to the counts.
 void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summary);

@@ -42,6 +42,11 @@ struct TokenizedExample {
 core::Result<TokenizedExample> tokenize_example(const record::Example& example, const TextCodec& codec,
                                                 const DataOptions& options, bool training);
 
+/// The tokens of a row that cannot be used, uncut and none of them trained on, for who shows it: of its
+/// prompt alone where its completions give none, and nothing where not even that can be made.
+std::optional<TokenizedExample> tokenize_unusable(record::Example example, TextCodec codec,
+                                                  DataOptions options);
+
 /// The example as a model reads it: where it has no chat template and the format knows a plain form, prompt
 /// and completions are texts instead of messages. The functions here see to it themselves; for who writes
 /// the record.

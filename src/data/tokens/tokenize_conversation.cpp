@@ -4,6 +4,7 @@
 #include "data/tokens/row_tokens.h"
 #include "data/tokens/token_spans.h"
 #include "data/tokens/tokenize_text.h"
+#include "data/tokens/turns.h"
 
 namespace attune::data {
 namespace {
@@ -57,29 +58,40 @@ core::Json whole_conversation(const core::Json& prompt, const core::Json& comple
   return whole;
 }
 
+bool is_one_answer(const core::Json& completion) {
+  return completion.is_array() && completion.size() == 1 && completion[0].value("role", "") == "assistant";
+}
+
 }  // namespace
 
 core::Result<std::string> render_prompt(const core::Json& messages, const record::Example& example,
-                                        const TextCodec& codec) {
+                                        const TextCodec& codec, bool answered_by_message) {
   auto options = template_options(example);
-  options.continue_final_message = !messages.empty() && messages.back().value("role", "") == "assistant";
+  options.continue_final_message =
+      !answered_by_message && !messages.empty() && messages.back().value("role", "") == "assistant";
   options.add_generation_prompt = !options.continue_final_message;
   const auto& chat_template = need_template(codec);
   return rendered([&] { return chat_template.render(messages, options); });
 }
 
 core::Result<Encoded> encode_conversation(const record::Example& example, const record::Candidate& candidate,
-                                          const TextCodec& codec, bool assistant_only) {
+                                          const TextCodec& codec, const DataOptions& options, bool training) {
   const auto& chat_template = need_template(codec);
   const auto& tokenizer = need_tokenizer(codec);
   const bool has_prompt = !example.language_modelling && !is_blank(example.prompt);
   const core::Json prompt = has_prompt ? as_messages(example.prompt, "user") : core::Json::array();
   const core::Json messages = whole_conversation(prompt, candidate.completion);
+  const bool one_answer = has_prompt && is_one_answer(candidate.completion);
+  // Of one answer after its prompt all is the assistant's; blocks of a template may still leave a part out.
+  const bool assistant_only =
+      training && options.assistant_only && (!one_answer || chat_template.has_generation_blocks());
   const auto whole = rendered([&] {
     if (assistant_only) return chat_template.render_with_masks(messages, template_options(example));
-    return text::RenderedChat{chat_template.render(messages, template_options(example)), {}, {}};
+    return text::RenderedChat{chat_template.render(messages, template_options(example)), {}, {}, false};
   });
   if (!whole.ok()) return whole.error();
+  if (whole.value().rewrites_history && options.turns == "auto" && is_conversation(example))
+    return core::ItemError{text::kRewritesHistory, ""};
   if (whole.value().mask_problem) return *whole.value().mask_problem;
   // Templates write their own special tokens: none are added.
   text::PlacedIds placed;
@@ -91,7 +103,7 @@ core::Result<Encoded> encode_conversation(const record::Example& example, const 
   Encoded out;
   std::size_t cut = 0;
   if (has_prompt) {
-    const auto opened = render_prompt(prompt, example, codec);
+    const auto opened = render_prompt(prompt, example, codec, one_answer);
     if (!opened.ok()) return opened.error();
     const std::vector<std::int32_t> alone = tokenizer.encode(opened.value(), false);
     cut = common_prefix(alone, ids);

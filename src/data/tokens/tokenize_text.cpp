@@ -159,7 +159,7 @@ core::Result<Encoded> encode_candidate(const record::Example& example, const rec
   if (example.prompt_ids || candidate.completion_ids)
     return encode_given_ids(example, candidate, codec, options.append_eos);
   if (example.prompt.is_array() || candidate.completion.is_array())
-    return encode_conversation(example, candidate, codec, training && options.assistant_only);
+    return encode_conversation(example, candidate, codec, options, training);
   return encode_plain(example, candidate, codec, options.append_eos);
 }
 

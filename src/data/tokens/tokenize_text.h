@@ -26,11 +26,11 @@ core::Result<Encoded> encode_candidate(const record::Example& example, const rec
 
 /// A conversation: prompt and completion as messages, or one of them as text beside the other as messages.
 core::Result<Encoded> encode_conversation(const record::Example& example, const record::Candidate& candidate,
-                                          const TextCodec& codec, bool assistant_only);
+                                          const TextCodec& codec, const DataOptions& options, bool training);
 /// The prompt of a conversation as it is given to the model: opened for an answer, or to be continued where
-/// the last message is the assistant's.
+/// the last message is the assistant's and no message of its own follows.
 core::Result<std::string> render_prompt(const core::Json& messages, const record::Example& example,
-                                        const TextCodec& codec);
+                                        const TextCodec& codec, bool answered_by_message = false);
 
 /// What a teacher reads in place of the prompt; empty where there is no prompt. It ends where the shared
 /// prompt ends, so that the same completions follow: tokens that the completions begin with are left out of

@@ -137,7 +137,8 @@ class Run {
   void train(RunFolder& folder) {
     reference_->fill_caches(*model_, terms_, engine_options(), [&](const std::string& line) { say(line); });
     const auto eval = terms_.front().eval;
-    SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().data, recipe_.samples, seed(),
+    const auto source = recipe_.eval.data.is_null() ? settings_.front().data : held_out_options(recipe_);
+    SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().data, source, recipe_.samples, seed(),
                          folder);
     Observer observer = observer_;
     if (group_.leads() && !heads_of_terms(terms_).contains("score"))  // a reward model writes no text

@@ -1,6 +1,11 @@
 #include "training/run/samples.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "data/rows/example_reader.h"
+#include "data/tokens/tokenize.h"
+#include "data/tokens/turns.h"
 
 #include "generation/generation_config.h"
 
@@ -9,21 +14,53 @@ namespace {
 
 constexpr std::size_t kBeginning = 8;  // tokens of a text that stand in for a prompt
 
-std::vector<std::int32_t> prompt_of(const data::TokenizedRow& row) {
-  if (!row.prompt.empty()) return {row.prompt.begin(), row.prompt.end()};
+std::vector<std::int32_t> beginning_of(const data::TokenizedRow& row) {
   const auto text = row.candidates.front().completion;
   return {text.begin(),
           text.begin() + static_cast<std::ptrdiff_t>(std::min(kBeginning, (text.size() + 1) / 2))};
 }
 
+/// Conversations are kept as one text; the rows that they came from say where the assistant speaks.
+class TurnFinder {
+ public:
+  TurnFinder(data::DataOptions source, const data::TextCodec& codec)
+      : source_(std::move(source)), codec_(codec) {
+    source_.on_error = "skip";  // the data has been read before
+  }
+  /// What the last turn of the assistant answers in a row; nothing where it is no conversation. Rows are
+  /// asked for in their order.
+  std::vector<std::int32_t> prompt_of(std::int64_t row) {
+    if (!reader_) reader_.emplace(source_);
+    while (at_ < row) {
+      if (!reader_->next(example_)) return {};
+      at_ = reader_->index();
+    }
+    if (at_ != row || !data::is_conversation(example_)) return {};
+    auto prompt = data::tokenize_prompt(example_, codec_);
+    return prompt.ok() ? std::move(prompt.value()) : std::vector<std::int32_t>();
+  }
+
+ private:
+  data::DataOptions source_;
+  const data::TextCodec& codec_;
+  std::optional<data::ExampleReader> reader_;
+  record::Example example_;
+  std::int64_t at_ = -1;
+};
+
 }  // namespace
 
 SampleWriter::SampleWriter(const model::Model& model, const data::TextCodec& codec, const data::Dataset& data,
-                           const SamplesOptions& options, std::uint64_t seed, RunFolder& folder)
+                           const data::DataOptions& source, const SamplesOptions& options, std::uint64_t seed,
+                           RunFolder& folder)
     : model_(model), codec_(codec), options_(options), seed_(seed), folder_(folder) {
   const std::int64_t room = model.config().max_positions;
+  TurnFinder turns(source, codec);
   for (std::int64_t i = 0; i < data.size() && std::ssize(prompts_) < options.prompts; ++i) {
-    auto ids = prompt_of(data.row(i));
+    const data::TokenizedRow row = data.row(i);
+    std::vector<std::int32_t> ids(row.prompt.begin(), row.prompt.end());
+    if (ids.empty()) ids = turns.prompt_of(row.index);
+    if (ids.empty()) ids = beginning_of(row);
     if (ids.empty() || (room > 0 && std::ssize(ids) >= room)) continue;
     prompts_.push_back({std::move(ids), static_cast<std::uint64_t>(i)});
   }

@@ -13,9 +13,12 @@ namespace attune::training {
 
 class SampleWriter {
  public:
-  /// Takes the first prompts of the data. Rows without a prompt lend the beginning of their text.
+  /// Takes the first prompts of the data: of conversations what the last turn of the assistant answers, of
+  /// texts without a prompt their beginning.
+  /// @param source what the data was read from
   SampleWriter(const model::Model& model, const data::TextCodec& codec, const data::Dataset& data,
-               const SamplesOptions& options, std::uint64_t seed, RunFolder& folder);
+               const data::DataOptions& source, const SamplesOptions& options, std::uint64_t seed,
+               RunFolder& folder);
   /// Samples every prompt once with the present weights (the same random numbers at every step, so that
   /// differences come from the weights) and appends native records with "step".
   void write(std::int64_t step) const;
