@@ -35,6 +35,29 @@ double share_ties(PromptNumbers& accuracy, const PromptNumbers& margin) {
   return ties;
 }
 
+/// What each prompt adds to the margin of methods without pairs: the mean reward of good completions minus
+/// that of bad ones. Empty where one of them is not there.
+std::vector<double> margin_contributions(const HeldOut& line) {
+  const auto good = line.metrics.find("eval_rewards/chosen"),
+             bad = line.metrics.find("eval_rewards/rejected");
+  if (good == line.metrics.end() || bad == line.metrics.end()) return {};
+  auto added = statistics::cluster_contributions(good->second.all());
+  const auto taken = statistics::cluster_contributions(bad->second.all());
+  for (std::size_t i = 0; i < added.size(); ++i) added[i] -= taken[i];
+  return added;
+}
+
+std::optional<HeldOutChange> change_of_unpaired_margin(const HeldOut& before, const HeldOut& after) {
+  const auto old_side = margin_contributions(before), new_side = margin_contributions(after);
+  if (before.data != after.data || old_side.empty() || old_side.size() != new_side.size())
+    return std::nullopt;
+  HeldOutChange change;
+  change.before = statistics::mean_estimate(old_side).value;
+  change.after = statistics::mean_estimate(new_side).value;
+  change.change = statistics::paired_difference(old_side, new_side);
+  return change;
+}
+
 }  // namespace
 
 std::optional<HeldOut> read_held_out(const core::Json& line) {
@@ -58,6 +81,8 @@ std::optional<HeldOut> read_held_out(const core::Json& line) {
 
 std::optional<HeldOutChange> held_out_change(const HeldOut& before, const HeldOut& after,
                                              std::string_view metric, bool shares) {
+  if (metric == "eval_rewards/margins" && !before.metrics.contains(metric))
+    return change_of_unpaired_margin(before, after);
   const auto old_side = before.metrics.find(metric), new_side = after.metrics.find(metric);
   if (before.data != after.data || old_side == before.metrics.end() || new_side == after.metrics.end() ||
       old_side->second.sums.size() != new_side->second.sums.size())

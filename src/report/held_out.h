@@ -37,7 +37,8 @@ struct HeldOutChange {
   double ties_before = 0, ties_after = 0, pairs = 0;
 };
 
-/// Nothing where one of the two does not have the metric, or they are about different data.
+/// Nothing where one of the two does not have the metric, or they are about different data. The margin of
+/// methods without pairs is made of the rewards of good and of bad completions, over all of them.
 /// @param metric with "eval_"
 /// @param shares see statistics::clustered_change
 std::optional<HeldOutChange> held_out_change(const HeldOut& before, const HeldOut& after,

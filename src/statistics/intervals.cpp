@@ -148,23 +148,28 @@ double ClusterSums::mean() const {
   return count > 0 ? sum / count : kUnknown;
 }
 
+std::vector<double> cluster_contributions(const ClusterSums& side) {
+  const double mean = side.mean(), clusters = static_cast<double>(side.sums.size());
+  double total = 0;
+  for (std::size_t i = 0; i < side.sums.size(); ++i) total += count_of(side.counts, i);
+  std::vector<double> added;
+  for (std::size_t i = 0; i < side.sums.size(); ++i)
+    added.push_back(mean + clusters * (side.sums[i] - mean * count_of(side.counts, i)) / total);
+  return added;
+}
+
 Estimate clustered_change(const ClusterSums& before, const ClusterSums& after, bool shares) {
   const Clusters pairs(before, after);
   Estimate estimate;
   estimate.count = static_cast<std::int64_t>(pairs.old_sums.size());
-  const auto clusters = static_cast<double>(estimate.count);
   const ClusterSums old_side{pairs.old_sums, pairs.old_counts}, new_side{pairs.new_sums, pairs.new_counts};
   const double old_mean = old_side.mean(), new_mean = new_side.mean();
   if (std::isnan(old_mean) || std::isnan(new_mean)) return estimate;
   estimate.value = new_mean - old_mean;
   if (estimate.count < 2) return estimate;
-  const double old_total = mean_of(pairs.old_counts) * clusters,
-               new_total = mean_of(pairs.new_counts) * clusters;
-  std::vector<double> shifts;
-  for (std::size_t i = 0; i < pairs.old_sums.size(); ++i)
-    shifts.push_back(clusters * ((pairs.new_sums[i] - new_mean * pairs.new_counts[i]) / new_total -
-                                 (pairs.old_sums[i] - old_mean * pairs.old_counts[i]) / old_total) +
-                     new_mean - old_mean);
+  std::vector<double> shifts = cluster_contributions(new_side);
+  const auto old_added = cluster_contributions(old_side);
+  for (std::size_t i = 0; i < shifts.size(); ++i) shifts[i] -= old_added[i];
   if (shares) shifts.insert(shifts.end(), {1.0, -1.0});
   const Estimate over = mean_estimate(shifts);
   estimate.standard_error = over.standard_error;

@@ -47,6 +47,10 @@ struct ClusterSums {
   /// All sums over all counts; NaN for nothing.
   double mean() const;
 };
+/// What each cluster adds to the mean: as many numbers, whose mean is the mean and whose scatter, that of a
+/// ratio linearised. A cluster without values scatters by nothing.
+std::vector<double> cluster_contributions(const ClusterSums& side);
+
 /// Change of a mean, clusters before and after being the same: the ratio's linearised standard error (what a
 /// cluster adds to the difference of the two means is one observation) and the t interval over clusters; with
 /// counts of one this is paired_difference. Clusters without a number on either side are left out.

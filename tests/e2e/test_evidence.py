@@ -86,6 +86,9 @@ def test_of_every_kind_of_method(tmp_path, method, expected):
         data.write_text("".join(json.dumps(line) + "\n" for line in lines))
     evaluations = evaluated(tmp_path, f"method={method}", "training.epochs=1", data=data)
     assert expected <= compare(tmp_path / "run", evaluations)
+    assert re.search(r"95 %: \S+ to \S+ ·\s5\sprompts", (tmp_path / "run/report.html").read_text())
+    if method == "kto":
+        assert "Reward margin (held out)" in (tmp_path / "run/report.html").read_text().split("95 %")[0]
 
 
 def test_ties_of_the_start_are_named(dpo):

@@ -229,6 +229,27 @@ TEST(Failure, IsToldWithItsReasonAndRows) {
   EXPECT_THAT(page, HasSubstr("Once &lt;upon</p><p class=\"story\"> a time"));
 }
 
+TEST(HeldOut, MarginOfMethodsWithoutPairs) {
+  // Good completions of prompts 1 and 2, bad ones of 3 and 4: 0 − 0 before, (3 + 1) / 2 − (−1 − 3) / 2 = 4
+  // after. Prompts add 4 + (1, −1, −1, 1) · 2: s² = 16 / 3, standard error √(4/3), t(3) = 3.182446.
+  const auto line = [](const char* good, const char* bad) {
+    return read_held_out(
+               Json::parse(
+                   std::string(
+                       R"({"step":1,"data":"x","prompts":4,"metrics":{"eval_rewards/chosen":{"sums":)") +
+                   good + R"(,"counts":[1,1,0,0]},"eval_rewards/rejected":{"sums":)" + bad +
+                   R"(,"counts":[0,0,1,1]}}})"))
+        .value();
+  };
+  const auto change = held_out_change(line("[0,0,0,0]", "[0,0,0,0]"), line("[3,1,0,0]", "[0,0,-1,-3]"),
+                                      "eval_rewards/margins", false);
+  ASSERT_TRUE(change);
+  EXPECT_EQ(change->before, 0);
+  EXPECT_DOUBLE_EQ(change->after, 4);
+  EXPECT_EQ(change->change.count, 4);
+  EXPECT_NEAR(change->change.low, 4 - 3.182446 * std::sqrt(4.0 / 3), 1e-5);
+}
+
 TEST(HeldOut, DamagedLinesAreLeftOut) {
   for (const char* line : {"[]", "{}", R"({"step":1,"data":"x","prompts":-1,"metrics":{}})",
                            R"({"step":1,"data":"x","prompts":2,"metrics":[]})"})

@@ -72,6 +72,16 @@ TEST(ClusteredChange, UnequalClustersByHand) {
   EXPECT_NEAR(estimate.high, 5.0 / 3 + 12.7062047 * 8 / 9, 1e-6);
 }
 
+TEST(ClusterContributions, AddUpToTheMeanAndScatterAsItsError) {
+  // Sums 4, 3, 0 over 2, 1, 0 values: mean 7/3; 3 · (4 − 14/3) / 3 = −2/3, 2/3 and 0 around it.
+  const double sums[] = {4, 3, 0}, counts[] = {2, 1, 0};
+  const auto added = cluster_contributions({sums, counts});
+  ASSERT_EQ(added.size(), 3u);
+  EXPECT_DOUBLE_EQ(added[0], 5.0 / 3);
+  EXPECT_DOUBLE_EQ(added[1], 3);
+  EXPECT_DOUBLE_EQ(added[2], 7.0 / 3);
+}
+
 TEST(ClusteredChange, FourOfFourIsNoCertainty) {
   // With +1 and −1 added: 1, 1, 1, 1, 1, −1: mean 2/3, s² = 2/3, standard error 1/3, t(5) = 2.570582.
   const std::vector<double> none(4, 0.0), all(4, 1.0);
