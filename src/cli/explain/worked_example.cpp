@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "algorithm/fixture/fixture.h"
 #include "algorithm/fixture/worked_example.h"
 #include "cli/explain/text.h"
@@ -13,8 +15,15 @@ namespace {
 using algorithm::Method;
 using core::Json;
 
+bool reads_reference(const Method& method) {
+  return std::ranges::any_of(method.needs(), [](const algorithm::Need& need) {
+    return need.source == algorithm::Source::kReference && need.signal == "logps";
+  });
+}
+
 /// The worked numbers of one candidate: a line of sums, then a line a token.
-std::string candidate_text(const algorithm::WorkedExample& example, const Json& result, std::size_t index) {
+std::string candidate_text(const algorithm::WorkedExample& example, const Json& result, bool with_reference,
+                           std::size_t index) {
   const Json& given = example.fixture["candidates"][index];
   const Json& found = result["candidates"][index];
   std::string text = fmt::format("\n  [{}]", example.feedback[index]);
@@ -22,8 +31,9 @@ std::string candidate_text(const algorithm::WorkedExample& example, const Json& 
   for (const Json& value : given.value("logps", Json::array())) sum += value.get<double>();
   for (const Json& value : given.value("ref_logps", Json::array())) reference += value.get<double>();
   if (given.contains("logps") && found["score_coefficients"].empty()) {
-    text += fmt::format("   log π = {:.4g}, log π_ref = {:.4g}, log-ratio = {:+.4g}", sum, reference,
-                        sum - reference);
+    text += fmt::format("   log π = {:.4g}", sum);
+    if (with_reference)
+      text += fmt::format(", log π_ref = {:.4g}, log-ratio = {:+.4g}", reference, sum - reference);
   }
   if (!found["score_coefficients"].empty()) {
     return text + fmt::format("   score = {}, coefficient = {}\n", number(given["scores"][0]),
@@ -76,7 +86,8 @@ std::string worked_example_text(const Method& method) {
   const algorithm::WorkedExample example = algorithm::worked_example(method);
   const Json result = example_result(method, example);
   std::string text = fmt::format("\nA worked example. Prompt: \"{}\"\n", example.prompt);
-  for (std::size_t i = 0; i < example.tokens.size(); ++i) text += candidate_text(example, result, i);
+  for (std::size_t i = 0; i < example.tokens.size(); ++i)
+    text += candidate_text(example, result, reads_reference(method), i);
   text += fmt::format("\n  loss = {:.6g}\n", result["loss"].get<double>());
   for (const auto& [name, value] : result["metrics"].items())
     text += fmt::format("  {} = {}\n", name, number(value));
