@@ -389,18 +389,11 @@ def compare_places(expected, path, texts):
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_places_in_shared_text_are_the_offsets_of_the_reference(name, all_text):
-    """Of a sample; of all the text where ATTUNE_ALL_TEXT is set."""
-    pieces = all_text if os.environ.get("ATTUNE_ALL_TEXT") else [piece[:4000] for piece in all_text[::11]]
-    lines = [line for piece in pieces for line in piece.split("\n\n")]
-    compare_places(without_trimming(reference(name).backend_tokenizer), folder(name), lines)
-
-
-@pytest.mark.parametrize("name", FOLDERS)
-def test_places_in_random_unicode_are_the_offsets_of_the_reference(name):
-    texts = random_texts(400, seed=23)
-    if name == "tinystories-656k":
-        texts += ["once upon", " a cat", "the dog sat.<|start_story|> yes"]
+def test_places_are_the_offsets_of_the_reference(name, all_text):
+    """In a sample of the shared text, all of it where ATTUNE_ALL_TEXT is set, and in random Unicode."""
+    pieces = all_text if os.environ.get("ATTUNE_ALL_TEXT") else [piece[:3000] for piece in all_text[::17]]
+    texts = [line for piece in pieces for line in piece.split("\n\n")] + random_texts(300, seed=23)
+    texts += ["once upon", " a cat", "the dog sat.<|start_story|> yes"]
     compare_places(without_trimming(reference(name).backend_tokenizer), folder(name), texts)
 
 
@@ -458,9 +451,9 @@ def test_places_are_kept_through_every_component(part, model, tmp_path):
     key = "normalizer" if part in PLACING_NORMALIZERS else "pre_tokenizer"
     file = tmp_path / "tokenizer.json"
     file.write_text(json.dumps(placing_tokenizer(PLACING_MODELS[model], **{key: part})), encoding="utf-8")
-    compare_places(tokenizers.Tokenizer.from_file(str(file)), file, placing_texts(400, seed=31))
+    compare_places(tokenizers.Tokenizer.from_file(str(file)), file, placing_texts(200, seed=31))
     if key == "normalizer" and model == "bytes":
-        compare_places(tokenizers.Tokenizer.from_file(str(file)), file, every_code_point()[::3])
+        compare_places(tokenizers.Tokenizer.from_file(str(file)), file, every_code_point()[::5])
 
 
 def test_places_are_kept_through_components_together(tmp_path):
