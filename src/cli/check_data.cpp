@@ -6,9 +6,6 @@
 
 #include "core/system.h"
 #include "data/read_rows.h"
-#include "training/method_needs.h"
-#include "training/reference/model.h"
-#include "training/run/resolve.h"
 
 namespace attune::cli {
 namespace {
@@ -38,7 +35,12 @@ class Checker {
     if (example.language_modelling && !example.candidates.empty() &&
         example.candidates.front().completion.is_array())
       ++out_.conversations;
-    for (const auto& candidate : row.candidates) count_sequence(row.prompt, candidate.completion);
+    RowSize size{std::ssize(row.prompt), 0, std::ssize(row.candidates)};
+    for (const auto& candidate : row.candidates) {
+      count_sequence(row.prompt, candidate.completion);
+      size.completions += std::ssize(candidate.completion.ids);
+    }
+    out_.sizes.push_back(size);
     if (row.candidates.empty()) out_.lengths.push_back(std::ssize(row.prompt));
     if (out_.rows.size() < shown_) show(example.id, row);
   }
@@ -115,6 +117,8 @@ class Checker {
     if (summary.truncated * 10 > summary.rows_kept)
       warn(fmt::format("{} of {} are cut to {}", summary.truncated, core::counted(summary.rows_kept, "row"),
                        data::length_limit_text(options_, codec_)));
+    if (auto beyond = data::beyond_context_text(summary.longest, codec_.max_positions); !beyond.empty())
+      warn(std::move(beyond));
     const std::int64_t dropped =
         std::accumulate(summary.dropped.begin(), summary.dropped.end(), std::int64_t{0},
                         [](auto sum, const auto& d) { return sum + d.second; });
@@ -156,51 +160,6 @@ Json length_json(std::vector<std::int64_t> lengths) {
           {"median", at(0.5)},       {"mean", sum / static_cast<double>(lengths.size())},
           {"p95", at(0.95)},         {"max", lengths.back()},
           {"histogram", histogram}};
-}
-
-namespace {
-
-/// What the program and its libraries take before any model is loaded.
-constexpr double kProgramBytes = 130e6;
-
-/// Near what the trainer counts where batches end by their tokens, the same where they do not.
-double estimated_steps_per_epoch(const training::TrainingOptions& options,
-                                 const data::DatasetSummary& summary) {
-  const std::int64_t records = std::max<std::int64_t>(1, options.batch_size * options.gradient_accumulation);
-  const double by_records = std::ceil(static_cast<double>(summary.rows_kept) / static_cast<double>(records));
-  if (options.tokens_per_batch == 0) return std::max(1.0, by_records);
-  const double by_tokens =
-      static_cast<double>(summary.tokens) / static_cast<double>(options.tokens_per_batch);
-  return std::max({1.0, by_records, std::ceil(by_tokens)});
-}
-
-}  // namespace
-
-Json estimate_training(const training::TrainRecipe& recipe, const std::vector<training::TermSetting>& terms,
-                       const model::ModelConfig& config, const data::DatasetSummary& summary) {
-  const auto d = static_cast<double>(config.hidden_size), layers = static_cast<double>(config.layers);
-  const auto weights = static_cast<double>(model::Model::count_weights(config));
-  const bool lora = recipe.adapter.type != "none";
-  // float32: weights, and for what is trained a gradient and AdamW's two moments; a frozen reference as well.
-  const double trained = lora ? layers * 14 * static_cast<double>(recipe.adapter.rank) * d : weights;
-  const auto batch =
-      static_cast<double>(recipe.training.micro_batch_tokens > 0 ? recipe.training.micro_batch_tokens : 2048);
-  const double activations = batch * training::activation_bytes(config);
-  const bool second_model =
-      training::holds_second_model(recipe, lora, training::any_term(terms, training::reads_start(recipe)));
-  const double averages = recipe.training.ema_decay > 0 ? trained : 0;
-  const double memory =
-      kProgramBytes + 4 * weights * (second_model ? 2 : 1) + 12 * trained + 4 * averages + activations;
-  const double per_epoch = estimated_steps_per_epoch(recipe.training, summary);
-  const auto steps = static_cast<double>(training::updates_in(recipe.training, per_epoch));
-  // Forward, backward and the reference's forward: 8 operations a weight and token, 20e9 a second and core.
-  const double cores = static_cast<double>(std::max<std::int64_t>(1, recipe.threads));
-  const double epochs = steps / per_epoch;
-  const double tokens = static_cast<double>(summary.tokens) * epochs;
-  return {{"parameters", static_cast<std::int64_t>(weights)},
-          {"memory_mb", std::round(memory / 1e6)},
-          {"steps", static_cast<std::int64_t>(steps)},
-          {"seconds", std::round(tokens * weights * 8 / (20e9 * cores) * 10) / 10}};
 }
 
 }  // namespace attune::cli

@@ -8,8 +8,6 @@
 #include "data/row_use.h"
 #include "data/summary.h"
 #include "data/tokens/tokenize.h"
-#include "model/config.h"
-#include "training/run/terms.h"
 
 namespace attune::cli {
 
@@ -21,9 +19,15 @@ struct ShownRow {
       roles;  ///< of each completion: "chosen", "rejected", "good", "reward 0.5" …; "" for none
 };
 
+/// Tokens of a row.
+struct RowSize {
+  std::int64_t prompt = 0, completions = 0, sequences = 0;
+};
+
 struct DataCheck {
   data::DatasetSummary summary;
   std::vector<std::int64_t> lengths;  ///< tokens of every sequence: prompt and one completion
+  std::vector<RowSize> sizes;         ///< of every row
   std::vector<ShownRow> rows;
   std::vector<std::pair<record::Example, core::ItemError>> left_out;  ///< the first rows that cannot be used
   std::int64_t double_bos = 0, trained_end = 0, sequences = 0;
@@ -38,11 +42,5 @@ DataCheck check_data(const data::DataOptions& options, const data::TextCodec& co
 
 /// {"count", "min", "median", "mean", "p95", "max", "histogram": [{"from", "to", "count"}]}
 core::Json length_json(std::vector<std::int64_t> lengths);
-
-/// Rough memory and time of a training run: {"parameters", "memory_mb", "steps", "seconds"}. An order of
-/// magnitude, from sizes alone; nothing is measured.
-core::Json estimate_training(const training::TrainRecipe& recipe,
-                             const std::vector<training::TermSetting>& terms,
-                             const model::ModelConfig& config, const data::DatasetSummary& summary);
 
 }  // namespace attune::cli

@@ -7,6 +7,7 @@
 
 #include "core/files/files.h"
 #include "core/system.h"
+#include "generation/codec.h"
 #include "model/files/peft.h"
 #include "net/hub.h"
 
@@ -100,7 +101,12 @@ data::TextCodec load_codec(const model::ModelOptions& model, const std::string& 
   }
   if (model.path.empty())
     core::fail_request("give model=FOLDER, or tokenizer=FOLDER for the tokenizer alone");
-  return data::TextCodec::load(text_folder(model));
+  const std::string folder = text_folder(model);
+  const core::fs::path config = core::fs::path(folder) / "config.json";
+  // texts of models that this program cannot run can still be looked at
+  if (!core::fs::exists(config) || !model::knows_family(core::read_json_file(config)))
+    return data::TextCodec::load(folder);
+  return data::TextCodec::load(folder, generation::limits_of(model::Model::peek_config(model)));
 }
 
 Json token_texts(std::span<const std::int32_t> ids, const data::TextCodec& codec) {

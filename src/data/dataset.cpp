@@ -40,6 +40,7 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
                          {"teacher_system", options.teacher_system},
                          {"use", use.described()},
                          {"max_positions", codec.max_positions},
+                         {"positions_end", codec.positions_end},
                          {"vocab_size", codec.vocab_size},
                          {"eos", codec.eos_id.value_or(-1)},
                          {"rules", kTokenRules}};

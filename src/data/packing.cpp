@@ -124,7 +124,7 @@ class PlaceMarker {
     places.offsets.push_back(places.size());
   }
   void mark_last(Places& places) const {
-    mark(item_.ids.size() - 1, places);
+    mark(item_.scored < 0 ? item_.ids.size() - 1 : static_cast<std::size_t>(item_.scored), places);
     places.offsets.push_back(places.size());
   }
   void mark_step_ends(Places& places) const {

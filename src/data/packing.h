@@ -22,6 +22,7 @@ struct PackItem {
   /// The last token is read as a target only and is not computed: the sequence may be one longer than the
   /// context.
   bool last_is_target = false;
+  std::int32_t scored = -1;  ///< index in ids that kLast means; -1: the last token
   /// [ids] or empty: content keys of tokens that come as embeddings (core::TokenSequence); prefixes with
   /// other embeddings are not shared.
   std::vector<std::uint64_t> content{};
@@ -43,7 +44,7 @@ struct PackedBatch {
   core::Forest forest;
   std::vector<std::int64_t> items;  ///< indices into the step's items, in order
   Places tokens;                    ///< masked completion tokens; never the first token of a sequence
-  Places last;                      ///< the last token of each item
+  Places last;                      ///< the last token of each item, or the one that it names
   Places step_ends;                 ///< the last token of each reasoning step
   bool splits_group = false;        ///< some group is not whole in this micro-batch
 

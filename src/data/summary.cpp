@@ -20,6 +20,7 @@ core::Json to_json(const DatasetSummary& summary) {
           {"pairs", summary.pairs},
           {"tokens", summary.tokens},
           {"trained_tokens", summary.trained_tokens},
+          {"longest", summary.longest},
           {"straddling", summary.straddling},
           {"truncated", summary.truncated},
           {"derived", summary.feedback.derived},
@@ -40,6 +41,7 @@ DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerpri
   summary.candidates = json.at("candidates").get<std::int64_t>();
   summary.tokens = json.at("tokens").get<std::int64_t>();
   summary.trained_tokens = json.at("trained_tokens").get<std::int64_t>();
+  summary.longest = json.at("longest").get<std::int64_t>();
   summary.straddling = json.at("straddling").get<std::int64_t>();
   summary.truncated = json.at("truncated").get<std::int64_t>();
   summary.dropped = json.at("dropped").get<std::map<std::string, std::int64_t>>();

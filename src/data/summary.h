@@ -16,6 +16,7 @@ struct DatasetSummary {
   std::string pairing;  ///< how rated candidates become what is learned from; "" when nobody learns
   std::int64_t rows_read = 0, rows_kept = 0, candidates = 0, tokens = 0, trained_tokens = 0, straddling = 0,
                truncated = 0;
+  std::int64_t longest = 0;                     ///< tokens of the longest sequence, prompt included
   std::int64_t pairs = 0;                       ///< comparisons of the kept rows; 0 where a method takes none
   record::PairingCounts feedback;               ///< what the pairing left out and what it derived
   std::map<std::string, std::int64_t> dropped;  ///< reason → rows (unusable; malformed under on_error=skip)

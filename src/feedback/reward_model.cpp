@@ -4,7 +4,9 @@
 
 #include "core/error.h"
 #include "core/interrupt.h"
+#include "generation/codec.h"
 #include "generation/scorer.h"
+#include "net/hub.h"
 
 namespace attune::feedback {
 namespace {
@@ -33,10 +35,10 @@ core::Result<record::Example> without_ids(record::Example example) {
 }  // namespace
 
 RewardModel::RewardModel(const model::ModelOptions& options, const data::TextCodec& source)
-    : model_(model::Model::load(options)),
-      codec_(
-          data::TextCodec::load(model_.folder(), model_.config().max_positions, model_.config().vocab_size)) {
+    : model_(model::Model::load(options)), codec_(generation::codec_of(model_)) {
   need_one_output(model_.named_head("score").weight, options.path);
+  texts_ =
+      RewardTexts::read(net::resolve_model_folder(options.adapter.empty() ? options.path : options.adapter));
   ids_are_foreign_ = source.tokenizer && codec_.tokenizer &&
                      source.tokenizer->fingerprint() != codec_.tokenizer->fingerprint();
 }
@@ -61,7 +63,8 @@ std::vector<double> RewardModel::score(std::span<const RewardText> texts, std::i
   for (const RewardText& text : texts) {
     data::PackItem item;
     item.ids = text.ids;
-    item.prompt_length = static_cast<std::int32_t>(text.ids.size());  // no token is read but the last
+    item.prompt_length = static_cast<std::int32_t>(text.ids.size());  // no token is read but one
+    item.scored = static_cast<std::int32_t>(model_.config().scored_token(text.ids));
     item.group = text.group;
     item.table = model_.config().table_of(static_cast<std::int64_t>(text.ids.size()));
     items.push_back(std::move(item));

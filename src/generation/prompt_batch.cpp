@@ -44,16 +44,16 @@ std::int64_t room_behind(std::span<const std::int32_t> ids, const PromptVectors*
     }
   }
   if (vectors) check_vectors(ids, *vectors, record, config);
-  if (config.max_positions <= 0) return std::numeric_limits<std::int64_t>::max();
+  const std::int64_t context = config.context();
+  if (context <= 0) return std::numeric_limits<std::int64_t>::max();
   const auto length = static_cast<std::int64_t>(ids.size());
-  if (length >= config.max_positions) {
+  if (length >= context) {
     core::fail_request(
         "the prompt of record {} has {}, which leaves no room for an answer in the model's context of {}: "
-        "shorten "
-        "it",
-        record, core::counted(length, "token"), config.max_positions);
+        "shorten it",
+        record, core::counted(length, "token"), context);
   }
-  return config.max_positions - length;
+  return context - length;
 }
 
 std::int64_t room_within(const SamplingOptions& options, const Prompt& prompt) {

@@ -37,8 +37,13 @@ void AdapterOptions::declare(core::Fields& fields) {
       .alias("lora_alpha")
       .positive();
   fields.add("dropout", dropout, "Dropout on the adapter's input.").alias("lora_dropout").range(0, 0.999);
-  fields.add("target_modules", target_modules,
-             "Linear layers with an adapter: name suffixes, one regular expression, or all-linear.");
+  fields.add(
+      "target_modules", target_modules,
+      "Layers with an adapter: name suffixes, one regular expression, or all-linear (every linear layer but "
+      "the output head). The head (lm_head) and the embedding (embed_tokens) are named to be among them.");
+  fields.add("modules_to_save", modules_to_save,
+             "Modules that are trained whole beside the adapter and saved with it: ends of names (lm_head, "
+             "embed_tokens, norm).");
   fields.add("rslora", rslora, "Scale by alpha / sqrt(rank) (Kalajdzievski 2023).").alias("use_rslora");
   fields.add("init", init, "How A starts: default (Kaiming-uniform) or gaussian; B starts at zero.")
       .alias("init_lora_weights")
@@ -47,7 +52,7 @@ void AdapterOptions::declare(core::Fields& fields) {
 }
 
 bool AdapterInfo::heeds(std::string_view option) const {
-  return option == "type" || option == "target_modules" ||
+  return option == "type" || option == "target_modules" || option == "modules_to_save" ||
          std::ranges::find(options, option) != options.end();
 }
 
@@ -63,6 +68,10 @@ std::vector<std::string> Adapter::default_targets(const FamilyInfo& family) cons
 
 bool Adapter::reads(const core::Json& config) const {
   return text_of(config, "peft_type") == info().peft_type;
+}
+
+at::Tensor Adapter::looked_up(const LayerAdapter&, const at::Tensor&) const {
+  core::assertion_failed("an adapter with lookup_tensors() has looked_up()", __FILE__, __LINE__);
 }
 
 std::string Adapter::refusal(const std::string&) const { return ""; }

@@ -29,6 +29,7 @@ struct AdapterOptions {
   double alpha = 32, dropout = 0;
   std::vector<std::string>
       target_modules;  ///< suffixes, one regex, or "all-linear"; empty: the adapter's default
+  std::vector<std::string> modules_to_save{};  ///< ends of names of modules that are trained in full
   bool rslora = false;
   std::string init = "default";
   /// Options that one kind declares for itself (Adapter::declare), by name.
@@ -75,6 +76,7 @@ struct AdaptedLayer {
   std::string path;  ///< module path: "model.layers.0.self_attn.q_proj"
   std::int64_t out = 0, in = 0;
   std::string where{};  ///< file of an adapter that is read, for messages
+  bool lookup = false;  ///< the embedding: in is the vocabulary, out the width
 };
 
 class Adapter {
@@ -82,6 +84,8 @@ class Adapter {
   virtual ~Adapter() = default;
   virtual AdapterInfo info() const = 0;
   virtual std::vector<AdapterTensor> tensors() const = 0;
+  /// The same for the embedding, seen as a linear layer on one-hot rows; empty: it cannot be adapted.
+  virtual std::vector<AdapterTensor> lookup_tensors() const { return {}; }
   /// Adds options that no other kind has: `fields.add("start", options.numbers["start"], "…")`, after setting
   /// the default where there is none yet (try_emplace).
   virtual void declare(core::Fields&, AdapterOptions&) const {}
@@ -95,6 +99,9 @@ class Adapter {
   /// @param x [T, in]. @param dropped x after dropout; x itself where nothing is dropped.
   virtual at::Tensor forward(const LayerAdapter& adapter, const Affine& plain, const at::Tensor& x,
                              const at::Tensor& dropped) const = 0;
+  /// What the adapter of the embedding adds to the rows of `ids` [R]: [R, out]. Called only where there are
+  /// lookup_tensors().
+  virtual at::Tensor looked_up(const LayerAdapter& adapter, const at::Tensor& ids) const;
   /// Weight [out, in] and bias of a plain layer that computes the same, in the plain layer's type.
   virtual at::Tensor merged_weight(const LayerAdapter& adapter, const Affine& plain) const = 0;
   virtual at::Tensor merged_bias(const LayerAdapter&, const Affine& plain) const { return plain.bias; }

@@ -38,6 +38,23 @@ bool TargetMatcher::matches(const std::string& path) const {
   });
 }
 
+bool TargetMatcher::names(const std::string& path) const {
+  const bool all = std::find(targets_.begin(), targets_.end(), "all-linear") != targets_.end();
+  return !all && matches(path);
+}
+
+std::set<std::string> saved_modules(const std::vector<std::string>& names,
+                                    const std::vector<std::string>& paths) {
+  std::set<std::string> found;
+  for (const std::string& path : paths)
+    for (std::size_t end = path.size(); end != std::string::npos && end > 0; end = path.rfind('.', end - 1)) {
+      const std::string module = path.substr(0, end);
+      if (std::any_of(names.begin(), names.end(), [&](const auto& name) { return module.ends_with(name); }))
+        found.insert(path);
+    }
+  return found;
+}
+
 std::vector<std::string> adapter_targets(const ModelConfig& config, const AdapterOptions& options) {
   if (!options.target_modules.empty()) return options.target_modules;
   return adapter_named(options.type).default_targets(family_with(config).info());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ class TargetMatcher {
   /// @throws Error{kRequest} for an invalid regular expression.
   explicit TargetMatcher(std::vector<std::string> targets);
   bool matches(const std::string& path) const;
+  /// The same for the embedding and the output head, which all-linear does not mean.
+  bool names(const std::string& path) const;
   static bool is_regex(const std::vector<std::string>& targets);
 
  private:
@@ -30,6 +33,12 @@ class TargetMatcher {
 /// The targets that an adapter of these options gets in such a model: target_modules, or the adapter's
 /// default.
 std::vector<std::string> adapter_targets(const ModelConfig& config, const AdapterOptions& options);
+
+/// The modules that modules_to_save means, as PEFT matches them: those whose path, or the path of a module
+/// that holds them, ends in one of the names.
+/// @param paths of every module of the model that has weights
+std::set<std::string> saved_modules(const std::vector<std::string>& names,
+                                    const std::vector<std::string>& paths);
 
 /// What a map from modules to values (rank_pattern, alpha_pattern of adapter_config.json) says of the module:
 /// the value of the first key that is, or as a pattern matches, the end of its path. Null when none does.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,12 @@ struct ModelConfig {
   /// Class of the position tables for a sequence of this length: sequences share a prefix only if equal. 0
   /// for all kinds but kDynamic and kLongrope.
   std::int32_t table_of(std::int64_t length) const;
+  /// Tokens that the model was made for: max_positions, or factor × original length where a scaled rotation
+  /// reaches further. A hard limit only with learned positions.
+  std::int64_t context() const;
+  /// Index of the token at which a sequence's score is read, as transformers' classifiers do: the last one
+  /// that is not padding (pad_id); the last one where there is no padding id, the first where all is padding.
+  std::int64_t scored_token(std::span<const std::int32_t> ids) const;
 };
 
 /// Calls visit(name, value, meaning) for every flag of the list above.

@@ -63,13 +63,19 @@ std::vector<std::uint64_t> content_keys(const at::Tensor& rows) {
   return keys;
 }
 
-at::Tensor embed(const TransformerWeights& weights, const ModelConfig& config, const TokenRows& rows) {
+at::Tensor embed(const TransformerWeights& weights, const ModelConfig& config, const TokenRows& rows,
+                 Weights which) {
   check_ids(rows, config);
   const bool any_given =
       std::any_of(rows.content.begin(), rows.content.end(), [](std::uint64_t key) { return key != 0; });
   at::Tensor ids = index_tensor(rows.ids, weights.embedding);
   if (any_given) ids = ids.clamp(0, config.vocab_size - 1);  // what stands in their place is no id
-  at::Tensor x = at::embedding(weights.embedding, ids);
+  const at::Tensor table = which == Weights::kReference && weights.lookup.unmerged
+                               ? weights.lookup.unmerged->weight.t()
+                               : weights.embedding;
+  at::Tensor x = at::embedding(table, ids);
+  if (const LayerAdapter* adapter = weights.lookup.acting_adapter(which))
+    x = x + adapter->kind->looked_up(*adapter, ids).to(x.scalar_type());
   if (config.embedding_scale != 1)
     x = x *
         at::scalar_tensor(config.embedding_scale, x.options());  // rounded to the model's type, as Gemma does

@@ -4,17 +4,28 @@
 
 namespace attune::model {
 
+namespace {
+
+const Family* find_family(const core::Json& config) {
+  const auto found = config.find("model_type");
+  if (found == config.end() || !found->is_string()) return nullptr;
+  for (const auto& [name, make] : family_entries())
+    for (const auto& type : make()->info().model_types)
+      if (found->get<std::string>() == type) return make();
+  return nullptr;
+}
+
+}  // namespace
+
+bool knows_family(const core::Json& config) { return config.is_object() && find_family(config) != nullptr; }
+
 const Family& family_of(const core::Json& config, const std::string& where) {
   if (!config.is_object()) core::fail_request("{}: expected a JSON object", where);
+  if (const Family* family = find_family(config)) return *family;
   const auto found = config.find("model_type");
   std::string supported;
-  for (const auto& [name, make] : family_entries()) {
-    const Family* family = make();
-    for (const auto& type : family->info().model_types) {
-      if (found != config.end() && found->is_string() && found->get<std::string>() == type) return *family;
-      supported += (supported.empty() ? "" : ", ") + type;
-    }
-  }
+  for (const auto& [name, make] : family_entries())
+    for (const auto& type : make()->info().model_types) supported += (supported.empty() ? "" : ", ") + type;
   if (found == config.end() || !found->is_string())
     core::fail_request("{}: key 'model_type' is missing: it names the architecture; supported: {}", where,
                        supported);

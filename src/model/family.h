@@ -24,6 +24,9 @@ struct FamilyInfo {
   std::vector<std::string> default_lora_targets;  ///< {"q_proj", "v_proj"}
   /// How transformers' classes of a model_type begin: {"qwen2", "Qwen2"} of Qwen2ForCausalLM.
   std::map<std::string, std::string> class_names{};
+  /// How the names of buffers end that older files hold beside the weights: they are not read, and not
+  /// missed.
+  std::vector<std::string> buffers{};
 };
 
 /// Names of one layer's modules, without prefix "body_prefix + layer path": the tensor name of a linear layer
@@ -56,6 +59,8 @@ const std::vector<std::pair<std::string_view, const Family* (*)()>>& family_entr
 
 /// The family of a config.json by its model_type. @throws Error{kRequest} listing what is supported.
 const Family& family_of(const core::Json& config, const std::string& where);
+/// Whether family_of() would find one.
+bool knows_family(const core::Json& config);
 /// The family that a configuration came from.
 const Family& family_with(const ModelConfig& config);
 

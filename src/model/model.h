@@ -15,6 +15,7 @@
 #include "core/config/fields.h"
 #include "model/adapter.h"
 #include "model/family.h"
+#include "model/files/load_report.h"
 #include "model/transformer.h"
 
 namespace attune::model {
@@ -58,7 +59,11 @@ class Model {
   /// What adapter a folder brings along, none for a folder of whole weights. @throws Error{kRequest} as
   /// load() does.
   static std::optional<AdapterOptions> peek_adapter(const ModelOptions& options);
-  /// @throws Error{kRequest} when target_modules match no linear layer of such a model (lists what there is).
+  /// What loading would do with the tensors of the base's files: their names and shapes are looked at,
+  /// nothing is read. @throws Error{kRequest} as load() does.
+  static LoadReport peek_load(const ModelOptions& options);
+  /// @throws Error{kRequest} when target_modules or modules_to_save match nothing of such a model (lists what
+  /// there is), and for a layer that cannot be adapted.
   static void require_targets(const ModelConfig& config, const AdapterOptions& options);
   /// The names of what trainable() would give for such a model. @param heads its named heads
   static std::vector<std::string> trainable_names(const ModelConfig& config, const AdapterOptions& adapter,
@@ -74,6 +79,8 @@ class Model {
   }  ///< for tests and conversions; shapes must stay as they are
   const TransformerWeights& weights() const { return weights_; }
   TransformerWeights& weights() { return weights_; }
+  /// What loading did; its warnings have been said. Empty of a model that was not loaded.
+  const LoadReport& load_report() const { return load_report_; }
   const std::string& folder() const { return folder_; }  ///< of the base model; tokenizer files are here
   bool has_adapter() const;
   at::ScalarType dtype() const { return weights_.embedding.scalar_type(); }
@@ -85,8 +92,10 @@ class Model {
   /// Gives the model a named head (known_heads()) if it has none, trained along: weight normal(0, 0.02), bias
   /// zero. A model with a `score` head is a reward model: it is saved as a sequence classifier, without its
   /// output head. A `value` head lies beside the language model's tensors in the same file.
-  /// @param outputs numbers per row. @param pad_id the tokenizer's padding, saved where config.json names
-  /// none: transformers reads a score at the last token that is not padding. -1: unknown.
+  /// @param outputs numbers per row. @param pad_id the tokenizer's padding, -1: none. A score is read at the
+  /// last token that is not padding (ModelConfig::scored_token); where config.json names no padding id, a
+  /// saved classifier needs one: this one, else end-of-sequence. An adapter's folder cannot say one: its base
+  /// counts.
   /// @throws Error{kRequest} when it has one with another number of outputs.
   void add_head(const std::string& name, std::uint64_t seed, std::int64_t outputs = 1,
                 std::int64_t pad_id = -1);
@@ -110,8 +119,8 @@ class Model {
                     std::optional<std::uint64_t> dropout_seed = std::nullopt, Tap* tap = nullptr) const {
     return hidden_states(weights_, config_, input, which, dropout_seed, tap);
   }
-  /// The output head (weight undefined in a reward model). kReference differs only where a continued adapter
-  /// trains the head in full.
+  /// The output head (weight undefined in a reward model). kReference differs only where it is trained beside
+  /// an adapter, or has one.
   Head head(Weights which = Weights::kPolicy) const;
   Head named_head(const std::string& name) const;   ///< weight undefined when the model has none of that name
   std::map<std::string, Head> named_heads() const;  ///< those that there are
@@ -121,6 +130,9 @@ class Model {
   void save(const std::string& folder, const SavedAs& options = {}) const;
   /// Writes a PEFT adapter folder (adapter_config.json, adapter_model.safetensors).
   void save_adapter(const std::string& folder) const;
+  /// A small file that save_result() writes beside the weights: what others need to use the model as it was
+  /// made.
+  void keep_beside(const std::string& file, std::string content);
   /// save_adapter with an adapter, save otherwise: what OUTPUT/model and checkpoints hold. Checkpoints pass
   /// {.dtype = kMemoryDtype}, so that a resumed run continues with the same bits.
   void save_result(const std::string& folder, const SavedAs& options = {}) const;
@@ -138,9 +150,14 @@ class Model {
   void read_weights(const WeightFiles& files, at::ScalarType dtype);
   void read_heads(const WeightFiles& files, at::ScalarType dtype);
   void read_adapter(const std::string& folder);
-  void read_saved_module(const StoredTensor& stored, const std::string& name);
+  void read_saved_modules(const std::map<std::string, const StoredTensor*>& stored, const std::string& where);
+  bool read_head_tensor(const StoredTensor& stored, const std::string& name);
+  void own_modules(const std::set<std::string>& modules);
+  void keep_start();
+  void merge_ends();
   void continue_adapter(double dropout);
   bool is_reward_model() const { return named_head("score").weight.defined(); }
+  bool parts_head_and_embedding() const;
   std::string config_text(const SavedAs& options) const;
   std::vector<std::pair<std::string, at::Tensor>> adapter_tensors() const;
   core::Json adapter_json() const;
@@ -148,10 +165,12 @@ class Model {
   ModelConfig config_;
   TransformerWeights weights_;
   std::string folder_, name_, source_dtype_;
+  LoadReport load_report_;
+  std::map<std::string, std::string> beside_;  ///< file → content
   AdapterOptions adapter_options_;
-  core::Json adapter_json_;       ///< adapter_config.json of a loaded adapter
-  bool ties_in_config_ = false;   ///< config.json says so (a file without a head ties as well)
-  bool head_in_adapter_ = false;  ///< the output head was loaded from an adapter and is trained with it
+  core::Json adapter_json_;              ///< adapter_config.json of a loaded adapter
+  bool ties_in_config_ = false;          ///< config.json says so (a file without a head ties as well)
+  std::set<std::string> saved_modules_;  ///< paths of modules that are trained in full beside an adapter
 };
 
 }  // namespace attune::model

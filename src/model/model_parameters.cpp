@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/files/files.h"
-#include "model/adapter_targets.h"
+#include "model/adapter_modules.h"
 #include "model/files/peft.h"
 #include "model/files/tensor_slots.h"
 #include "model/files/weight_loading.h"
@@ -20,15 +20,16 @@ struct TrainedPlace {
   bool decay;
 };
 
-/// What is trained, in file order: the adapters where there are any, else every weight; then a head that came
-/// with an adapter, and the named heads.
+/// What is trained, in file order: the adapters where there are any and the modules that are trained in full
+/// beside them, else every weight; then the named heads.
 /// @param biases of named heads: whether there is one
 std::vector<TrainedPlace> trained_places(TransformerWeights& weights, const ModelConfig& config,
-                                         bool head_in_adapter, const std::map<std::string, bool>& biases) {
+                                         const std::set<std::string>& saved_modules,
+                                         const std::map<std::string, bool>& biases) {
   std::vector<TrainedPlace> places;
-  for_each_linear(weights, [&](Linear& linear) {
+  for_each_adaptable(weights, [&](Linear& linear) {
     if (!linear.adapter) return;
-    const auto tensors = linear.adapter->kind->tensors();
+    const auto tensors = linear.adapter_parts(*linear.adapter->kind);
     for (std::size_t i = 0; i < tensors.size(); ++i)
       places.push_back(
           {kPeftPrefix + linear.path + tensors[i].suffix, &linear.adapter->tensors[i], tensors[i].decay});
@@ -39,9 +40,10 @@ std::vector<TrainedPlace> trained_places(TransformerWeights& weights, const Mode
     const bool is_head = slot.place == &weights.head.weight || slot.place == &weights.head.bias;
     const bool decay = slot.kind == TensorSlot::Kind::kEmbedding || slot.kind == TensorSlot::Kind::kWeight;
     // a reward model is saved without its language-model head, so that is not trained either
-    if (!adapted && !(is_head && biases.contains("score"))) places.push_back({slot.name, slot.place, decay});
+    const bool trained = !adapted || saved_modules.contains(slot.name.substr(0, slot.name.rfind('.')));
+    if (trained && !(is_head && biases.contains("score")))
+      places.push_back({prefix + slot.name, slot.place, decay});
   }
-  if (head_in_adapter) places.push_back({prefix + weights.head.path + ".weight", &weights.head.weight, true});
   for (const auto& [name, bias] : biases) {
     Linear& head = weights.named_heads.at(name);
     places.push_back({prefix + head.path + ".weight", &head.weight, true});
@@ -57,33 +59,36 @@ std::vector<Parameter> Model::trainable() {
   std::map<std::string, bool> biases;
   for (const auto& [name, head] : named_heads()) biases[name] = head.bias.defined();
   std::vector<Parameter> out;
-  for (const auto& [name, place, decay] : trained_places(weights_, config_, head_in_adapter_, biases)) {
+  for (const auto& [name, place, decay] : trained_places(weights_, config_, saved_modules_, biases)) {
     if (!place->is_leaf()) *place = place->detach();
     place->set_requires_grad(true);
     out.push_back({name, *place, decay});
   }
-  if (config_.tie_embeddings && !head_in_adapter_ && weights_.head.weight.defined())
-    weights_.head.weight = weights_.embedding;
+  if (config_.tie_embeddings && weights_.head.weight.defined()) weights_.head.weight = weights_.embedding;
   return out;
 }
 
-std::vector<std::string> Model::trainable_names(const ModelConfig& config, const AdapterOptions& adapter,
+std::vector<std::string> Model::trainable_names(const ModelConfig& of_model, const AdapterOptions& adapter,
                                                 const std::set<std::string>& heads) {
+  ModelConfig config = of_model;
   TransformerWeights layers = make_skeleton(config, family_with(config));
+  std::set<std::string> full;
   if (adapter.type != "none") {
     const Adapter& kind = adapter_named(adapter.type);
     const TargetMatcher matcher(adapter_targets(config, adapter));
-    for_each_linear(layers, [&](Linear& linear) {
-      if (matcher.matches(linear.path))
-        linear.adapter = LayerAdapter{&kind, std::vector<at::Tensor>(kind.tensors().size())};
+    for_each_adaptable(layers, [&](Linear& linear) {
+      if (is_target(matcher, layers, linear))
+        linear.adapter = LayerAdapter{&kind, std::vector<at::Tensor>(linear.adapter_parts(kind).size())};
     });
+    full = modules_in_full(layers, config, adapter);
+    if (full.contains(layers.head.path) || full.contains(layers.embedding_path))
+      config.tie_embeddings = false;
   }
   const auto known = known_heads();
   std::map<std::string, bool> biases;
   for (const std::string& name : heads) biases[name] = known.at(name).bias;
   std::vector<std::string> names;
-  for (const auto& trained : trained_places(layers, config, /*head_in_adapter=*/false, biases))
-    names.push_back(trained.name);
+  for (const auto& trained : trained_places(layers, config, full, biases)) names.push_back(trained.name);
   return names;
 }
 
@@ -99,8 +104,12 @@ std::int64_t Model::count_weights(const ModelConfig& config) {
 }
 
 Head Model::head(Weights which) const {
-  const bool start = which == Weights::kReference && weights_.reference_head.defined();
-  return {start ? weights_.reference_head : weights_.head.weight, weights_.head.bias, config_.logit_softcap};
+  const bool starts = which == Weights::kReference && weights_.start;
+  const Linear& head = starts ? weights_.start->head : weights_.head;
+  const Affine plain = head.plain(which);
+  Head out{plain.weight, plain.bias, config_.logit_softcap};
+  if (const LayerAdapter* adapter = head.acting_adapter(which)) out.adapter = *adapter;
+  return out;
 }
 
 Head Model::named_head(const std::string& name) const {
@@ -125,7 +134,12 @@ void Model::add_head(const std::string& name, std::uint64_t seed, std::int64_t o
                          head.weight.size(0), outputs);
     return;
   }
-  if (config_.pad_id < 0) config_.pad_id = pad_id;
+  if (name == "score" && weights_.head.adapter)
+    core::fail_request("adapter.target_modules: a reward model has no {}", weights_.head.path);
+  if (name == "score" && config_.pad_id < 0 && !has_adapter()) {
+    const std::int64_t end = config_.eos_ids.empty() ? 0 : config_.eos_ids[0];
+    config_.pad_id = pad_id >= 0 ? pad_id : end;
+  }
   const auto like = weights_.embedding.options().requires_grad(false);
   head.weight = at::empty({outputs, config_.hidden_size}, like);
   fill_normal(head.weight, 0.02, seed, core::fingerprint(name));

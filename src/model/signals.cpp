@@ -22,6 +22,7 @@ class ChunkReader {
       core::fail_request("this model has no language-model head: it was saved without one");
     weight_ = model.head.weight.detach();
     if (model.head.bias.defined()) bias_ = model.head.bias.detach();
+    if (model.head.adapter) adapter_ = &*model.head.adapter;
   }
 
   at::Tensor rows(std::int64_t from, std::int64_t count) const { return rows_.narrow(0, from, count); }
@@ -31,8 +32,9 @@ class ChunkReader {
 
   /// [R, V], computed in place after the product.
   at::Tensor logits(const at::Tensor& hidden) const {
-    at::Tensor out = at::mm(hidden, weight_.t()).to(wide_type(hidden.scalar_type()));
-    if (bias_.defined()) out.add_(bias_);
+    at::Tensor out =
+        (adapter_ ? adapted(hidden) : at::mm(hidden, weight_.t())).to(wide_type(hidden.scalar_type()));
+    if (bias_.defined() && !adapter_) out.add_(bias_);
     if (model_.head.softcap > 0) out.div_(model_.head.softcap).tanh_().mul_(model_.head.softcap);
     if (model_.temperature != 1) out.div_(model_.temperature);
     return out;
@@ -45,11 +47,25 @@ class ChunkReader {
       gradient.mul_(1 - (logits * (model_.temperature / model_.head.softcap)).square_());
   }
 
+  /// ∂loss/∂h of a chunk from its ∂loss/∂(h Wᵀ + b); an adapter's tensors get their gradients on the way.
+  at::Tensor backward(const at::Tensor& hidden, const at::Tensor& gradient) const {
+    if (!adapter_) return at::mm(gradient, weight_);
+    const c10::AutoGradMode taped(true);
+    const at::Tensor leaf = hidden.detach().requires_grad_(true);
+    adapted(leaf).backward(gradient);
+    return leaf.grad();
+  }
+
   const at::Tensor& weight() const { return weight_; }
 
  private:
+  at::Tensor adapted(const at::Tensor& hidden) const {
+    return adapter_->kind->forward(*adapter_, {weight_, bias_}, hidden, hidden);
+  }
+
   const SignalModel& model_;
   at::Tensor rows_, weight_, bias_;
+  const LayerAdapter* adapter_ = nullptr;
 };
 
 std::int64_t chunk_rows(std::int64_t vocabulary) {
@@ -112,7 +128,7 @@ void backward_chunk(const ChunkReader& reader, const SignalModel& policy, const 
   }
   reader.undo(gradient, chunk.logits);
   const at::Tensor narrow = gradient.to(hidden.scalar_type());
-  d_hidden.index_add_(0, reader.rows(from, count), at::mm(narrow, reader.weight()));
+  d_hidden.index_add_(0, reader.rows(from, count), reader.backward(hidden, narrow));
   if (at::Tensor* total = trained_gradient(policy.head.weight)) total->addmm_(narrow.t(), hidden);
   if (at::Tensor* total = trained_gradient(policy.head.bias)) total->add_(narrow.sum(0));
 }

@@ -41,13 +41,20 @@ at::Tensor hidden_states(const TransformerWeights& weights, const ModelConfig& c
   check_lengths(config, forest);
   std::optional<AdapterDropout> dropout;
   if (dropout_seed) dropout = make_dropout(*dropout_seed, forest);
-  const at::Tensor x = embed(weights, config, {forest.tokens, forest.positions, forest.content, input.given});
+  const bool starts = which == Weights::kReference && weights.start;
+  const TransformerWeights& read = starts ? *weights.start : weights;
+  const at::Tensor x =
+      embed(read, config, {forest.tokens, forest.positions, forest.content, input.given}, which);
   ForestAttention attention(config, forest, x.detach());
-  return through_layers(weights, config, x, attention, {which, dropout ? &*dropout : nullptr}, tap);
+  return through_layers(read, config, x, attention, {which, dropout ? &*dropout : nullptr}, tap);
 }
 
 TransformerWeights merged_weights(const TransformerWeights& weights, Weights which) {
+  if (which == Weights::kReference && weights.start) return merged_weights(*weights.start, which);
   TransformerWeights merged = weights;
+  merged.embedding = merged_embedding(weights, which);
+  merged.lookup.adapter = merged.lookup.reference_adapter = std::nullopt;
+  merged.lookup.unmerged.reset();
   const auto merge = [which](Linear& linear) {
     Linear plain;
     plain.path = linear.path;
@@ -56,8 +63,7 @@ TransformerWeights merged_weights(const TransformerWeights& weights, Weights whi
     linear = std::move(plain);
   };
   for_each_linear(merged, merge);
-  if (which == Weights::kReference && weights.reference_head.defined())
-    merged.head.weight = weights.reference_head;
+  if (merged.head.weight.defined()) merge(merged.head);
   return merged;
 }
 

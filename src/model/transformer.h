@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,6 +37,7 @@ struct Linear {
   at::Tensor weight;    ///< [out, in]
   at::Tensor bias;      ///< [out] or undefined
   bool conv1d = false;  ///< stored transposed in files
+  bool lookup = false;  ///< the embedding: its adapter's tensors are Adapter::lookup_tensors()
   std::optional<LayerAdapter> adapter;  ///< trained or loaded
   std::optional<LayerAdapter>
       reference_adapter;  ///< frozen copy for a continued run; none: reference = adapter off
@@ -47,6 +49,11 @@ struct Linear {
   /// where no adapter acts.
   at::Tensor merged(Weights weights) const;
   at::Tensor merged_bias(Weights weights) const;
+  /// The adapter that acts beside the plain weight; null where none does, or it is in the weight already.
+  const LayerAdapter* acting_adapter(Weights weights) const;
+  /// What the acting adapter stands beside.
+  Affine plain(Weights weights) const;
+  std::vector<AdapterTensor> adapter_parts(const Adapter& kind) const;  ///< what `kind` keeps for this layer
 };
 
 struct Norm {
@@ -71,6 +78,7 @@ struct Head {
   at::Tensor weight;  ///< [V, D]; of the output head the embedding itself when tied
   at::Tensor bias;    ///< [V] or undefined
   double softcap = 0;
+  std::optional<LayerAdapter> adapter = {};  ///< acts beside the weight, on the autograd tape
 };
 
 struct TransformerWeights {
@@ -79,9 +87,13 @@ struct TransformerWeights {
   at::Tensor positions;                        ///< [max_positions, D] or undefined
   std::vector<Layer> layers;
   Norm final_norm;
+  /// The embedding seen as a linear layer on one-hot rows: its path and adapters. Its weight, which is that
+  /// of `embedding` transposed, is kept there only.
+  Linear lookup{};
   Linear head;  ///< weight aliases `embedding` when tied; weight undefined in a reward model
-  at::Tensor
-      reference_head;  ///< frozen start of a head that a continued adapter trains in full; else undefined
+  /// What kReference reads where modules are trained in full beside an adapter: these as they were, all else
+  /// shared. Null elsewhere.
+  std::shared_ptr<const TransformerWeights> start{};
   std::map<std::string, Linear>
       named_heads;  ///< beside the output head, by name (known_heads()): [outputs, D], undefined when absent
 };
@@ -114,7 +126,8 @@ struct TokenRows {
 };
 
 /// What the first layer reads: [R, D]. @throws Error{kRequest}: an id outside the vocabulary
-at::Tensor embed(const TransformerWeights& weights, const ModelConfig& config, const TokenRows& rows);
+at::Tensor embed(const TransformerWeights& weights, const ModelConfig& config, const TokenRows& rows,
+                 Weights which = Weights::kPolicy);
 
 /// How the linear layers of a pass are used.
 struct LinearUse {

@@ -180,6 +180,7 @@ TEST_F(Tokenize, UnusableRows) {
   options_.append_eos = false;
   EXPECT_EQ(reason(R"({"text":"a"})"), "no trained tokens");  // its only token has no log-probability
   codec_.max_positions = 3;
+  codec_.positions_end = true;
   EXPECT_EQ(reason(R"({"prompt":"abc","completion":"d"})", false), "prompt leaves no room");
 }
 
@@ -197,6 +198,16 @@ TEST_F(Tokenize, TruncationKeepsTheStart) {
   options_.max_length = 0;
   codec_.max_positions = 4;  // the model's context is a limit of its own
   EXPECT_EQ(of(R"({"prompt":"ab","completion":"cdefg"})").completions[0].ids, bytes("cd"));
+  options_.max_length = 6;  // a length that is asked for counts beyond it, unless positions end there
+  EXPECT_EQ(of(R"({"prompt":"ab","completion":"cdefg"})").completions[0].ids, bytes("cdef"));
+  codec_.positions_end = true;
+  EXPECT_EQ(of(R"({"prompt":"ab","completion":"cdefg"})").completions[0].ids, bytes("cd"));
+}
+
+TEST(Context, IsWarnedOfWhereSequencesGoBeyondIt) {
+  EXPECT_EQ(beyond_context_text(16, 16), "");
+  EXPECT_EQ(beyond_context_text(17, 0), "");
+  EXPECT_THAT(beyond_context_text(17, 16), HasSubstr("has 17 tokens, and the model was made for 16"));
 }
 
 TEST_F(Tokenize, ScoringIsCutAsTraining) {
@@ -250,6 +261,8 @@ TEST_F(Tokenize, SaysWhatRowsAreCutTo) {
   options_.max_length = 4;
   EXPECT_EQ(length_limit_text(options_, codec_), "data.max_length=4");
   codec_.max_positions = 3;
+  EXPECT_EQ(length_limit_text(options_, codec_), "data.max_length=4");
+  codec_.positions_end = true;
   EXPECT_EQ(length_limit_text(options_, codec_), "the model's context of 3");
   options_.max_prompt_length = 2;
   EXPECT_EQ(length_limit_text(options_, codec_), "data.max_prompt_length=2 and the model's context of 3");

@@ -83,16 +83,18 @@ def assert_rewards(rows, oracle, texts):
     return rewards
 
 
-@pytest.mark.parametrize("settings", [[], ["data.append_eos=true", "micro_batch_tokens=30"]], ids=["plain", "ended"])
+@pytest.mark.parametrize("settings", [["data.append_eos=false"], ["micro_batch_tokens=30"]], ids=["plain", "as trained"])
 def test_rewards_are_the_logits(reward_model, data, settings):
+    """Without settings the texts are made as the folder says that training made them: with an end."""
     folder, oracle = reward_model
     rows = scored(f"model={MODEL}", f"data={data}", f"reward_model={folder}", *settings)
     encode = transformers.AutoTokenizer.from_pretrained(MODEL).backend_tokenizer.encode
-    texts = [encode(pair["prompt"] + pair[key]).ids + [2] * bool(settings) for pair in PAIRS
-             for key in ("chosen", "rejected")]
-    assert all(ids[-len(row["ids"]):] == row["ids"] for ids, row in zip(texts, rows, strict=True))
+    ended = "data.append_eos=false" not in settings
+    texts = [encode(pair["prompt"] + pair[key]).ids + [2] * ended for pair in PAIRS for key in ("chosen", "rejected")]
+    for ids, row in zip(texts, rows, strict=True):
+        assert ids[-len(row["ids"]) - ended:][:len(row["ids"])] == row["ids"]  # log-probabilities of the texts as they stand
     rewards = assert_rewards(rows, oracle, texts)
-    if settings:  # as it was trained
+    if ended:  # as it was trained
         assert sum(better > worse for better, worse in zip(rewards[::2], rewards[1::2])) >= 5
 
 
@@ -150,3 +152,91 @@ def test_what_is_no_reward_model_is_refused(reward_model, data):
     if (folder / "config.json").exists():
         done = attune("score", f"model={folder}", f"data={data}")
         assert done.returncode == 2 and f"reward_model={folder}" in done.stderr and not done.stdout
+
+
+def padless(folder, **changes):
+    """A base whose folder and tokenizer name no padding token, with what else `changes` says."""
+    shutil.copytree(MODEL, folder)
+    for name in ("config.json", "tokenizer_config.json", "special_tokens_map.json"):
+        if (folder / name).exists():
+            settings = json.loads((folder / name).read_text())
+            settings.pop("pad_token", None), settings.pop("pad_token_id", None)
+            (folder / name).write_text(json.dumps(settings | (changes if name == "config.json" else {})))
+    return folder
+
+
+@pytest.mark.parametrize("pad", [{}, {"pad_token_id": 2}, {"pad_token_id": 0}, {"pad_token_id": 77}], ids=str)
+def test_scores_are_read_where_transformers_reads(tmp_path, data, pad):
+    """At the last token that is not the folder's padding, in training and in rating; a batch of several lengths is rated
+    alike, since every folder names a padding token."""
+    base = padless(tmp_path / "base", **pad)
+    done = attune("train", f"model={base}", f"data={data}", "method=bradley_terry", f"output={tmp_path / 'run'}",
+                  "training.max_steps=6", "training.learning_rate=1e-2", "samples.prompts=0", "training.save_steps=6")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "run/model"
+    oracle = transformers.AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    named = oracle.config.pad_token_id
+    assert named == pad.get("pad_token_id", 2)  # without one, end-of-sequence stands in, as in TRL
+    texts = [[1, 400, 401, 77, 5, 2], [1, 400, 401, 77, 5], [1, 400, named, 401, named, named], [1, 77, 77], [1, 2]]
+    records = [{"prompt_ids": ids[:1], "candidates": [{"completion_ids": ids[1:]}]} for ids in texts]
+    rows = scored(f"model={base}", f"data={write(tmp_path / 'ids.jsonl', records)}", f"reward_model={folder}")
+    longest = max(map(len, texts))
+    with torch.no_grad():
+        alone = [oracle(torch.tensor([ids])).logits.item() for ids in texts]
+        batch = oracle(torch.tensor([ids + [named] * (longest - len(ids)) for ids in texts]),
+                       attention_mask=torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids in texts])).logits[:, 0]
+    assert [row["reward"] for row in rows] == pytest.approx(alone, abs=1e-5)
+    assert batch.tolist() == pytest.approx(alone, abs=1e-5)
+    if named == 2:
+        assert rows[0]["reward"] == pytest.approx(rows[1]["reward"], abs=1e-6)
+    assert (tmp_path / "run/checkpoints/step-000006/reward_texts.json").exists()
+    # what was trained is what is read there: the loss of the last update's model, by transformers alone
+    encode = transformers.AutoTokenizer.from_pretrained(base).backend_tokenizer.encode
+    with torch.no_grad():
+        margins = [[oracle(torch.tensor([encode(pair["prompt"] + pair[key]).ids + [2]])).logits.item() for key in
+                    ("chosen", "rejected")] for pair in PAIRS]
+    assert sum(better > worse for better, worse in margins) >= 5
+
+
+def test_the_first_loss_is_that_of_transformers(tmp_path, data):
+    """Training pools as the saved folder is read: its loss before any update is −log σ of the margins of the start."""
+    base = padless(tmp_path / "base")
+    done = attune("train", f"model={base}", f"data={data}", "method=bradley_terry", f"output={tmp_path / 'run'}",
+                  "training.max_steps=1", "training.batch_size=6", "training.learning_rate=1e-30", "samples.prompts=0",
+                  "training.shuffle=false")
+    assert done.returncode == 0, done.stderr
+    loss = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[0])["loss"]
+    oracle = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run/model", dtype=torch.float32).eval()
+    encode = transformers.AutoTokenizer.from_pretrained(base).backend_tokenizer.encode
+    with torch.no_grad():
+        margins = [[oracle(torch.tensor([encode(pair["prompt"] + pair[key]).ids + [2]])).logits for key in ("chosen", "rejected")]
+                   for pair in PAIRS]
+    expected = -torch.stack([(better - worse).squeeze() for better, worse in margins]).sigmoid().log().mean().item()
+    assert loss == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_folder_says_how_its_texts_were_made(tmp_path, data):
+    """Lengths and the end: `score` follows them without being told, and settings that are given win."""
+    done = attune("train", f"model={MODEL}", f"data={data}", "method=bradley_terry", f"output={tmp_path / 'run'}",
+                  "training.max_steps=2", "samples.prompts=0", "data.append_eos=false", "data.max_length=9",
+                  "data.truncation=keep_end")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "run/model"
+    assert json.loads((folder / "reward_texts.json").read_text()) == {
+        "append_eos": False, "max_length": 9, "max_prompt_length": 0, "truncation": "keep_end"}
+    oracle = transformers.AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    encode = transformers.AutoTokenizer.from_pretrained(MODEL).backend_tokenizer.encode
+    texts = [encode(pair["prompt"] + pair[key]).ids for pair in PAIRS for key in ("chosen", "rejected")]
+    with torch.no_grad():
+        for settings, made in (([], lambda ids: ids[-9:]), (["data.truncation_mode=keep_start"], lambda ids: ids[:9]),
+                               (["data.max_length=64", "data.append_eos=true"], lambda ids: ids + [2])):
+            kept = [made(ids) for ids in texts if len(ids) > 9]
+            rows = [row for row, ids in zip(scored(f"model={MODEL}", f"data={data}", f"reward_model={folder}", *settings), texts)
+                    if len(ids) > 9] if "data.truncation_mode=keep_start" not in settings else None
+            if rows is None:
+                done = attune("score", "--json", f"model={MODEL}", f"data={data}", f"reward_model={folder}", *settings)
+                assert done.returncode == 0 and "9 tokens (keep_start)" in done.stderr
+                continue
+            assert len(kept) > 6
+            expected = [oracle(torch.tensor([ids])).logits.item() for ids in kept]
+            assert [row["reward"] for row in rows] == pytest.approx(expected, abs=1e-5)

@@ -67,7 +67,9 @@ Json logits(model::Model& model, const Json& request) {
   const Packed packed(request, model.config());
   const at::Tensor hidden = model.hidden(packed.forest, side(request));
   const auto head = request.value("score", false) ? model.named_head("score") : model.head(side(request));
-  const at::Tensor all = at::linear(hidden, head.weight, head.bias);
+  const at::Tensor all =
+      head.adapter ? head.adapter->kind->forward(*head.adapter, {head.weight, head.bias}, hidden, hidden)
+                   : at::linear(hidden, head.weight, head.bias);
   Json out = Json::array();
   for (std::size_t i = 0; i < packed.ids.size(); ++i) {
     Json rows = Json::array();
@@ -119,9 +121,10 @@ Json gradients(model::Model& model, const Json& request) {
 /// B starts at zero: random numbers make a fresh adapter matter.
 void randomize(model::Model& model, std::uint64_t seed) {
   std::uint64_t record = 0;
-  model::for_each_linear(model.weights(), [&](model::Linear& linear) {
+  model::for_each_adaptable(model.weights(), [&](model::Linear& linear) {
     if (!linear.adapter) return;
-    const at::Tensor& b = linear.adapter->tensors.back();
+    // of the embedding it is A that starts at zero
+    const at::Tensor& b = linear.lookup ? linear.adapter->tensors.front() : linear.adapter->tensors.back();
     const at::Tensor values = at::empty(b.sizes(), at::kDouble);
     for (std::int64_t i = 0; i < values.numel(); ++i)
       values.mutable_data_ptr<double>()[i] =
@@ -144,9 +147,12 @@ Json answer(const Json& request) {
     adapter.rank = lora.value("rank", 4);
     adapter.alpha = lora.value("alpha", 8.0);
     adapter.rslora = lora.value("rslora", false);
+    adapter.modules_to_save = lora.value("save", std::vector<std::string>{});
     adapter.target_modules = lora.value("targets", std::vector<std::string>{});
     model.add_adapter(adapter, 7);
     randomize(model, 11);
+    if (!adapter.modules_to_save.empty())
+      for (const auto& parameter : model.trainable()) at::Tensor(parameter.tensor.detach()).mul_(1.25);
   }
   if (request.value("add_score", false)) model.add_head("score", 5);
   if (request.contains("add_value")) model.add_head("value", 5, request["add_value"].get<std::int64_t>());

@@ -65,6 +65,35 @@ TEST(Config, DecidesTablesByLength) {
   EXPECT_EQ(longrope.table_of(200), 1);
 }
 
+TEST(Config, ScaledRotationsLiftTheContext) {
+  const auto context = [](core::Json scaling, std::int64_t positions = 256) {
+    core::Json json = test::tiny_llama();
+    json["max_position_embeddings"] = positions;
+    json["rope_scaling"] = std::move(scaling);
+    return family_of(json, "c").configure(json, "c").context();
+  };
+  EXPECT_EQ(context(nullptr), 256);
+  EXPECT_EQ(context({{"rope_type", "linear"}, {"factor", 4.0}}), 1024);
+  EXPECT_EQ(context({{"rope_type", "dynamic"}, {"factor", 2.0}}), 512);
+  EXPECT_EQ(context({{"rope_type", "yarn"}, {"factor", 4.0}}), 1024);
+  const core::Json stated = {
+      {"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}};
+  EXPECT_EQ(context(stated, 64), 256);
+  EXPECT_EQ(context(stated, 256), 256);  // both say the same
+  EXPECT_EQ(context(stated, 512), 512);  // Llama 3.1 states more than factor times the original
+  EXPECT_EQ(context({{"rope_type", "linear"}, {"factor", 1e300}}), 1 << 30);
+}
+
+TEST(Config, ScoresAreReadAtTheLastTokenThatIsNotPadding) {
+  ModelConfig config;
+  const std::vector<std::int32_t> ids = {1, 2, 5, 2, 2};
+  EXPECT_EQ(config.scored_token(ids), 4);
+  config.pad_id = 2;
+  EXPECT_EQ(config.scored_token(ids), 2);
+  EXPECT_EQ(config.scored_token(std::span(ids).subspan(3)), 0);
+  EXPECT_EQ(config.scored_token(std::span(ids).first(1)), 0);
+}
+
 TEST(ModelFiles, ASavedModelLoadsAndIsRestored) {
   for (const auto& json : {test::tiny_llama(), test::tiny_gpt2()}) {
     const test::TemporaryFolder folder;

@@ -4,6 +4,7 @@
 #include "cli/check_data.h"
 #include "cli/command.h"
 #include "cli/compute_options.h"
+#include "cli/estimate.h"
 #include "cli/record_tokens.h"
 #include "core/system.h"
 #include "training/run/resolve.h"
@@ -54,11 +55,12 @@ class Check : public Command {
         recipe_.method.is_null() ? std::vector<training::TermSetting>() : training::terms_of(recipe_);
     const bool has_model = tokenizer_.empty();
     if (has_model && !terms.empty()) check_models(terms);
+    if (has_model) load_ = model::Model::peek_load(recipe_.model);
     const auto parts = look(terms);
     Json estimate;
     if (has_model)
-      estimate = estimate_training(recipe_, terms, model::Model::peek_config(recipe_.model),
-                                   parts.front().found.summary);
+      estimate =
+          estimate_training(recipe_, terms, model::Model::peek_config(recipe_.model), parts.front().found);
     if (out.json())
       out.line(as_json(parts, estimate));
     else
@@ -93,6 +95,7 @@ class Check : public Command {
   Json as_json(const std::vector<Part>& parts, const Json& estimate) const {
     Json json = part_json(parts.front());
     json["estimate"] = estimate;
+    json["load"] = load_ ? model::to_json(*load_) : Json();
     json["others"] = Json::array();  // held-out data, and data of further methods
     for (std::size_t i = 1; i < parts.size(); ++i) json["others"].push_back(part_json(parts[i]));
     return json;
@@ -118,11 +121,18 @@ class Check : public Command {
       text += part_text(part);
     }
     if (!estimate.is_null())
-      text += fmt::format("\nroughly   {} parameters, {} MB, {}, {}\n",
+      text += fmt::format("\nroughly   {} parameters, {} trained, {} MB, {} in {}\n",
                           core::human_count(estimate["parameters"].get<std::int64_t>()),
+                          core::human_count(estimate["trained"].get<std::int64_t>()),
                           estimate["memory_mb"].get<double>(),
                           core::counted(estimate["steps"].get<std::int64_t>(), "update"),
                           core::human_seconds(estimate["seconds"].get<double>()));
+    if (load_) {
+      text +=
+          fmt::format("weights   {}, {}\n", core::counted(load_->tensors, "tensor"),
+                      load_->unused.empty() ? "all used" : fmt::format("{} left out", load_->unused.size()));
+      for (const auto& warning : load_->warnings()) text += fmt::format("warning: {}\n", warning);
+    }
     for (const auto& part : parts)
       for (const auto& warning : part.found.warnings)
         text += fmt::format("warning: {}{}\n", parts.size() > 1 ? part.what + ": " : "", warning);
@@ -192,6 +202,7 @@ class Check : public Command {
   training::TrainRecipe recipe_;
   std::string tokenizer_;
   std::int64_t rows_ = 3;
+  std::optional<model::LoadReport> load_;
   data::TextCodec codec_;
 };
 

@@ -9,6 +9,7 @@
 #include "core/system.h"
 #include "data/rows/example_reader.h"
 #include "data/tokens/tokenize.h"
+#include "generation/codec.h"
 #include "generation/generation_config.h"
 #include "generation/generator.h"
 #include "model/model.h"
@@ -96,7 +97,7 @@ class Generate : public Command {
     compute_.apply();
     model_.emplace(model::Model::load(model_options_));
     read_sampling(request.settings);
-    codec_ = data::TextCodec::load(model_->folder());
+    codec_ = generation::codec_of(*model_);
     codec_.vocab_size = model_->config().vocab_size;
     if (has_prompt_) data::need_tokenizer(codec_);
     generator_.emplace(*model_, codec_.tokenizer ? &*codec_.tokenizer : nullptr);
@@ -128,8 +129,7 @@ class Generate : public Command {
     if (prompt.ids.empty() && model_->config().bos_id >= 0) {
       prompt.ids.push_back(static_cast<std::int32_t>(model_->config().bos_id));
     }
-    const auto length = static_cast<std::int64_t>(prompt.ids.size()),
-               context = model_->config().max_positions;
+    const auto length = static_cast<std::int64_t>(prompt.ids.size()), context = model_->config().context();
     if (prompt.ids.empty()) problem = "empty prompt";
     if (sampling_.most_new_tokens(length) < 1)
       problem = fmt::format("prompt leaves no room within max_length={}", sampling_.max_length);

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/compute_options.h"
 #include "cli/result_lines.h"
+#include "cli/scored_text.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/system.h"
@@ -14,7 +15,7 @@
 #include "data/rows/example_reader.h"
 #include "feedback/reward_model_rater.h"
 #include "feedback/rule_rater.h"
-#include "generation/scorer.h"
+#include "generation/codec.h"
 #include "model/model.h"
 
 namespace attune::cli {
@@ -24,43 +25,6 @@ using core::Json;
 
 /// Tokens that are read before their records are written.
 constexpr std::int64_t kTokensAtOnce = 1 << 16;
-
-/// A candidate: its context (prompt) and the tokens to be scored.
-struct ScoredText {
-  std::size_t row = 0;        ///< among the records of the chunk
-  std::size_t candidate = 0;  ///< in its record
-  std::int64_t record = 0;    ///< for sharing: candidates of one record stand together
-  std::vector<std::int32_t> context, ids;
-  std::map<std::string, double> metrics;  ///< of the rater
-};
-
-/// The last token of a sequence is only ever a target, so it is left out of the stream; a sequence may
-/// therefore be one token longer than the model's context, as sampled ones are.
-data::PackItem pack_item(const ScoredText& text, const model::ModelConfig& config) {
-  data::PackItem item = generation::text_item(text.context, text.ids, text.record);
-  item.table = config.table_of(static_cast<std::int64_t>(item.ids.size()));
-  item.last_is_target = true;
-  return item;
-}
-
-/// log π of the tokens of each text; one fewer for a text without context, whose first token has none.
-std::vector<std::vector<double>> token_logps(const model::Model& model, const std::vector<ScoredText>& texts,
-                                             std::int64_t budget) {
-  std::vector<data::PackItem> items;
-  std::vector<std::size_t> owners;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].context.size() + texts[i].ids.size() < 2) continue;
-    items.push_back(pack_item(texts[i], model.config()));
-    owners.push_back(i);
-  }
-  std::vector<std::vector<double>> logps(texts.size());
-  const generation::Scorer scorer(model, model::Weights::kPolicy, {.token_budget = budget, .before_each = [] {
-                                                                     core::stop_if_interrupted();
-                                                                   }});
-  auto lists = scorer.logps(items);
-  for (std::size_t i = 0; i < owners.size(); ++i) logps[owners[i]] = std::move(lists[i]);
-  return logps;
-}
 
 Json with_null_first(const std::vector<double>& logps, std::size_t tokens) {
   Json list = Json::array();
@@ -85,7 +49,10 @@ class Score : public Command {
             "data.max_prompt_length, data.truncation), which is said; the end-of-sequence token is only "
             "added "
             "with data.append_eos=true. A reward model reads the same prompt and completion with its own "
-            "tokenizer; give data.append_eos=true where it was trained on plain texts, which training ends.",
+            "tokenizer, cut and ended as its folder says that its training did (reward_texts.json); settings "
+            "of "
+            "data that are given win. Where the folder does not say, give data.append_eos=true if its plain "
+            "texts were ended.",
         .examples = {{"attune score model=MODEL data=prefs.jsonl", "how likely the model finds each answer"},
                      {"attune score model=MODEL data=answers.jsonl rule=math_answer",
                       "which answers are right, as well"},
@@ -120,7 +87,7 @@ class Score : public Command {
     file_.require_free();
     compute_.apply();
     load(request.settings);
-    load_rater(std::move(rules));
+    load_rater(std::move(rules), request.settings);
     write_result_lines(file_.path, out, [&](const core::Sink& sink) { write_scores(sink); });
     if (!file_.path.empty())
       fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "score"), file_.path);
@@ -131,28 +98,47 @@ class Score : public Command {
   void load(const core::Value& settings) {
     model_.emplace(model::Model::load(model_options_));
     need_head(*model_, model_options_.path);
-    codec_ =
-        data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
+    codec_ = generation::codec_of(*model_);
     if (!reference_options_.path.empty()) {
       reference_.emplace(model::Model::load(reference_options_));
       need_head(*reference_, reference_options_.path);
       codec_.vocab_size = std::min(codec_.vocab_size, reference_->config().vocab_size);
-      codec_.max_positions = std::min(codec_.max_positions, reference_->config().max_positions);
+      codec_.max_positions = std::min(codec_.max_positions, reference_->config().context());
+      codec_.positions_end = codec_.positions_end || reference_->config().learned_positions;
     }
     length_limit_ = data::length_limit_text(data_options_, codec_);
-    if (codec_.max_positions > 0) ++codec_.max_positions;  // see pack_item
+    context_ = codec_.max_positions;
+    if (context_ > 0) codec_.max_positions = context_ + 1;  // see pack_item
     // Texts are scored as they stand, unless an end is asked for.
     const core::Value* data = settings.find("data");
     if (data == nullptr || data->find("append_eos") == nullptr) data_options_.append_eos = false;
   }
 
-  void load_rater(std::vector<feedback::GivenRule> rules) {
+  void load_rater(std::vector<feedback::GivenRule> rules, const core::Value& settings) {
     if (!rules.empty()) {
       rater_ = feedback::rule_rater(std::move(rules), codec_.tokenizer ? &*codec_.tokenizer : nullptr);
     } else if (!reward_options_.path.empty()) {
-      rater_ = std::make_unique<feedback::RewardModelRater>(
-          "reward_model", feedback::RewardModel(reward_options_, codec_), data_options_, budget_);
+      feedback::RewardModel rewards(reward_options_, codec_);
+      data::DataOptions options = data_options_;
+      if (rewards.texts()) {
+        rewards.texts()->apply(options, given_names(settings.find("data")));
+        fmt::print(stderr, "the reward model reads texts as it was trained: {}\n",
+                   feedback::RewardTexts::of(options).described());
+      }
+      rater_ = std::make_unique<feedback::RewardModelRater>("reward_model", std::move(rewards),
+                                                            std::move(options), budget_);
     }
+  }
+
+  /// The settings of data that were written by the user.
+  static std::vector<std::string> given_names(const core::Value* section) {
+    data::DataOptions options;
+    core::Fields fields = core::fields_of(options);
+    std::vector<std::string> names;
+    if (section != nullptr && section->is_map())
+      for (const auto& [name, value] : section->entries())
+        if (const core::Field* field = fields.find(name)) names.push_back(field->name());
+    return names;
   }
 
   static void need_head(const model::Model& model, const std::string& path) {
@@ -181,6 +167,8 @@ class Score : public Command {
     write_chunk(sink);
     progress.finish();
     tell_left_out(left_out_);
+    if (const auto beyond = data::beyond_context_text(longest_, context_); !beyond.empty())
+      fmt::print(stderr, "warning: {}\n", beyond);
     if (cut_ > 0) fmt::print(stderr, "{} cut to {}\n", core::counted(cut_, "row"), length_limit_);
     if (written_ == 0) core::fail_request("{}: no usable candidate", data_options_.name());
   }
@@ -205,7 +193,9 @@ class Score : public Command {
       text.context.insert(text.context.end(), completion.ids.begin(), tail);
       text.ids.assign(tail, completion.ids.end());
       cut = cut || completion.truncated;
-      tokens += static_cast<std::int64_t>(text.context.size() + text.ids.size());
+      const auto length = static_cast<std::int64_t>(text.context.size() + text.ids.size());
+      tokens += length;
+      longest_ = std::max(longest_, length - 1);  // the last one is not read
       texts_.push_back(std::move(text));
     }
     if (cut) cut_rows_.insert(examples_.size());
@@ -268,7 +258,7 @@ class Score : public Command {
   std::vector<ScoredText> texts_;          ///< every candidate of them
   std::set<std::size_t> cut_rows_;         ///< which of them were cut to the length limit
   std::map<std::string, std::int64_t> left_out_;
-  std::int64_t written_ = 0, cut_ = 0;
+  std::int64_t written_ = 0, cut_ = 0, longest_ = 0, context_ = 0;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "cli/explain/records.h"
 #include "cli/explain/step_json.h"
 #include "core/error.h"
+#include "generation/codec.h"
 #include "training/method_needs.h"
 #include "training/step/explained_step.h"
 
@@ -41,8 +42,7 @@ class RecordExplainer {
       model_->add_head(head, static_cast<std::uint64_t>(options_.compute.seed));
     }
     need_head(*model_, options_.model.path);
-    codec_ =
-        data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
+    codec_ = generation::codec_of(*model_);
     if (options_.reference.path.empty()) return;
     reference_.emplace(model::Model::load({options_.reference.path, options_.model.dtype, "", ""}));
     need_head(*reference_, options_.reference.path);

@@ -47,11 +47,11 @@ TextCodec TextCodec::load(const std::string& model_folder) {
   return codec;
 }
 
-TextCodec TextCodec::load(const std::string& model_folder, std::int64_t max_positions,
-                          std::int64_t vocab_size) {
+TextCodec TextCodec::load(const std::string& model_folder, const ModelLimits& limits) {
   TextCodec codec = load(model_folder);
-  codec.max_positions = max_positions;
-  codec.vocab_size = vocab_size;
+  codec.max_positions = limits.context;
+  codec.vocab_size = limits.vocab_size;
+  codec.positions_end = limits.positions_end;
   return codec;
 }
 

@@ -201,6 +201,8 @@ void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summar
   bool straddles = false, truncated = false;
   for (const auto& candidate : row.candidates) {
     const auto& completion = candidate.completion;
+    summary.longest =
+        std::max<std::int64_t>(summary.longest, std::ssize(row.prompt) + std::ssize(completion.ids));
     straddles = straddles || completion.straddles;
     truncated = truncated || completion.truncated;
     summary.tokens += copies * std::ssize(completion.ids);

@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/system.h"
 #include "data/tokens/tokenize_text.h"
 
 namespace attune::data {
@@ -95,10 +96,12 @@ void keep_end(TokenizedExample& example, std::size_t limit) {
     example.prompt.clear();
 }
 
-/// Tokens that a sequence may have under data.max_length and in the model's context; 0 = any number.
+/// Tokens that a sequence may have; 0 = any number. Without data.max_length that is the model's context; a
+/// length that is asked for counts beyond it as well, as far as positions go.
 std::int64_t longest_sequence(std::int64_t max_length, const TextCodec& codec) {
-  if (codec.max_positions == 0 || (max_length > 0 && max_length <= codec.max_positions)) return max_length;
-  return codec.max_positions;
+  if (codec.max_positions == 0) return max_length;
+  if (max_length == 0) return codec.max_positions;
+  return codec.positions_end ? std::min(max_length, codec.max_positions) : max_length;
 }
 
 std::optional<core::ItemError> truncate(TokenizedExample& example, const TextCodec& codec,
@@ -158,6 +161,14 @@ std::string length_limit_text(const DataOptions& options, const TextCodec& codec
   if (!text.empty()) text += " and ";
   return text + (limit == options.max_length ? fmt::format("data.max_length={}", limit)
                                              : fmt::format("the model's context of {}", limit));
+}
+
+std::string beyond_context_text(std::int64_t longest, std::int64_t context) {
+  if (context == 0 || longest <= context) return "";
+  return fmt::format(
+      "the longest sequence has {}, and the model was made for {}: what stands beyond is seldom understood "
+      "(data.max_length={} cuts there)",
+      core::counted(longest, "token"), context, context);
 }
 
 core::Result<TokenizedExample> tokenize_example(const record::Example& record, const TextCodec& codec,

@@ -56,6 +56,10 @@ record::Example as_read_by(record::Example example, const TextCodec& codec);
 /// shorter; with data.max_prompt_length before it where that is given. "" when nothing is cut.
 std::string length_limit_text(const DataOptions& options, const TextCodec& codec);
 
+/// A warning where sequences go beyond the model's context, "" where none does.
+/// @param longest tokens of the longest one. @param context 0: unknown
+std::string beyond_context_text(std::int64_t longest, std::int64_t context);
+
 /// The prompt alone, ready to be continued (generation prompt added).
 core::Result<std::vector<std::int32_t>> tokenize_prompt(const record::Example& example,
                                                         const TextCodec& codec);

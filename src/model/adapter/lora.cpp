@@ -37,10 +37,15 @@ class LowRank final : public Adapter {
   }
   std::vector<AdapterTensor> tensors() const override { return {{".lora_A.weight"}, {".lora_B.weight"}}; }
 
+  std::vector<AdapterTensor> lookup_tensors() const override {
+    return {{".lora_embedding_A"}, {".lora_embedding_B"}};
+  }
+
   /// A is Kaiming-uniform with a = sqrt(5), as PEFT has it: uniform in ±1/sqrt(in); "gaussian": normal(0,
-  /// 1/rank). B is zero.
+  /// 1/rank). B is zero. Of the embedding A is zero and B normal(0, 1), as PEFT has it.
   LayerAdapter fresh(const AdapterOptions& options, const AdaptedLayer& layer,
                      std::uint64_t seed) const override {
+    if (layer.lookup) return fresh_lookup(options, layer, seed);
     at::Tensor a = at::empty({options.rank, layer.in}, at::kDouble);
     double* data = a.mutable_data_ptr<double>();
     const double bound = 1 / std::sqrt(static_cast<double>(layer.in));
@@ -72,9 +77,12 @@ class LowRank final : public Adapter {
     return (plain.weight.to(wide) + update).to(plain.weight.scalar_type());
   }
 
+  at::Tensor looked_up(const LayerAdapter& adapter, const at::Tensor& ids) const override {
+    const at::Tensor rows = at::embedding(adapter.tensors[kA].t(), ids);
+    return at::linear(rows, adapter.tensors[kB]).mul(adapter.scale);
+  }
+
   std::string refusal(const std::string& tensor) const override {
-    if (tensor.find(".lora_embedding_") != std::string::npos)
-      return "adapters of embeddings are not supported";
     if (tensor.find(".lora_magnitude_vector") != std::string::npos) return "DoRA adapters are not supported";
     return tensor.ends_with(".lora_B.bias") ? "adapters with lora_bias are not supported" : "";
   }
@@ -129,6 +137,22 @@ class LowRank final : public Adapter {
     const double alpha =
         own_alpha && own_alpha->is_number() ? own_alpha->get<double>() : config_alpha(config);
     adapter.scale = lora_scale(alpha, rank, config_rslora(config));
+  }
+
+ private:
+  LayerAdapter fresh_lookup(const AdapterOptions& options, const AdaptedLayer& layer,
+                            std::uint64_t seed) const {
+    at::Tensor b = at::empty({layer.out, options.rank}, at::kDouble);
+    double* data = b.mutable_data_ptr<double>();
+    for (std::int64_t i = 0; i < b.numel(); ++i)
+      data[i] = core::normal({.seed = seed,
+                              .purpose = core::Purpose::kInit,
+                              .record = core::fingerprint(layer.path),
+                              .token = static_cast<std::uint64_t>(i)});
+    return {this,
+            {at::zeros({options.rank, layer.in}, at::kDouble), b},
+            lora_scale(options.alpha, options.rank, options.rslora),
+            options.dropout};
   }
 };
 

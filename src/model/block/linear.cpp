@@ -5,27 +5,24 @@
 #include "model/transformer.h"
 
 namespace attune::model {
-namespace {
 
-/// The adapter that acts beside the layer's plain weight; null where none does, or it is in the weight
-/// already.
-const LayerAdapter* acting_adapter(const Linear& linear, Weights weights) {
+const LayerAdapter* Linear::acting_adapter(Weights weights) const {
   const bool policy = weights == Weights::kPolicy;
-  const auto& adapter = policy ? linear.adapter : linear.reference_adapter;
-  return adapter && !(policy && linear.unmerged) ? &*adapter : nullptr;
+  const auto& chosen = policy ? adapter : reference_adapter;
+  return chosen && !(policy && unmerged) ? &*chosen : nullptr;
 }
 
-/// What the acting adapter stands beside.
-Affine base_of(const Linear& linear, Weights weights) {
-  return weights == Weights::kReference && linear.unmerged ? *linear.unmerged
-                                                           : Affine{linear.weight, linear.bias};
+Affine Linear::plain(Weights weights) const {
+  return weights == Weights::kReference && unmerged ? *unmerged : Affine{weight, bias};
 }
 
-}  // namespace
+std::vector<AdapterTensor> Linear::adapter_parts(const Adapter& kind) const {
+  return lookup ? kind.lookup_tensors() : kind.tensors();
+}
 
 at::Tensor Linear::forward(const at::Tensor& x, Weights weights, const AdapterDropout* dropout) const {
-  const LayerAdapter* active = acting_adapter(*this, weights);
-  const Affine base = base_of(*this, weights);
+  const LayerAdapter* active = acting_adapter(weights);
+  const Affine base = plain(weights);
   if (!active) return at::linear(x, base.weight, base.bias);
   const bool drops = dropout && active->dropout > 0;
   const at::Tensor dropped = drops ? x * dropout_mask(*dropout, path, active->dropout, x.size(-1), x) : x;
@@ -33,14 +30,14 @@ at::Tensor Linear::forward(const at::Tensor& x, Weights weights, const AdapterDr
 }
 
 at::Tensor Linear::merged(Weights weights) const {
-  const LayerAdapter* active = acting_adapter(*this, weights);
-  const Affine base = base_of(*this, weights);
+  const LayerAdapter* active = acting_adapter(weights);
+  const Affine base = plain(weights);
   return active ? active->kind->merged_weight(*active, base) : base.weight;
 }
 
 at::Tensor Linear::merged_bias(Weights weights) const {
-  const LayerAdapter* active = acting_adapter(*this, weights);
-  const Affine base = base_of(*this, weights);
+  const LayerAdapter* active = acting_adapter(weights);
+  const Affine base = plain(weights);
   return active ? active->kind->merged_bias(*active, base) : base.bias;
 }
 

@@ -18,7 +18,8 @@ class Gpt2 final : public Family {
                 "language_models_are_unsupervised_multitask_learners.pdf",
             .body_prefix = "transformer.",
             .default_lora_targets = {"c_attn"},
-            .class_names = {{"gpt2", "GPT2"}}};
+            .class_names = {{"gpt2", "GPT2"}},
+            .buffers = {".attn.bias", ".attn.masked_bias"}};
   }
 
   ModelConfig configure(const core::Json& json, const std::string& where) const override {

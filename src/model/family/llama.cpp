@@ -31,7 +31,8 @@ class Llama final : public Family {
         .paper = "arXiv:2302.13971",
         .body_prefix = "model.",
         .default_lora_targets = {"q_proj", "v_proj"},
-        .class_names = {{"llama", "Llama"}, {"mistral", "Mistral"}, {"qwen2", "Qwen2"}}};
+        .class_names = {{"llama", "Llama"}, {"mistral", "Mistral"}, {"qwen2", "Qwen2"}},
+        .buffers = {".rotary_emb.inv_freq"}};
   }
 
   ModelConfig configure(const core::Json& json, const std::string& where) const override {

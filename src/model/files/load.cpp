@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/files/files.h"
+#include "core/warning.h"
 #include "model/files/peft.h"
 #include "model/files/safetensors.h"
 #include "model/files/tensor_slots.h"
@@ -83,36 +84,27 @@ Model Model::load(const ModelOptions& options) {
 }
 
 void Model::read_weights(const WeightFiles& files, at::ScalarType dtype) {
-  const Family& family = family_with(config_);
-  const std::string prefix = family.info().body_prefix, config_path = core::join_path(folder_, "config.json");
-  weights_ = make_skeleton(config_, family);
-  const std::string embedding_name = weights_.embedding_path + ".weight",
-                    head_name = weights_.head.path + ".weight";
-  const StoredTensor* embedding = find_stored(files, embedding_name, prefix);
-  const StoredTensor* head = files.find(head_name);
-  // Tied weights are stored once, under either name. A file without a head ties; two different ones are not
-  // tied.
-  if (!config_.sequence_classification && !head) config_.tie_embeddings = true;
-  if (config_.tie_embeddings && !config_.sequence_classification && embedding && head) {
-    const bool same = embedding->shape == head->shape && embedding->dtype == head->dtype &&
-                      std::equal(embedding->bytes.begin(), embedding->bytes.end(), head->bytes.begin());
-    config_.tie_embeddings = same;
-  }
-  if (!embedding && config_.tie_embeddings) embedding = head;
-  std::vector<std::string> missing;
-  for (const TensorSlot& slot : tensor_slots(weights_, config_)) {
-    const StoredTensor* stored =
-        slot.name == embedding_name ? embedding : find_stored(files, slot.name, prefix);
-    if (!stored) {
-      missing.push_back(slot.name);
-      continue;
-    }
+  const std::string config_path = core::join_path(folder_, "config.json");
+  weights_ = make_skeleton(config_, family_with(config_));
+  const WeightPlan plan = plan_weights(weights_, config_, files, config_path);
+  for (const auto& [slot, stored] : plan.entries) {
     *slot.place = load_slot(*stored, slot, config_, config_path, dtype);
     if (source_dtype_.empty()) source_dtype_ = setting_of(*scalar_type_of(stored->dtype));
   }
-  if (!missing.empty()) fail_missing(files, missing, config_path);
   if (config_.tie_embeddings && !config_.sequence_classification) weights_.head.weight = weights_.embedding;
   read_heads(files, dtype);
+  load_report_ = plan.report;
+  for (const std::string& text : load_report_.warnings()) core::warn(text);
+}
+
+LoadReport Model::peek_load(const ModelOptions& options) {
+  const std::string folder = locate(options).folder, config_path = core::join_path(folder, "config.json");
+  ModelConfig config = configure(core::read_json_file(config_path), config_path);
+  TransformerWeights weights = make_skeleton(config, family_with(config));
+  const WeightFiles files(folder, "model.safetensors");
+  const WeightPlan plan = plan_weights(weights, config, files, config_path);
+  for (const auto& [slot, stored] : plan.entries) check_slot(*stored, slot, config, config_path);
+  return plan.report;
 }
 
 void Model::read_heads(const WeightFiles& files, at::ScalarType dtype) {
@@ -120,8 +112,6 @@ void Model::read_heads(const WeightFiles& files, at::ScalarType dtype) {
     const StoredTensor *weight = files.find(head.path + ".weight"), *bias = files.find(head.path + ".bias");
     if (weight) head.weight = load_head_weight(*weight, config_, dtype);
     if (bias) head.bias = bias->load(dtype);
-    if (!weight && name == "score" && config_.sequence_classification)
-      fail_missing(files, {head.path + ".weight"}, folder_ + "/config.json");
   }
   check_head_biases(weights_, files.where());
 }

@@ -50,7 +50,7 @@ std::uint64_t Model::fingerprint() const {
   TransformerWeights weights = weights_;
   for (const TensorSlot& slot : tensor_slots(weights, config_))
     if (slot.place->defined()) add(*slot.place);
-  for_each_linear(weights, [&](const Linear& linear) {
+  for_each_adaptable(weights, [&](const Linear& linear) {
     if (!linear.adapter) return;
     for (const at::Tensor& tensor : linear.adapter->tensors) add(tensor);
     print = core::fingerprint(fmt::format("{}:{}", linear.path, linear.adapter->scale), print);

@@ -143,6 +143,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : map_(path) {
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
       check_metadata(path, entry);
+      notes_ = entry.get<std::map<std::string, std::string>>();
       continue;
     }
     Entry read;

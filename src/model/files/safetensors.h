@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -37,11 +38,13 @@ class SafetensorsFile {
   /// 100 MB, bad JSON, duplicate names, unknown dtype, sizes that contradict shapes, gaps, overlaps,
   /// truncated data.
   explicit SafetensorsFile(const std::string& path);
-  const std::vector<StoredTensor>& tensors() const { return tensors_; }  ///< in the order of the data
+  const std::vector<StoredTensor>& tensors() const { return tensors_; }       ///< in the order of the data
+  const std::map<std::string, std::string>& notes() const { return notes_; }  ///< of __metadata__
 
  private:
   core::MappedFile map_;
   std::vector<StoredTensor> tensors_;
+  std::map<std::string, std::string> notes_;
 };
 
 /// The weights of a folder: one file or shards behind an index.
@@ -74,9 +77,10 @@ struct TensorToWrite {
   std::int64_t bytes() const;
 };
 
-/// Writes one file atomically, metadata {"format": "pt"}, tensors sorted by dtype width (largest first), then
-/// name.
-void write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors);
+/// Writes one file atomically, metadata {"format": "pt"} and `notes`, tensors sorted by dtype width (largest
+/// first), then name.
+void write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors,
+                       const std::map<std::string, std::string>& notes = {});
 
 /// Writes `model.safetensors`, or shards with an index when the tensors exceed `shard_bytes` (in the order
 /// given).

@@ -64,11 +64,21 @@ TensorToWrite to_write(std::string name, const at::Tensor& tensor, at::ScalarTyp
 
 }  // namespace
 
+/// Whether an adapter makes two tensors of a tied embedding and head.
+bool Model::parts_head_and_embedding() const {
+  return weights_.lookup.adapter || weights_.head.adapter || saved_modules_.contains(weights_.head.path) ||
+         saved_modules_.contains(weights_.embedding_path);
+}
+
 std::string Model::config_text(const SavedAs& options) const {
   core::Json json = config_.raw;
   bool changed = folder_.empty();
   if (!options.dtype.empty() && options.dtype != kMemoryDtype && options.dtype != source_dtype_) {
     json[json.contains("dtype") ? "dtype" : "torch_dtype"] = options.dtype;
+    changed = true;
+  }
+  if (ties_in_config_ && !is_reward_model() && parts_head_and_embedding()) {
+    json[config_.keys.tie] = false;
     changed = true;
   }
   if (is_reward_model() && !config_.sequence_classification) {
@@ -80,10 +90,8 @@ std::string Model::config_text(const SavedAs& options) const {
     }
     json["id2label"] = labels;
     json["label2id"] = ids;
-    // transformers finds the last real token by the padding id, and refuses batches without one.
-    // End-of-sequence is the last resort: it then takes that token for padding.
-    const std::int64_t end = config_.eos_ids.empty() ? 0 : config_.eos_ids[0];
-    json["pad_token_id"] = config_.pad_id >= 0 ? config_.pad_id : end;
+    // transformers finds the token that it scores by the padding id, and refuses batches without one
+    if (config_.pad_id >= 0) json["pad_token_id"] = config_.pad_id;
     changed = true;
   }
   if (!changed) return core::read_file(core::join_path(folder_, "config.json"));
@@ -101,9 +109,8 @@ void Model::save(const std::string& folder, const SavedAs& options) const {
   TransformerWeights weights = weights_;  // tensors are shared, not copied
   const auto effects = adapter_effects(weights);
   ModelConfig config = config_;
-  if (!ties_in_config_)
-    config.tie_embeddings = false;  // config.json stays, so both names must be in the file
-  if (head_in_adapter_) config.tie_embeddings = false;
+  // config.json stays, so both names must be in the file
+  if (!ties_in_config_ || parts_head_and_embedding()) config.tie_embeddings = false;
   std::vector<TensorToWrite> tensors;
   for (const TensorSlot& slot : tensor_slots(weights, config)) {
     const bool is_head = slot.place == &weights.head.weight || slot.place == &weights.head.bias;
@@ -124,15 +131,17 @@ void Model::save(const std::string& folder, const SavedAs& options) const {
 /// with them.
 std::vector<std::pair<std::string, at::Tensor>> Model::adapter_tensors() const {
   std::vector<std::pair<std::string, at::Tensor>> tensors;
-  for_each_linear(weights_, [&](const Linear& linear) {
+  for_each_adaptable(weights_, [&](const Linear& linear) {
     if (!linear.adapter) return;
-    const auto parts = linear.adapter->kind->tensors();
+    const auto parts = linear.adapter_parts(*linear.adapter->kind);
     for (std::size_t i = 0; i < parts.size(); ++i)
       tensors.emplace_back(kPeftPrefix + linear.path + parts[i].suffix, linear.adapter->tensors[i]);
   });
   for (const auto& [name, tensor] : head_tensors(weights_)) tensors.emplace_back(kPeftPrefix + name, tensor);
-  if (head_in_adapter_)
-    tensors.emplace_back(kPeftPrefix + weights_.head.path + ".weight", weights_.head.weight);
+  TransformerWeights weights = weights_;  // tensors are shared, not copied
+  for (const TensorSlot& slot : tensor_slots(weights, config_))
+    if (saved_modules_.contains(slot.name.substr(0, slot.name.rfind('.'))))
+      tensors.emplace_back(kPeftPrefix + slot.name, slot.transposed ? slot.place->t() : *slot.place);
   return tensors;
 }
 
@@ -146,13 +155,17 @@ core::Json Model::adapter_json() const {
       modules.insert(linear.path.substr(linear.path.rfind('.') + 1));
       conv1d = linear.conv1d;
     });
-    json = adapter_config_json(adapter_options_, name_, {modules.begin(), modules.end()}, conv1d);
+    json = adapter_config_json(adapter_options_, {modules.begin(), modules.end()}, conv1d);
   }
+  json["base_model_name_or_path"] =
+      fs::is_directory(name_) ? fs::absolute(name_).lexically_normal().string() : name_;
   // PEFT looks these up in the base model, where transformers' classes have a score and an output head; it
   // passes over the tensors of other heads.
-  core::Json saved_modules = core::Json::array();
-  if (is_reward_model()) saved_modules.push_back(weights_.named_heads.at("score").path);
-  if (head_in_adapter_) saved_modules.push_back(weights_.head.path);
+  std::set<std::string> saved_modules;
+  if (const auto named = json.find("modules_to_save"); named != json.end() && named->is_array())
+    saved_modules = named->get<std::set<std::string>>();
+  if (saved_modules.empty()) saved_modules = saved_modules_;
+  if (is_reward_model()) saved_modules.insert(weights_.named_heads.at("score").path);
   if (!saved_modules.empty()) json["modules_to_save"] = saved_modules;
   if (is_reward_model()) json["task_type"] = "SEQ_CLS";
   return json;
@@ -164,12 +177,17 @@ void Model::save_adapter(const std::string& folder) const {
   for (const auto& [name, tensor] : adapter_tensors())
     tensors.push_back(to_write(name, tensor, tensor.scalar_type()));
   core::ensure_folder(folder);
-  write_safetensors(core::join_path(folder, "adapter_model.safetensors"), std::move(tensors));
+  write_safetensors(core::join_path(folder, "adapter_model.safetensors"), std::move(tensors),
+                    base_notes(folder, folder_));
   core::write_file_atomically(core::join_path(folder, "adapter_config.json"), adapter_json().dump(2) + "\n");
 }
 
+void Model::keep_beside(const std::string& file, std::string content) { beside_[file] = std::move(content); }
+
 void Model::save_result(const std::string& folder, const SavedAs& options) const {
   has_adapter() ? save_adapter(folder) : save(folder, options);
+  for (const auto& [file, content] : beside_)
+    core::write_file_atomically(core::join_path(folder, file), content);
 }
 
 }  // namespace attune::model

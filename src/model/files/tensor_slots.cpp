@@ -109,6 +109,8 @@ TransformerWeights make_skeleton(const ModelConfig& config, const Family& family
   const std::string prefix = family.info().body_prefix;
   TransformerWeights weights;
   weights.embedding_path = prefix + names.embedding;
+  weights.lookup.path = weights.embedding_path;
+  weights.lookup.lookup = true;
   if (!names.positions.empty()) weights.positions_path = prefix + names.positions;
   weights.final_norm.path = prefix + names.final_norm;
   weights.head.path = names.head;
@@ -148,10 +150,20 @@ std::vector<std::pair<std::string, at::Tensor>> head_tensors(const TransformerWe
   return tensors;
 }
 
+at::Tensor merged_embedding(const TransformerWeights& weights, Weights which) {
+  Linear layer = weights.lookup;
+  if (!layer.acting_adapter(which))
+    return layer.unmerged && which == Weights::kReference ? layer.unmerged->weight.t() : weights.embedding;
+  layer.weight = weights.embedding.t();
+  return layer.merged(which).t().contiguous();
+}
+
 std::map<const at::Tensor*, std::function<at::Tensor()>> adapter_effects(const TransformerWeights& weights) {
   std::map<const at::Tensor*, std::function<at::Tensor()>> effects;
-  for_each_linear(weights, [&](const Linear& linear) {
-    if (!linear.adapter) return;
+  if (weights.lookup.adapter)
+    effects[&weights.embedding] = [&weights] { return merged_embedding(weights, Weights::kPolicy); };
+  for_each_adaptable(weights, [&](const Linear& linear) {
+    if (!linear.adapter || linear.lookup) return;
     effects[&linear.weight] = [&linear] { return linear.merged(Weights::kPolicy); };
     if (linear.bias.defined())
       effects[&linear.bias] = [&linear] { return linear.merged_bias(Weights::kPolicy); };

@@ -42,6 +42,9 @@ std::vector<TensorSlot> tensor_slots(TransformerWeights& weights, const ModelCon
 /// Weights and biases of the named heads that there are, by their names in the file.
 std::vector<std::pair<std::string, at::Tensor>> head_tensors(const TransformerWeights& weights);
 
+/// The embedding with its adapter's effect, [V, D]; the embedding itself where none acts.
+at::Tensor merged_embedding(const TransformerWeights& weights, Weights which);
+
 /// What adapted layers hold in the place of their weights and biases once the adapters are merged; computed
 /// when called. Points into `weights`.
 std::map<const at::Tensor*, std::function<at::Tensor()>> adapter_effects(const TransformerWeights& weights);
@@ -55,6 +58,15 @@ void for_each_linear(Weights& weights, Visit visit) {
     for (auto& linear : layer.up) visit(linear);
     visit(layer.down);
   }
+}
+
+/// Calls visit(linear) for every layer that can have an adapter, in file order: the embedding (`lookup`,
+/// without a weight), the body's linear layers, the output head.
+template <class Weights, class Visit>
+void for_each_adaptable(Weights& weights, Visit visit) {
+  visit(weights.lookup);
+  for_each_linear(weights, visit);
+  visit(weights.head);
 }
 
 }  // namespace attune::model

@@ -36,9 +36,11 @@ void check_shard_name(const std::string& index, const std::string& name) {
   core::fail_request("{}: no weights here: neither {} nor {}.index.json exists", folder, single, single);
 }
 
-std::string header_of(const std::vector<TensorToWrite>& tensors) {
+std::string header_of(const std::vector<TensorToWrite>& tensors,
+                      const std::map<std::string, std::string>& notes) {
   core::Json header = core::Json::object();
   header["__metadata__"] = {{"format", "pt"}};
+  for (const auto& [name, text] : notes) header["__metadata__"][name] = text;
   std::int64_t at = 0;
   for (const auto& tensor : tensors) {
     // push_back instead of lookup: names are unique, and looking each one up would be quadratic
@@ -128,12 +130,13 @@ std::int64_t TensorToWrite::bytes() const {
   return count;
 }
 
-void write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors) {
+void write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors,
+                       const std::map<std::string, std::string>& notes) {
   std::sort(tensors.begin(), tensors.end(), [](const TensorToWrite& a, const TensorToWrite& b) {
     const auto width_a = c10::elementSize(a.dtype), width_b = c10::elementSize(b.dtype);
     return width_a != width_b ? width_a > width_b : a.name < b.name;
   });
-  const std::string header = header_of(tensors);
+  const std::string header = header_of(tensors, notes);
   core::write_file_atomically(path, [&](const core::Sink& sink) {
     sink(little_endian(header.size()));
     sink(header);

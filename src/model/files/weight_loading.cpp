@@ -31,26 +31,24 @@ std::string keys_text(const std::string& keys, const ModelConfig& config) {
 
 }  // namespace
 
-const StoredTensor* find_stored(const WeightFiles& files, const std::string& name,
-                                const std::string& body_prefix) {
-  if (const auto* stored = files.find(name)) return stored;
-  return name.rfind(body_prefix, 0) == 0 ? files.find(name.substr(body_prefix.size())) : nullptr;
+void check_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelConfig& config,
+                const std::string& config_path) {
+  const auto expected = slot.stored_sizes();
+  if (stored.shape == expected) return;
+  std::string causes;
+  for (std::size_t i = 0; i < slot.shape.size(); ++i) {
+    const std::size_t stored_at = slot.transposed ? slot.shape.size() - 1 - i : i;
+    if (stored.shape.size() == expected.size() && stored.shape[stored_at] == expected[stored_at]) continue;
+    causes += fmt::format("{}{} comes from {}", causes.empty() ? "" : "; ", slot.shape[i].size,
+                          keys_text(slot.shape[i].keys, config));
+  }
+  core::fail_request("{}: tensor '{}' has shape {}, but {} asks for {}: {}", stored.file, stored.name,
+                     shape_text(stored.shape), config_path, shape_text(expected), causes);
 }
 
 at::Tensor load_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelConfig& config,
                      const std::string& config_path, at::ScalarType dtype) {
-  const auto expected = slot.stored_sizes();
-  if (stored.shape != expected) {
-    std::string causes;
-    for (std::size_t i = 0; i < slot.shape.size(); ++i) {
-      const std::size_t stored_at = slot.transposed ? slot.shape.size() - 1 - i : i;
-      if (stored.shape.size() == expected.size() && stored.shape[stored_at] == expected[stored_at]) continue;
-      causes += fmt::format("{}{} comes from {}", causes.empty() ? "" : "; ", slot.shape[i].size,
-                            keys_text(slot.shape[i].keys, config));
-    }
-    core::fail_request("{}: tensor '{}' has shape {}, but {} asks for {}: {}", stored.file, stored.name,
-                       shape_text(stored.shape), config_path, shape_text(expected), causes);
-  }
+  check_slot(stored, slot, config, config_path);
   at::Tensor value = stored.load(dtype);
   return slot.transposed ? value.t().contiguous() : value;
 }
@@ -84,18 +82,6 @@ void fill_normal(const at::Tensor& tensor, double deviation, std::uint64_t seed,
                                                              .token = static_cast<std::uint64_t>(i)});
                      });
   tensor.copy_(values);
-}
-
-void fail_missing(const WeightFiles& files, const std::vector<std::string>& missing,
-                  const std::string& config_path) {
-  std::string first;
-  for (std::size_t i = 0; i < std::min<std::size_t>(3, missing.size()); ++i)
-    first += (i ? ", " : "") + missing[i];
-  core::fail_request(
-      "{}: {} tensor{} that {} asks for {} missing: {}{}: is the configuration of another model, or is a "
-      "part of the weights not here?",
-      files.where(), missing.size(), missing.size() == 1 ? "" : "s", config_path,
-      missing.size() == 1 ? "is" : "are", first, missing.size() > 3 ? ", …" : "");
 }
 
 }  // namespace attune::model

@@ -3,19 +3,38 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "model/files/load_report.h"
 #include "model/files/safetensors.h"
 #include "model/files/tensor_slots.h"
 
 namespace attune::model {
 
-/// The stored tensor of a slot: under its name, or without the body's prefix (GPT-2 files come both ways);
-/// else null.
-const StoredTensor* find_stored(const WeightFiles& files, const std::string& name,
-                                const std::string& body_prefix);
+/// Which stored tensor fills which slot.
+struct WeightPlan {
+  struct Entry {
+    TensorSlot slot;
+    const StoredTensor* stored;
+  };
+  std::vector<Entry> entries;
+  LoadReport report;
+};
 
-/// Loads one tensor into memory orientation. @throws Error{kRequest}: a shape that config.json contradicts
-/// (names the tensor and the keys, and says where a key is missing and a class default stands in), NaN
+/// Finds every tensor that the configuration asks for: under its name, or without the body's prefix (GPT-2
+/// files come both ways). Decides whether embedding and head are tied: they are stored once, under either
+/// name; a file without a head ties; two different ones are not tied.
+/// @param weights a skeleton, which the slots point into
+/// @throws Error{kRequest} naming the first tensors that are missing
+WeightPlan plan_weights(TransformerWeights& weights, ModelConfig& config, const WeightFiles& files,
+                        const std::string& config_path);
+
+/// @throws Error{kRequest}: a shape that config.json contradicts (names the tensor and the keys, and says
+/// where a key is missing and a class default stands in).
+void check_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelConfig& config,
+                const std::string& config_path);
+
+/// Loads one tensor into memory orientation. @throws Error{kRequest} as check_slot() does, and for NaN
 /// values.
 at::Tensor load_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelConfig& config,
                      const std::string& config_path, at::ScalarType dtype);
@@ -29,9 +48,5 @@ void check_head_biases(const TransformerWeights& weights, const std::string& whe
 /// Fills a tensor with normal(0, deviation), element by element from (seed, record): the same on any number
 /// of threads.
 void fill_normal(const at::Tensor& tensor, double deviation, std::uint64_t seed, std::uint64_t record);
-
-/// Collects what is missing and fails once, naming the first ones.
-[[noreturn]] void fail_missing(const WeightFiles& files, const std::vector<std::string>& missing,
-                               const std::string& config_path);
 
 }  // namespace attune::model

@@ -11,6 +11,7 @@ namespace {
 model::Head copy_of(model::Head head) {
   head.weight = head.weight.detach().clone();
   if (head.bias.defined()) head.bias = head.bias.detach().clone();
+  if (head.adapter) head.adapter = head.adapter->frozen();
   return head;
 }
 

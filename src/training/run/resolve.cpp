@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/system.h"
+#include "model/footprint.h"
 #include "training/method_needs.h"
 #include "training/optimizer/parameter_groups.h"
 #include "training/optimizer/schedule.h"
@@ -14,9 +15,10 @@ namespace {
 
 /// Tokens a micro-batch, so that activations take about an eighth of the memory; more than a few thousand
 /// buys nothing.
-std::int64_t choose_micro_batch(const model::ModelConfig& config) {
+std::int64_t choose_micro_batch(const model::ModelConfig& config, const model::AdapterOptions& adapter) {
+  const double token = 4.0 * static_cast<double>(model::footprint(config, adapter, {}).taped);
   const double memory = core::machine().value("memory_mb", 4096.0) * 1e6;
-  const auto tokens = static_cast<std::int64_t>(memory / 8 / activation_bytes(config));
+  const auto tokens = static_cast<std::int64_t>(memory / 8 / token);
   return std::clamp<std::int64_t>(tokens / 256 * 256, 512, 4096);
 }
 
@@ -168,10 +170,6 @@ core::Json resolved_pairing(const TrainRecipe& recipe) {
 
 }  // namespace
 
-double activation_bytes(const model::ModelConfig& config) {
-  return 4.0 * static_cast<double>(config.layers * (12 * config.hidden_size + 6 * config.intermediate_size));
-}
-
 void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   auto& training = recipe.training;
   resolve_adapter(recipe);
@@ -183,7 +181,7 @@ void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   if (training.micro_batch_tokens == 0 && !recipe.overwrite)
     training.micro_batch_tokens = recorded_micro_batch(recipe.output);
   if (training.micro_batch_tokens == 0)
-    training.micro_batch_tokens = choose_micro_batch(model::Model::peek_config(recipe.model));
+    training.micro_batch_tokens = choose_micro_batch(model::Model::peek_config(recipe.model), recipe.adapter);
   if (training.dtype != "float32") recipe.model.dtype = training.dtype;
   if (recipe.adapter.dropout > 0) training.share_prefixes = false;
 }

@@ -15,9 +15,6 @@ namespace attune::training {
 /// @throws Error{kRequest}: settings that contradict each other or would have no effect
 void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms);
 
-/// What the activations of one token of a micro-batch take, near enough to plan with.
-double activation_bytes(const model::ModelConfig& config);
-
 /// Every setting as it is understood: `attune train OUTPUT/recipe.yaml output=NEW` repeats the run from any
 /// folder, so files are named in full. How OUTPUT is to be treated (resume, overwrite) is said anew each
 /// time.

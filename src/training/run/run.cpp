@@ -7,6 +7,9 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/system.h"
+#include "data/tokens/tokenize.h"
+#include "feedback/reward_texts.h"
+#include "generation/codec.h"
 #include "generation/generation_config.h"
 #include "training/hook.h"
 #include "training/method_needs.h"
@@ -54,11 +57,13 @@ class Run {
   void load_model() {
     model_.emplace(model::Model::load(recipe_.model));
     model_->add_adapter(recipe_.adapter, seed());
-    codec_ =
-        data::TextCodec::load(model_->folder(), model_->config().max_positions, model_->config().vocab_size);
+    codec_ = generation::codec_of(*model_);
     const auto pad = codec_.tokenizer ? codec_.tokenizer->pad_id() : std::nullopt;
     for (const std::string& head : heads_of_terms(settings_))
       model_->add_head(head, seed(), 1, pad.value_or(-1));
+    for (const auto& setting : settings_)
+      if (heads_of(*setting.method).contains("score"))
+        model_->keep_beside(feedback::kRewardTextsFile, feedback::RewardTexts::of(setting.data).file_text());
   }
 
   void open_data() {
@@ -89,6 +94,8 @@ class Run {
                     options.name(), summary.format, core::human_count(summary.tokens),
                     core::human_count(summary.trained_tokens),
                     summary.dropped.empty() ? "" : "; left out:" + left_out_text(summary)));
+    if (const auto beyond = data::beyond_context_text(summary.longest, codec_.max_positions); !beyond.empty())
+      say("warning: " + beyond);
     if (const std::string feedback = feedback_text(summary); !feedback.empty())
       say("  feedback: " + feedback);
     return data;

@@ -54,7 +54,7 @@ SampleWriter::SampleWriter(const model::Model& model, const data::TextCodec& cod
                            const data::DataOptions& source, const SamplesOptions& options, std::uint64_t seed,
                            RunFolder& folder)
     : model_(model), codec_(codec), options_(options), seed_(seed), folder_(folder) {
-  const std::int64_t room = model.config().max_positions;
+  const std::int64_t room = model.config().context();
   TurnFinder turns(source, codec);
   for (std::int64_t i = 0; i < data.size() && std::ssize(prompts_) < options.prompts; ++i) {
     const data::TokenizedRow row = data.row(i);

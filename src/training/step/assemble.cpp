@@ -59,6 +59,7 @@ class Assembler {
     item.step_ends.assign(candidate.step_ends.begin(), candidate.step_ends.end());
     item.group = group;
     item.table = config_.table_of(static_cast<std::int64_t>(item.ids.size()));
+    item.scored = static_cast<std::int32_t>(config_.scored_token(item.ids));
     return item;
   }
 

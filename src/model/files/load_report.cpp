@@ -1,0 +1,46 @@
+#include "model/files/load_report.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/system.h"
+
+namespace attune::model {
+
+std::vector<std::string> LoadReport::warnings() const {
+  constexpr std::size_t kNamed = 6;
+  std::vector<std::string> texts;
+  if (!unused.empty()) {
+    const std::vector<std::string> first(
+        unused.begin(), unused.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, unused.size())));
+    texts.push_back(fmt::format(
+        "{}: {} left out, as config.json does not ask for them: {}{}. If they belong to the model, "
+        "config.json "
+        "is another one's, and every number is",
+        where, core::counted(static_cast<std::int64_t>(unused.size()), "tensor"), fmt::join(first, ", "),
+        unused.size() > kNamed ? fmt::format(" and {} more", unused.size() - kNamed) : ""));
+  }
+  if (!tied_head.empty())
+    texts.push_back(
+        fmt::format("{}: {} is missing although config.json unties it (tie_word_embeddings): the embedding "
+                    "is used in its "
+                    "place. If the model had a head of its own, it is lost here",
+                    where, tied_head));
+  if (!untied_head.empty())
+    texts.push_back(
+        fmt::format("{}: {} differs from the embedding although config.json ties them (tie_word_embeddings): "
+                    "both are used "
+                    "as they are in the file",
+                    where, untied_head));
+  return texts;
+}
+
+core::Json to_json(const LoadReport& report) {
+  return {{"where", report.where},
+          {"tensors", report.tensors},
+          {"unused", report.unused},
+          {"tied_head", report.tied_head.empty() ? core::Json() : core::Json(report.tied_head)},
+          {"untied_head", report.untied_head.empty() ? core::Json() : core::Json(report.untied_head)}};
+}
+
+}  // namespace attune::model

@@ -1,0 +1,112 @@
+"""Loading says what it did: tensors that config.json does not ask for, and heads that it invents, are named."""
+import json
+import pathlib
+import shutil
+import struct
+
+import pytest
+
+from runs import ATTUNE, MODEL, run
+
+
+def tensors_of(path):
+    raw = pathlib.Path(path).read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    header = json.loads(raw[8:8 + size])
+    header.pop("__metadata__", None)
+    return {name: (entry["dtype"], entry["shape"], raw[8 + size:][slice(*entry["data_offsets"])]) for name, entry in header.items()}
+
+
+def write_tensors(path, tensors):
+    header, data = {}, b""
+    for name, (dtype, shape, content) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header).encode()
+    pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """(name, settings of config.json, change of the tensors) → a folder"""
+    def make(name, config=None, change=None):
+        folder = pathlib.Path(shutil.copytree(MODEL, tmp_path / name))
+        settings = json.loads((folder / "config.json").read_text()) | (config or {})
+        (folder / "config.json").write_text(json.dumps(settings))
+        if change:
+            tensors = tensors_of(folder / "model.safetensors")
+            change(tensors)
+            write_tensors(folder / "model.safetensors", tensors)
+        return folder
+    return make
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "row.jsonl"
+    path.write_text(json.dumps({"prompt": "Once", "completion": " upon a time"}) + "\n")
+    return path
+
+
+def zeros(*shape):
+    count = 4
+    for size in shape:
+        count *= size
+    return ("F32", list(shape), bytes(count))
+
+
+def test_a_whole_model_says_nothing(data):
+    done = run([ATTUNE, "score", f"model={MODEL}", f"data={data}"])
+    assert done.returncode == 0 and "warning" not in done.stderr
+    found = json.loads(run([ATTUNE, "check", f"model={MODEL}", f"data={data}", "--json"]).stdout)["load"]
+    assert found["tensors"] == len(tensors_of(MODEL / "model.safetensors"))
+    assert found["unused"] == [] and found["tied_head"] is None and found["untied_head"] is None
+
+
+def said(folder, data, *names):
+    """Every command that loads the model names them, and `check` as well."""
+    for command in (["score"], ["generate", "prompt=Once", "max_new_tokens=1"], ["check"]):
+        where = [] if command[0] == "generate" else [f"data={data}"]
+        done = run([ATTUNE, *command, f"model={folder}", *where])
+        assert done.returncode == 0, done.stderr
+        for name in names:
+            assert name in done.stderr + (done.stdout if command == ["check"] else ""), (command, done.stderr)
+    return json.loads(run([ATTUNE, "check", f"model={folder}", f"data={data}", "--json"]).stdout)["load"]
+
+
+def test_tensors_that_are_not_asked_for_are_named(changed, data):
+    def add(tensors):
+        tensors["model.layers.0.self_attn.q_proj.bias"] = zeros(tensors["model.layers.0.self_attn.q_proj.weight"][1][0])
+        tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = zeros(4)  # a buffer of older files
+        tensors["vision.patch.weight"] = zeros(2, 2)
+    report = said(changed("more", change=add), data, "2 tensors left out", "model.layers.0.self_attn.q_proj.bias", "vision.patch.weight")
+    assert report["unused"] == ["model.layers.0.self_attn.q_proj.bias", "vision.patch.weight"]
+
+
+def test_layers_beyond_the_configuration_are_named(changed, data):
+    layers = json.loads((MODEL / "config.json").read_text())["num_hidden_layers"]
+    folder = changed("fewer", {"num_hidden_layers": layers - 1})
+    report = said(folder, data, "tensors left out", f"model.layers.{layers - 1}.")
+    assert all(name.startswith(f"model.layers.{layers - 1}.") for name in report["unused"]) and len(report["unused"]) == 9
+
+
+def test_a_head_that_is_missing_is_named(changed, data):
+    folder = changed("headless", {"tie_word_embeddings": False}, lambda tensors: tensors.update({"model.embed_tokens.weight": tensors.pop("lm_head.weight")}))
+    assert said(folder, data, "lm_head.weight is missing although config.json unties it")["tied_head"] == "lm_head.weight"
+
+
+def test_a_head_of_its_own_under_a_tie_is_named(changed, data):
+    def part(tensors):
+        dtype, shape, content = tensors["lm_head.weight"]  # where the bundled file keeps the tensor of both
+        tensors["model.embed_tokens.weight"] = (dtype, shape, content[4:] + content[:4])
+    folder = changed("parted", {"tie_word_embeddings": True}, part)
+    assert said(folder, data, "lm_head.weight differs from the embedding")["untied_head"] == "lm_head.weight"
+
+
+def test_what_is_missing_is_refused_by_check_as_by_train(changed, data, tmp_path):
+    folder = changed("damaged", change=lambda tensors: tensors.pop("model.norm.weight"))
+    wide = changed("wide", {"intermediate_size": 12})
+    for model, name in ((folder, "model.norm.weight"), (wide, "intermediate_size")):
+        for command in (["check"], ["train", f"output={tmp_path / 'run'}"]):
+            done = run([ATTUNE, *command, f"model={model}", f"data={data}", "method=sft"])
+            assert done.returncode == 2 and name in done.stderr, done.stderr
