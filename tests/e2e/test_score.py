@@ -40,7 +40,7 @@ def data(tmp_path_factory):
     ["data.max_length=40", "data.max_prompt_length=5"], ["data.max_length=0"], ["data.max_length=12"]], ids=" ".join)
 @pytest.mark.parametrize("eos", [True, False])
 def test_rows_are_cut_as_for_training(data, settings, eos):
-    tokens = {row["id"]: row.get("candidates", [row]) for row in
+    tokens = {row["id"]: [row] if "unusable" in row else row.get("candidates", [row]) for row in
               lines("tokenize", f"model={MODEL}", f"data={data}", f"data.append_eos={str(eos).lower()}", *settings)}
     scored = lines("score", f"model={MODEL}", f"data={data}", *settings, *(["data.append_eos=true"] if eos else []))
     kept = {id: sequences for id, sequences in tokens.items() if "unusable" not in sequences[0]}
@@ -56,5 +56,6 @@ def test_what_is_cut_is_said(data):
     said = attune("score", f"model={MODEL}", f"data={data}", "data.max_length=40").stderr
     assert "3 rows cut to data.max_length=40" in said, said
     assert "cut" not in attune("score", f"model={MODEL}", f"data={data}").stderr
-    said = attune("score", f"model={MODEL}", f"data={data}", "data.max_prompt_length=5").stderr
+    said = attune("score", f"model={MODEL}", f"data={data}", "data.max_prompt_length=5",
+                  "data.max_length=0").stderr
     assert "rows cut to data.max_prompt_length=5 and the model's context of 512" in said, said
