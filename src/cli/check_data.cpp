@@ -6,6 +6,7 @@
 
 #include "core/system.h"
 #include "data/read_rows.h"
+#include "data/split.h"
 
 namespace attune::cli {
 namespace {
@@ -19,8 +20,14 @@ class Checker {
       : options_(options), codec_(codec), use_(use), shown_(shown) {}
 
   DataCheck run() {
-    const auto kept = [&](const data::SourceRow&, const record::Example& example,
-                          const data::CachedRow& tokens) { take(example, tokens); };
+    const auto kept = [&](const data::SourceRow& row, const record::Example& example,
+                          const data::CachedRow& tokens) {
+      take(example, tokens);
+      const auto completion = tokens.candidates.empty() ? std::span<const std::int32_t>()
+                                                        : std::span(tokens.candidates.front().completion.ids);
+      out_.prompts.insert(out_.prompts.end(), static_cast<std::size_t>(row.copies),
+                          data::prompt_key(tokens.prompt, completion));
+    };
     const auto left_out = [&](const data::SourceRow&, const record::Example& example,
                               const core::ItemError& error) {
       if (out_.left_out.size() < shown_) out_.left_out.emplace_back(example, error);
@@ -92,7 +99,7 @@ class Checker {
 
   void add_warnings() {
     const auto& summary = out_.summary;
-    if (summary.rows_kept == 0) warn("no row can be used: training would stop");
+    for (const auto& text : summary.noticed.texts()) warn(text);
     if (out_.double_bos > 0)
       warn(fmt::format(
           "{} sequences begin with two beginning-of-sequence tokens: the text holds one that the tokenizer "

@@ -30,6 +30,7 @@ struct DataCheck {
   std::vector<RowSize> sizes;         ///< of every row
   std::vector<ShownRow> rows;
   std::vector<std::pair<record::Example, core::ItemError>> left_out;  ///< the first rows that cannot be used
+  std::vector<std::uint64_t> prompts;  ///< a key of every row's prompt, as often as an epoch sees it
   std::int64_t double_bos = 0, trained_end = 0, sequences = 0;
   std::int64_t conversations = 0;  ///< rows of messages that are trained on from end to end
   std::vector<std::string> warnings;

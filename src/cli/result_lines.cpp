@@ -32,6 +32,10 @@ void write_result_lines(const std::string& path, const Output& out,
   }
 }
 
+void tell_noticed(const data::Noticed& noticed) {
+  for (const auto& text : noticed.texts()) fmt::print(stderr, "warning: {}\n", text);
+}
+
 void tell_left_out(const std::map<std::string, std::int64_t>& left_out) {
   for (const auto& [reason, count] : left_out)
     fmt::print(stderr, "left out {}: {}\n", core::counted(count, "row"), reason);

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "core/files/files.h"
 #include "core/interrupt.h"
+#include "data/noticed.h"
 
 namespace attune::cli {
 
@@ -27,6 +28,9 @@ struct ResultFile {
 /// @throws core::Error{kInterrupted} saying what became of the lines, when it was asked to stop.
 void write_result_lines(const std::string& path, const Output& out,
                         const std::function<void(const core::Sink&)>& produce);
+
+/// Says on standard error what rows gave cause to say.
+void tell_noticed(const data::Noticed& noticed);
 
 /// Says on standard error how many rows were left out: reason → rows.
 void tell_left_out(const std::map<std::string, std::int64_t>& left_out);

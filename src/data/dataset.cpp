@@ -1,6 +1,7 @@
 #include "data/dataset.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/system.h"
 #include "data/cache/file.h"
@@ -15,6 +16,7 @@ struct Dataset::Map {
   std::shared_ptr<const CacheFile> file;
   DatasetSummary summary;
   RowUse use = RowUse::anything();
+  std::optional<std::vector<std::uint32_t>> rows;  ///< of the file; without it all
 };
 
 namespace {
@@ -28,6 +30,7 @@ std::uint64_t mix(std::uint64_t state, std::string_view text) {
 /// Of everything that the cached tokens depend on.
 std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec, const RowUse& use) {
   core::Json settings = {{"format", options.format},
+                         {"field", options.field},
                          {"on_error", options.on_error},
                          {"columns", options.columns},
                          {"limit", options.limit},
@@ -122,8 +125,21 @@ Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, const 
   return dataset;
 }
 
-std::int64_t Dataset::size() const { return map_->file->size(); }
-TokenizedRow Dataset::row(std::int64_t i) const { return map_->file->row(i); }
+Dataset Dataset::some_rows(std::vector<std::uint32_t> rows, DatasetSummary summary) const {
+  auto map = std::make_shared<Map>(*map_);
+  if (map_->rows)
+    for (auto& row : rows) row = (*map_->rows)[row];
+  map->rows = std::move(rows);
+  map->summary = std::move(summary);
+  Dataset part;
+  part.map_ = std::move(map);
+  return part;
+}
+
+std::int64_t Dataset::size() const { return map_->rows ? std::ssize(*map_->rows) : map_->file->size(); }
+TokenizedRow Dataset::row(std::int64_t i) const {
+  return map_->file->row(map_->rows ? (*map_->rows)[static_cast<std::size_t>(i)] : i);
+}
 const DatasetSummary& Dataset::summary() const { return map_->summary; }
 const RowUse& Dataset::use() const { return map_->use; }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/options.h"
 #include "data/row_use.h"
@@ -21,6 +22,8 @@ class Dataset {
   /// @param cache_folder where the cache file goes ("" = core::cache_folder()).
   static Dataset open(const DataOptions& options, const TextCodec& codec, const RowUse& use,
                       const std::string& cache_folder = "");
+  /// These rows alone, in this order. @param summary what is told of them
+  Dataset some_rows(std::vector<std::uint32_t> rows, DatasetSummary summary) const;
   std::int64_t size() const;
   TokenizedRow row(std::int64_t i) const;  ///< spans point into the map; valid while the Dataset lives
   const DatasetSummary& summary() const;

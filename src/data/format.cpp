@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/config/fields.h"
+#include "data/nearest_reading.h"
 
 namespace attune::data {
 namespace {
@@ -48,11 +49,15 @@ const Format& recognise(const core::Json& row, const std::string& where) {
     if (format->recognises(row)) return *format;
     known += fmt::format("\n  {}: {}", format->info().name, format->info().columns);
   }
+  if (const std::string wrong = wrong_column(row); !wrong.empty()) core::fail_request("{}: {}", where, wrong);
+  const std::string nearest = nearest_format(row);
   core::fail_request(
-      "{}: no known data format has these columns: {}. Rename columns with data.columns={{prompt: question, "
+      "{}: no known data format has these columns: {}. {}Rename columns with data.columns={{prompt: "
+      "question, "
       "…}}, or "
       "name the format with data.format=…; formats and their columns:{}",
-      where, row.is_object() ? columns_of(row) : "the row is not an object", known);
+      where, row.is_object() ? columns_of(row) : "the row is not an object",
+      nearest.empty() ? "" : fmt::format("Nearest: {}. ", nearest), known);
 }
 
 }  // namespace attune::data

@@ -13,6 +13,8 @@ void DataOptions::declare(core::Fields& fields) {
       .shown_type("file, folder or list");
   fields.add("split", split,
              "The split of a folder: train, validation, test. Default: train where there is one.");
+  fields.add("field", field,
+             "Of a JSON file that is one object: the member that holds the rows. Found out where one can.");
   fields.add("format", format, "The data format (`attune list formats`); auto recognises it by the columns.");
   fields.add("columns", columns, "Names of columns, ours first: {prompt: question, completion: answer}.")
       .shown_type("map of names");

@@ -13,7 +13,7 @@ struct DataOptions {
   /// A file or folder, or a list of these; an entry may be {path, weight}, weight being how often each of its
   /// rows is seen in an epoch (0.5: every second row).
   core::Json path;
-  std::string split, format = "auto", on_error = "fail", truncation = "keep_start";
+  std::string split, field, format = "auto", on_error = "fail", truncation = "keep_start";
   core::Json columns;  ///< {prompt: question, …}
   std::int64_t limit = 0;
   bool shuffle = true, append_eos = true;

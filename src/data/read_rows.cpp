@@ -2,6 +2,7 @@
 
 #include "core/progress.h"
 #include "core/system.h"
+#include "data/tokens/message_watch.h"
 #include "data/tokens/row_tokens.h"
 
 namespace attune::data {
@@ -13,7 +14,7 @@ constexpr double kShort = 2, kPatience = 10;
 class Reading {
  public:
   Reading(const DataOptions& options, const TextCodec& codec, const RowUse& use, const RowVisitor& visit)
-      : options_(options), codec_(codec), use_(use), visit_(visit), source_(options) {}
+      : options_(options), codec_(codec), use_(use), visit_(visit), source_(options), watch_(codec) {}
 
   DatasetSummary run() {
     core::Progress progress("tokenising", 0, "row");
@@ -29,6 +30,7 @@ class Reading {
     if (summary_.rows_read == 0) core::fail_request("{}: no rows", options_.name());
     if (options_.on_error == "fail") malformed_.fail_if_any(options_.name(), summary_.rows_read);
     summary_.format = source_.format_name();
+    summary_.noticed.add_all(source_.noticed());
     if (use_.learns()) summary_.pairing = use_.pairing().info().name;
     return std::move(summary_);
   }
@@ -45,6 +47,7 @@ class Reading {
     tokenize_rows(row, codec_, options_, use_, summary_.feedback,
                   [&](const record::Example& example, const core::Result<CachedRow>& tokens) {
                     if (!tokens.ok()) return leave_out(row, example, tokens.error());
+                    watch_.look(example, tokens.value().rendered, row.where, summary_.noticed);
                     count_row(tokens.value(), row.copies, summary_);
                     visit_.kept(row, example, tokens.value());
                   });
@@ -63,6 +66,7 @@ class Reading {
   const RowUse& use_;
   const RowVisitor& visit_;
   ExampleSource source_;
+  MessageWatch watch_;
   MalformedRows malformed_;
   DatasetSummary summary_;
   core::Stopwatch clock_;

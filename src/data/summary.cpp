@@ -26,7 +26,8 @@ core::Json to_json(const DatasetSummary& summary) {
           {"derived", summary.feedback.derived},
           {"not_compared", summary.feedback.left_out},
           {"dropped", summary.dropped},
-          {"dropped_examples", summary.dropped_examples}};
+          {"dropped_examples", summary.dropped_examples},
+          {"noticed", summary.noticed.json()}};
 }
 
 DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerprint) {
@@ -46,6 +47,7 @@ DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerpri
   summary.truncated = json.at("truncated").get<std::int64_t>();
   summary.dropped = json.at("dropped").get<std::map<std::string, std::int64_t>>();
   summary.dropped_examples = json.at("dropped_examples").get<decltype(summary.dropped_examples)>();
+  summary.noticed = Noticed::from_json(json.at("noticed"));
   summary.fingerprint = fingerprint;
   return summary;
 }

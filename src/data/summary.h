@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "data/noticed.h"
 #include "record/pairing.h"
 
 namespace attune::data {
@@ -22,6 +23,7 @@ struct DatasetSummary {
   std::map<std::string, std::int64_t> dropped;  ///< reason → rows (unusable; malformed under on_error=skip)
   std::map<std::string, std::vector<std::string>>
       dropped_examples;           ///< reason → "prefs.jsonl:17: detail" of its first three rows
+  Noticed noticed;                ///< what is to be said of the rows that were read
   std::uint64_t fingerprint = 0;  ///< of content, tokenizer, template and options
   void drop(const std::string& reason, const std::string& where, const std::string& detail);
 };

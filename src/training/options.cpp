@@ -176,6 +176,23 @@ std::vector<core::OptionRow> data_rows() {
   return core::option_rows(core::fields_of(options));
 }
 
+/// `resume=never` and `resume.data=changed`.
+void declare_resume(TrainRecipe& recipe, core::Fields& fields) {
+  core::Fields inner;
+  inner
+      .add(
+          "mode", recipe.resume,
+          "auto continues an unfinished run of the same recipe; extend goes on from the last checkpoint of a "
+          "run, finished or not, to larger training.epochs or training.max_steps; never starts anew.")
+      .one_of({"auto", "never", "extend"});
+  inner
+      .add("data", recipe.resume_data,
+           "same refuses to continue with data files that have changed since the run began; changed goes on "
+           "with what is there now.")
+      .one_of({"same", "changed"});
+  fields.add_section("resume", std::move(inner), "How an unfinished run in OUTPUT is treated.", "mode");
+}
+
 }  // namespace
 
 void TrainRecipe::declare(core::Fields& fields) {
@@ -201,6 +218,12 @@ void TrainRecipe::declare(core::Fields& fields) {
       .shown_type("hooks");
   fields.section("teacher", teacher, "A model that methods learn from, with a prompt of its own.", "path");
   fields.section("eval", eval, "Evaluation during training.", "data");
+  fields
+      .add("val_size", val_size,
+           "Holds rows of the training data out for evaluation, with prompts that no other row has: a share "
+           "below 1, or how many; 0: none.")
+      .non_negative()
+      .alias("val_set_size");
   fields.section("samples", samples, "Samples for the report.", "prompts");
   fields.add("output", output, "Folder of the run.");
   fields.add("device", device, "Where to compute: auto or cpu; cuda is refused in this version.");
@@ -210,12 +233,7 @@ void TrainRecipe::declare(core::Fields& fields) {
            "native: kernels for the processor; library: their twins of library operations; auto: as built.")
       .one_of({"auto", "native", "library"});
   fields.add("seed", seed, "Seed of everything random.").non_negative();
-  fields
-      .add(
-          "resume", resume,
-          "auto continues an unfinished run of the same recipe; extend goes on from the last checkpoint of a "
-          "run, finished or not, to larger training.epochs or training.max_steps; never starts anew.")
-      .one_of({"auto", "never", "extend"});
+  declare_resume(*this, fields);
   fields.add("overwrite", overwrite, "Replaces a finished or different run in OUTPUT.");
 }
 
@@ -242,13 +260,15 @@ core::Value TrainRecipe::pairing_setting() const {
 }
 
 void TrainRecipe::refuse_contradictions() const {
-  if (training.save_best && eval.data.is_null())
-    core::fail_request("training.save_best needs held-out data: set eval.data");
-  if (eval.data.is_null() && (training.eval_steps > 0 || eval.metric != EvalOptions().metric))
-    core::fail_request("{} has no effect without held-out data: set eval.data",
+  if (!eval.data.is_null() && val_size > 0)
+    core::fail_request("val_size and eval.data both say what is held out: leave one of them out");
+  if (training.save_best && !evaluates())
+    core::fail_request("training.save_best needs held-out data: set eval.data or val_size");
+  if (!evaluates() && (training.eval_steps > 0 || eval.metric != EvalOptions().metric))
+    core::fail_request("{} has no effect without held-out data: set eval.data or val_size",
                        training.eval_steps > 0 ? "training.eval_steps" : "eval.metric");
-  if (training.early_stopping_patience > 0 && eval.data.is_null())
-    core::fail_request("training.early_stopping_patience needs held-out data: set eval.data");
+  if (training.early_stopping_patience > 0 && !evaluates())
+    core::fail_request("training.early_stopping_patience needs held-out data: set eval.data or val_size");
   if (reference.sync && reference.cache)
     core::fail_request(
         "reference.sync moves the reference, and reference.cache computes its numbers once: use one of them");

@@ -79,11 +79,13 @@ struct TrainRecipe {
   TeacherOptions teacher;
   EvalOptions eval;
   SamplesOptions samples;
-  std::string output, device = "auto", resume = "auto";
+  std::string output, device = "auto", resume = "auto", resume_data = "same";
   bool overwrite = false;
   std::int64_t seed = 0, threads = 0;
+  double val_size = 0;  ///< rows held out of the training data: a share below 1, else a number; 0: none
   std::string kernels = "auto";
   void declare(core::Fields& fields);
+  bool evaluates() const { return !eval.data.is_null() || val_size > 0; }
   /// Checks settings against each other and turns aliases into ours. @throws Error{kRequest}
   void settle();
   /// `pairing`, also where it has its older name; null: each method's default. @throws Error{kRequest}: both

@@ -118,6 +118,19 @@ TEST_F(Tokenize, GivenIdsAreUsedAsTheyAre) {
             "token id outside the vocabulary");
 }
 
+TEST_F(Tokenize, IdsBeyondTheEmbeddingAreTheRowsProblemHoweverTheyCame) {
+  codec_.vocab_size = 260;  // "th" and what follows it were added to the tokenizer alone
+  const std::string outside = "token id outside the vocabulary";
+  EXPECT_EQ(reason(R"({"prompt":"a","completion":"path"})"), outside);
+  EXPECT_EQ(reason(R"({"prompt":"path","completion":"a"})"), outside);
+  EXPECT_EQ(reason(R"({"text":"path"})"), outside);
+  EXPECT_EQ(reason(R"({"messages":[{"role":"user","content":"path"},{"role":"assistant","content":"a"}]})"),
+            outside);
+  EXPECT_EQ(reason(R"({"prompt":"a","chosen":"b","rejected":"path"})"), outside);
+  EXPECT_EQ(reason(R"({"prompt_ids":[7],"completion":"path"})"), outside);
+  EXPECT_THAT(of(R"({"prompt":"a","completion":"b"})").completions[0].ids, testing::SizeIs(2));
+}
+
 TEST_F(Tokenize, IdsNeedNoTokenizer) {
   codec_ = TextCodec();
   EXPECT_THAT(of(R"({"prompt_ids":[7],"candidates":[{"completion_ids":[9]}]})").completions[0].ids,

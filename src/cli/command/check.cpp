@@ -1,12 +1,16 @@
 // attune check: what `train` would make of its data, without training (interface.md §3).
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/check_data.h"
 #include "cli/command.h"
 #include "cli/compute_options.h"
 #include "cli/estimate.h"
 #include "cli/record_tokens.h"
 #include "core/system.h"
+#include "data/split.h"
+#include "training/hook.h"
 #include "training/run/resolve.h"
 
 namespace attune::cli {
@@ -16,9 +20,11 @@ using core::Json;
 
 /// One data setting of the recipe, looked at as training would read it.
 struct Part {
-  std::string what;  ///< the method that learns from it, or "eval"
+  std::string what;    ///< the method that learns from it, or "eval"
+  std::string reader;  ///< the method
   data::DataOptions options;
   DataCheck found;
+  std::int64_t held_out = 0;  ///< rows that val_size takes away
 };
 
 class Check : public Command {
@@ -43,20 +49,21 @@ class Check : public Command {
   }
 
   int run(const Request&, Output& out) override {
-    if (recipe_.data.is_null())
-      core::fail_request("no data is given: data=prefs.jsonl names a file or folder");
+    if (recipe_.data.is_null()) core::fail_request("data is missing; for example data=prefs.jsonl");
     ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed, recipe_.kernels};
     compute.apply();
     recipe_.refuse_contradictions();
     recipe_.threads = compute.threads;
     recipe_.kernels = compute.kernels;
-    codec_ = load_codec(recipe_.model, tokenizer_);
     const auto terms =
         recipe_.method.is_null() ? std::vector<training::TermSetting>() : training::terms_of(recipe_);
     const bool has_model = tokenizer_.empty();
     if (has_model && !terms.empty()) check_models(terms);
     if (has_model) load_ = model::Model::peek_load(recipe_.model);
-    const auto parts = look(terms);
+    codec_ = load_codec(recipe_.model, tokenizer_);
+    auto parts = look(terms);
+    if (recipe_.val_size > 0)
+      for (auto& part : parts) part.held_out = held_out_of(part.found);
     Json estimate;
     if (has_model)
       estimate =
@@ -65,6 +72,8 @@ class Check : public Command {
       out.line(as_json(parts, estimate));
     else
       out.text(as_text(parts, estimate));
+    // After the picture, which shows the reasons at length: what training would refuse, too.
+    for (const auto& part : parts) training::require_rows(part.options, part.found.summary, part.reader);
     return 0;
   }
 
@@ -72,24 +81,34 @@ class Check : public Command {
   /// What training would refuse before it reads any data.
   void check_models(const std::vector<training::TermSetting>& terms) {
     training::resolve(recipe_, terms);
+    training::make_hooks(recipe_);
     if (recipe_.adapter.type != "none" && !model::Model::peek_adapter(recipe_.model))
       model::Model::require_targets(model::Model::peek_config(recipe_.model), recipe_.adapter);
-    if (!recipe_.reference.path.empty())
-      model::Model::peek_config({recipe_.reference.path, "float32", "", ""});
+    for (const auto& other : {recipe_.reference.path, recipe_.teacher.path})
+      if (!other.empty()) model::Model::peek_config({other, "float32", "", ""});
   }
 
   std::vector<Part> look(const std::vector<training::TermSetting>& terms) const {
     std::vector<Part> parts;
-    const auto add = [&](const std::string& what, const data::DataOptions& options, const data::RowUse& use) {
+    const auto add = [&](const std::string& what, const std::string& reader, const data::DataOptions& options,
+                         const data::RowUse& use) {
       const auto rows = parts.empty() ? static_cast<std::size_t>(rows_) : 0;
-      parts.push_back({what, options, check_data(options, codec_, use, rows)});
+      parts.push_back({what, reader, options, check_data(options, codec_, use, rows), 0});
     };
-    if (terms.empty()) add("data", training::data_options(recipe_.data, "data"), data::RowUse::anything());
+    if (terms.empty())
+      add("data", "any method", training::data_options(recipe_.data, "data"), data::RowUse::anything());
     for (const auto& term : terms) {
-      add(term.name, term.data, term.use);
-      if (!recipe_.eval.data.is_null()) add("eval", training::held_out_options(recipe_), term.use);
+      add(term.name, term.name, term.data, term.use);
+      if (!recipe_.eval.data.is_null()) add("eval", term.name, training::held_out_options(recipe_), term.use);
     }
     return parts;
+  }
+
+  std::int64_t held_out_of(const DataCheck& found) const {
+    if (found.prompts.empty()) return 0;
+    const auto chosen =
+        data::choose_held_out(found.prompts, recipe_.val_size, static_cast<std::uint64_t>(recipe_.seed));
+    return std::ranges::count(chosen, true);
   }
 
   Json as_json(const std::vector<Part>& parts, const Json& estimate) const {
@@ -104,6 +123,7 @@ class Check : public Command {
   Json part_json(const Part& part) const {
     Json json = {{"what", part.what}, {"data", part.options.path}};
     json.update(data::to_json(part.found.summary));
+    json["held_out"] = part.held_out;
     json["lengths"] = length_json(part.found.lengths);
     json["rows"] = Json::array();
     for (const auto& row : part.found.rows) json["rows"].push_back(record_json(row.id, row.tokens, codec_));
@@ -145,6 +165,8 @@ class Check : public Command {
         fmt::format("{}\n  format    {}\n  rows      {} read, {} used, {}\n", part.options.name(),
                     summary.format, core::human_count(summary.rows_read),
                     core::human_count(summary.rows_kept), core::counted(summary.candidates, "completion"));
+    if (part.held_out > 0)
+      text += fmt::format("  held out  {} with prompts of their own\n", core::counted(part.held_out, "row"));
     text += fmt::format("  tokens    {}, {} trained on\n", core::human_count(summary.tokens),
                         core::human_count(summary.trained_tokens));
     text += fmt::format("  straddle  {}\n  cut       {}\n", core::counted(summary.straddling, "row"),

@@ -8,6 +8,7 @@
 #include "core/progress.h"
 #include "core/system.h"
 #include "data/rows/example_reader.h"
+#include "data/tokens/message_watch.h"
 #include "data/tokens/tokenize.h"
 #include "generation/codec.h"
 #include "generation/generation_config.h"
@@ -170,6 +171,8 @@ class Generate : public Command {
       return write_chunk(one, sink);
     }
     data::ExampleReader reader(data_options_);
+    data::MessageWatch watch(codec_);
+    data::Noticed noticed;
     std::vector<PromptRow> rows;
     for (record::Example example; reader.next(example);) {
       core::stop_if_interrupted();
@@ -180,10 +183,13 @@ class Generate : public Command {
         ++left_out_[problem];
         continue;
       }
+      watch.look(row.example, "", reader.where(), noticed);
       rows.push_back(std::move(row));
       if (rows.size() == kPromptsAtOnce) write_chunk(rows, sink);
     }
     if (!rows.empty()) write_chunk(rows, sink);
+    noticed.add_all(reader.summary().noticed);
+    tell_noticed(noticed);
     tell_left_out(left_out_);
     if (written_ == 0) core::fail_request("{}: no usable prompt", data_options_.name());
   }

@@ -166,6 +166,7 @@ class Score : public Command {
     }
     write_chunk(sink);
     progress.finish();
+    tell_noticed(reader.summary().noticed);
     tell_left_out(left_out_);
     if (const auto beyond = data::beyond_context_text(longest_, context_); !beyond.empty())
       fmt::print(stderr, "warning: {}\n", beyond);

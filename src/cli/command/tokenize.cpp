@@ -6,6 +6,7 @@
 #include "cli/record_tokens.h"
 #include "cli/result_lines.h"
 #include "core/system.h"
+#include "data/rows/example_reader.h"
 #include "data/tokens/turns.h"
 
 namespace attune::cli {
@@ -85,6 +86,7 @@ class Tokenize : public Command {
               sink(out.json() ? json_line(one, tokens) : picture(one, tokens, colour));
             });
       }
+      tell_noticed(reader.summary().noticed);
     });
   }
 

@@ -40,8 +40,10 @@ class Preference final : public Format {
     }
     example.prompt = columns.conversation("prompt");
     core::Json chosen = columns.conversation("chosen"), rejected = columns.conversation("rejected");
-    if (is_whole_conversation(chosen, example.prompt) && is_whole_conversation(rejected, example.prompt)) {
-      const std::size_t shared = shared_messages(chosen, rejected);
+    const bool whole =
+        is_whole_conversation(chosen, example.prompt) && is_whole_conversation(rejected, example.prompt);
+    const std::size_t shared = whole ? shared_messages(chosen, rejected) : 0;
+    if (shared > 0) {
       example.prompt = messages_from(chosen, 0);
       example.prompt.erase(example.prompt.begin() + static_cast<std::ptrdiff_t>(shared),
                            example.prompt.end());

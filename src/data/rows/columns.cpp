@@ -1,5 +1,7 @@
 #include "data/rows/columns.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -40,19 +42,34 @@ core::Json tool_call_message(const core::Json& content) {
   return out;
 }
 
+/// Where a message says its words: "content" or ShareGPT's "value"; "" when nowhere.
+std::string words_of(const core::Json& message) {
+  for (const char* name : {"content", "value"})
+    if (message.contains(name)) return name;
+  return "";
+}
+
+/// {"role", "content", …} whichever of the two ways, or mixture of them, it is written in.
 core::Json usual_message(const core::Json& found) {
-  if (has_column(found, "role")) return found;
-  const std::string from = found.at("from").get<std::string>();
-  if (from == "function_call") return tool_call_message(found.at("value"));
-  core::Json out = {{"role", chat_role(from)}, {"content", found.at("value")}};
+  const std::string who = has_column(found, "role") ? "role" : "from", what = words_of(found);
+  const std::string role = found.at(who).get<std::string>();
+  if (role == "function_call" && !what.empty()) return tool_call_message(found.at(what));
+  if (who == "role" && what != "value" && chat_role(role) == role) return found;
+  if (who == "role" && what.empty()) {
+    core::Json out = found;
+    out["role"] = chat_role(role);
+    return out;
+  }
+  core::Json out = {{"role", chat_role(role)}};
+  if (!what.empty()) out["content"] = found.at(what);
   for (const auto& [name, value] : found.items())
-    if (name != "from" && name != "value") out[name] = value;
+    if (name != who && name != what) out[name] = value;
   return out;
 }
 
 bool is_message(const core::Json& value) {
   if (has_column(value, "role")) return value.at("role").is_string();
-  return has_column(value, "from") && value.at("from").is_string() && value.contains("value");
+  return has_column(value, "from") && value.at("from").is_string() && !words_of(value).empty();
 }
 
 }  // namespace
@@ -73,9 +90,12 @@ bool is_blank(const core::Json& conversation) {
 
 std::string chat_role(const std::string& name) {
   static const std::map<std::string, std::string> roles = {
-      {"human", "user"},       {"gpt", "assistant"},   {"chatgpt", "assistant"}, {"bing", "assistant"},
-      {"observation", "tool"}, {"model", "assistant"}, {"prompter", "user"},     {"bot", "assistant"}};
-  const auto found = roles.find(name);
+      {"human", "user"},       {"gpt", "assistant"},   {"chatgpt", "assistant"},   {"bing", "assistant"},
+      {"observation", "tool"}, {"model", "assistant"}, {"prompter", "user"},       {"bot", "assistant"},
+      {"user", "user"},        {"system", "system"},   {"assistant", "assistant"}, {"tool", "tool"}};
+  std::string lower = name;
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const auto found = roles.find(lower);
   return found == roles.end() ? name : found->second;
 }
 
@@ -260,9 +280,19 @@ void Columns::read_common(record::Example& example) {
 
 core::Result<record::Example> Columns::finish(record::Example example) {
   if (error_) return *error_;
+  const auto is_left = [&](const std::string& name) { return !used_.contains(name); };
+  // A record's own meta is the meta, whatever the format; a column of that name keeps it from that.
+  const auto meta = row_.find("meta");
+  if (meta != row_.end() && is_left("meta") && meta->is_object() &&
+      std::ranges::none_of(row_.items(), [&](const auto& column) {
+        return is_left(column.key()) && meta->contains(column.key());
+      })) {
+    example.meta = *meta;
+    used_.emplace("meta");
+  }
   if (!example.meta.is_object()) example.meta = core::Json::object();
   for (const auto& [name, value] : row_.items())
-    if (!used_.contains(name)) example.meta[name] = value;
+    if (is_left(name)) example.meta[name] = value;
   return example;
 }
 

@@ -29,7 +29,8 @@ class Columns {
   bool has(std::string_view name) const { return has_column(row_, name); }
   /// The column, or a shared null. Counts as used: it does not enter `meta`.
   const core::Json& take(std::string_view name);
-  /// A text, or messages in their usual form ({"role", "content"}; ShareGPT's names are translated). One
+  /// A text, or messages in their usual form ({"role", "content"}; ShareGPT's names are translated, alone and
+  /// mixed with the usual ones). One
   /// message object stands for a list of one.
   core::Json conversation(std::string_view name);
   core::Json messages(std::string_view name);
@@ -65,7 +66,7 @@ class Columns {
   std::optional<core::ItemError> error_;
 };
 
-/// ["user", "assistant" …] for ShareGPT's ["human", "gpt" …]; names that are no ShareGPT ones stay.
+/// "user", "assistant" … for ShareGPT's "human", "gpt" … and for "User", "Assistant" …; other names stay.
 std::string chat_role(const std::string& name);
 
 /// {"role": role, "content": text}.

@@ -1,6 +1,5 @@
 #include <set>
 
-#include "core/config/value.h"
 #include "core/files/text_input.h"
 #include "core/system.h"
 #include "data/rows/reader.h"
@@ -10,44 +9,40 @@ namespace {
 
 constexpr std::size_t kMaxRow = std::size_t{256} << 20;
 
-/// Columns that formats read as something else than text.
-bool is_typed(const std::string& name) {
-  static const std::set<std::string> typed = {
-      "label",           "labels",        "score_chosen",   "score_rejected", "margin",
-      "completions",     "responses",     "scores",         "ranks",          "tools",
-      "messages",        "conversations", "candidates",     "history",        "meta",
-      "kto_tag",         "prompt_ids",    "completion_ids", "input_ids",      "chat_template_kwargs",
-      "completion_mask", "chosen_ids",    "rejected_ids"};
-  return typed.contains(name);
-}
-
-/// Columns that hold texts, or messages written as JSON.
-bool may_hold_messages(const std::string& name) {
-  return name == "prompt" || name == "completion" || name == "chosen" || name == "rejected";
-}
-
-core::Json typed_cell(const std::string& name, const std::string& cell) {
-  std::string why;
-  core::Json value;
-  if (is_typed(name)) {
-    if (cell.empty()) return {};
-    if (cell == "True" || cell == "TRUE") return true;
-    if (cell == "False" || cell == "FALSE") return false;
-    if (core::try_parse_json(cell, value, why)) return value;
-  } else if (may_hold_messages(name) && cell.rfind("[{", 0) == 0 && core::try_parse_json(cell, value, why)) {
-    return value;
+/// The cells of a line that is a record by itself, quotes left in place.
+std::size_t count_cells(const std::string& line, char separator) {
+  std::size_t count = 1;
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"') quoted = !quoted;
+    if (!quoted && c == separator) ++count;
   }
-  return cell;
+  return count;
+}
+
+/// What the header line is separated by, where the file's ending promises something else: exports of
+/// spreadsheets write ";" and tabs into files called .csv.
+char separator_of(const std::string& path, char promised) {
+  core::LineReader lines(path);
+  std::string header;
+  while (lines.next(header) && header.empty()) {
+  }
+  if (count_cells(header, promised) > 1) return promised;
+  for (const char other : {',', ';', '\t'})
+    if (count_cells(header, other) > 1) return other;
+  return promised;
 }
 
 class CsvRows final : public RowReader {
  public:
-  CsvRows(const std::string& path, char separator) : path_(path), separator_(separator), lines_(path) {
+  CsvRows(const std::string& path, char promised)
+      : path_(path), separator_(separator_of(path, promised)), lines_(path) {
     if (!read_cells()) core::fail_request("{}: no header line", path);
     if (problem_) core::fail_request("{}:1: the header line: {}", path, problem_->detail);
     if (cells_.size() > core::kMaxItemKeys)
       core::fail_request("{}:1: the header line: more than {} columns", path, core::kMaxItemKeys);
     std::set<std::string> seen;
+    for (auto& name : cells_) spaced_ = trim(name) || spaced_;
     for (const auto& name : cells_)
       if (!seen.insert(name).second) core::fail_request("{}:1: the column \"{}\" is there twice", path, name);
     names_ = cells_;
@@ -112,16 +107,27 @@ class CsvRows final : public RowReader {
         continue;
       } else if (!quoted && c == '"' && fresh) {
         quoted = true;
+        cells_.back().clear();
       } else {
         cells_.back() += c;
+        if (spaced_ && fresh && c == ' ') continue;  // `, "a, b"` opens a quote in a file that writes `, `
       }
       fresh = false;
     }
     return !quoted;
   }
 
+  /// Takes the spaces around a name of the header line away; true where one stood before it.
+  static bool trim(std::string& name) {
+    const std::size_t first = name.find_first_not_of(" \t"), last = name.find_last_not_of(" \t");
+    if (first == std::string::npos) return false;
+    name = name.substr(first, last - first + 1);
+    return first > 0;
+  }
+
   std::string path_, line_;
   char separator_;
+  bool spaced_ = false;  ///< the header line has a space after its separators
   core::LineReader lines_;
   std::vector<std::string> names_, cells_;
   std::optional<core::ItemError> problem_;
@@ -130,11 +136,6 @@ class CsvRows final : public RowReader {
 };
 
 }  // namespace
-
-void read_cells(core::Json& row) {
-  for (auto& [name, value] : row.items())
-    if (value.is_string()) value = typed_cell(name, value.get<std::string>());
-}
 
 std::unique_ptr<RowReader> open_csv_rows(const std::string& path, char separator) {
   return std::make_unique<CsvRows>(path, separator);

@@ -38,7 +38,10 @@ ExampleReader::~ExampleReader() = default;
 bool ExampleReader::next(record::Example& example) {
   State& state = *state_;
   while (state.copies == 0) {
-    if (!state.source.next(state.row)) return false;
+    if (!state.source.next(state.row)) {
+      state.summary.noticed = state.source.noticed();
+      return false;
+    }
     state.summary.format = state.source.format_name();
     ++state.summary.rows_read;
     if (state.row.example.ok())
@@ -54,6 +57,8 @@ bool ExampleReader::next(record::Example& example) {
 }
 
 std::int64_t ExampleReader::index() const { return state_->row.index; }
+
+const std::string& ExampleReader::where() const { return state_->row.where; }
 
 const DatasetSummary& ExampleReader::summary() const { return state_->summary; }
 

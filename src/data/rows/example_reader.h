@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "data/options.h"
 #include "data/summary.h"
@@ -18,6 +19,7 @@ class ExampleReader {
   ~ExampleReader();
   bool next(record::Example& example);  ///< false at the end; an example without id gets its row number
   std::int64_t index() const;           ///< row number, from 0, of the example that next() gave last
+  const std::string& where() const;     ///< "prefs.jsonl:17", of the same
   const DatasetSummary& summary() const;
 
  private:

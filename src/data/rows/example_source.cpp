@@ -6,6 +6,7 @@
 
 #include "core/system.h"
 #include "data/rows/columns.h"
+#include "data/rows/repeated_prompt.h"
 
 namespace attune::data {
 namespace {
@@ -13,21 +14,13 @@ namespace {
 constexpr std::size_t kLookAhead = 64;
 
 /// The format that most of the first rows have; among equals the more specific one. So one bad row at the top
-/// does not decide for the file.
-const Format& majority_format(const std::deque<RawRow>& rows) {
+/// does not decide for the file. Null when no row is of any.
+const Format* majority_format(const std::deque<RawRow>& rows) {
   std::map<const Format*, int> votes;
-  const RawRow* readable = nullptr;
-  for (const RawRow& raw : rows) {
-    if (raw.problem) continue;
-    if (readable == nullptr) readable = &raw;
-    for (const auto& [name, make] : format_entries()) {
-      const Format* format = make();
-      (void)name;
-      if (format->recognises(raw.row)) votes.try_emplace(format, 0);
-    }
-  }
-  ATTUNE_ASSERT(readable != nullptr);
-  if (votes.empty()) return recognise(readable->row, readable->where);
+  for (const RawRow& raw : rows)
+    for (const auto& entry : format_entries())
+      if (!raw.problem && entry.second()->recognises(raw.row)) votes.try_emplace(entry.second(), 0);
+  if (votes.empty()) return nullptr;
   for (const RawRow& raw : rows) {
     if (raw.problem) continue;
     const Format* best = nullptr;
@@ -36,54 +29,74 @@ const Format& majority_format(const std::deque<RawRow>& rows) {
         best = format;
     if (best != nullptr) ++votes[best];
   }
-  return *std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) {
-            return std::pair(a.second, a.first->info().priority) <
-                   std::pair(b.second, b.first->info().priority);
-          })->first;
+  return std::max_element(votes.begin(), votes.end(),
+                          [](const auto& a, const auto& b) {
+                            return std::pair(a.second, a.first->info().priority) <
+                                   std::pair(b.second, b.first->info().priority);
+                          })
+      ->first;
 }
 
-void check_columns(const core::Json& columns) {
-  if (columns.is_null()) return;
-  if (!columns.is_object()) core::fail_request("data.columns must be a map such as {{prompt: question}}");
-  for (const auto& [ours, theirs] : columns.items())
-    if (!theirs.is_string()) core::fail_request("data.columns.{} must be the name of a column", ours);
+/// Values that their file keeps as text. Done under our names of the columns.
+void read_texts(RawRow& raw) {
+  if (raw.problem) return;
+  if (raw.cells)
+    read_cells(raw.row);
+  else
+    read_json_texts(raw.row);
+}
+
+void rename(RawRow& raw, const ColumnRenames& renames) {
+  if (raw.problem || renames.empty()) return;
+  rename_columns(raw.row, renames);
+  read_texts(raw);
+}
+
+/// Of these renames, those that the format makes use of: the others stay what they are, columns of the user.
+ColumnRenames used_of(const ColumnRenames& renames, const std::deque<RawRow>& rows, const Format& format) {
+  ColumnRenames used;
+  for (const RawRow& raw : rows) {
+    if (raw.problem || !format.recognises(raw.row)) continue;
+    const auto example = format.read(raw.row);
+    if (!example.ok()) continue;
+    for (const auto& [theirs, ours] : renames)
+      if (raw.row.contains(ours) && !example.value().meta.contains(ours)) used.emplace(theirs, ours);
+  }
+  return used;
 }
 
 }  // namespace
 
-ExampleSource::ExampleSource(const DataOptions& options) : options_(options) {
-  check_columns(options_.columns);
+ExampleSource::ExampleSource(const DataOptions& options) : options_(options), columns_(options.columns) {
   for (const auto& entry : source_entries(options_))
     entries_.push_back({source_files(entry.path, options_), entry.weight});
   if (entries_.empty()) core::fail_request("no data is given: data=prefs.jsonl names a file or folder");
-  if (options_.format != "auto") format_ = &format_named(options_.format);
+  if (options_.format != "auto") asked_ = &format_named(options_.format);
 }
 
-void ExampleSource::map_columns(core::Json& row) const {
-  if (options_.columns.is_null() || !row.is_object()) return;
-  core::Json mapped = core::Json::object();
-  std::map<std::string, std::string> ours_of;
-  for (const auto& [ours, theirs] : options_.columns.items()) ours_of[theirs.get<std::string>()] = ours;
-  for (const auto& [name, value] : row.items()) {
-    const auto found = ours_of.find(name);
-    if (found != ours_of.end())
-      mapped[found->second] = value;
-    else if (!options_.columns.contains(name))
-      mapped[name] = value;
-  }
-  row = std::move(mapped);
+/// Whether an object can be read as a row, under our names.
+bool ExampleSource::readable(const core::Json& row) const {
+  if (!row.is_object()) return false;
+  core::Json mapped = columns_.mapped(row);
+  read_json_texts(mapped);
+  if (asked_ != nullptr) return asked_->read(mapped).ok();
+  return std::ranges::any_of(format_entries(), [&](const auto& entry) {
+    return entry.second()->recognises(mapped) && entry.second()->read(mapped).ok();
+  });
 }
 
 bool ExampleSource::next_raw(RawRow& out) {
   while (entry_ < entries_.size()) {
     if (!reader_) {
       if (file_ == entries_[entry_].files.size()) return false;
-      reader_ = open_rows(entries_[entry_].files[file_++]);
+      reader_ = open_rows(entries_[entry_].files[file_++],
+                          {options_.field, [this](const core::Json& row) { return readable(row); }});
     }
     out.cells = false;
     if (reader_->next(out)) {
-      if (!out.problem) map_columns(out.row);
-      if (!out.problem && out.cells) read_cells(out.row);
+      if (!out.problem) columns_.map(out.row);
+      read_texts(out);
+      rename(out, renames_);
       return true;
     }
     reader_.reset();
@@ -91,19 +104,46 @@ bool ExampleSource::next_raw(RawRow& out) {
   return false;
 }
 
+void ExampleSource::look_ahead() {
+  std::size_t readable = 0;
+  for (RawRow raw; readable < kLookAhead && ahead_.size() < 16 * kLookAhead && next_raw(raw);) {
+    readable += raw.problem ? 0 : 1;
+    ahead_.push_back(std::move(raw));
+  }
+}
+
+/// Columns whose names are nearly ours, where a format then reads them.
+void ExampleSource::understand_names() {
+  const ColumnRenames near = nearly_named(ahead_);
+  if (near.empty()) return;
+  std::deque<RawRow> renamed = ahead_;
+  for (RawRow& raw : renamed) rename(raw, near);
+  const Format* format = asked_ != nullptr ? asked_ : majority_format(renamed);
+  if (format == nullptr) return;
+  renames_ = used_of(near, renamed, *format);
+  for (RawRow& raw : ahead_) rename(raw, renames_);
+}
+
+/// The format of the rows that were looked at; @throws Error{kRequest} when they have none
+const Format& ExampleSource::first_format() const {
+  if (const Format* format = majority_format(ahead_)) return *format;
+  const auto first = std::ranges::find_if(ahead_, [](const RawRow& raw) { return !raw.problem; });
+  return recognise(first->row, first->where);
+}
+
 /// Recognises the format of an entry; each entry of a mixture may have its own.
 void ExampleSource::open_entry() {
   entry_opened_ = true;
   row_of_entry_ = 0;
   file_ = 0;
-  if (options_.format == "auto") {
-    format_ = nullptr;
-    std::size_t readable = 0;
-    for (RawRow raw; readable < kLookAhead && ahead_.size() < 16 * kLookAhead && next_raw(raw);) {
-      readable += raw.problem ? 0 : 1;
-      ahead_.push_back(std::move(raw));
-    }
-    if (readable > 0) format_ = &majority_format(ahead_);
+  renames_.clear();
+  look_ahead();
+  format_ = asked_;
+  const auto first = std::ranges::find_if(ahead_, [](const RawRow& raw) { return !raw.problem; });
+  if (first != ahead_.end()) {
+    columns_.require_met(first->where);
+    understand_names();
+    if (format_ == nullptr) format_ = &first_format();
   }
   if (format_ == nullptr) return;
   const std::string name = format_->info().name;
@@ -133,6 +173,11 @@ bool ExampleSource::next(SourceRow& out) {
     out.example = raw.problem.value_or(core::ItemError{"not readable", "no row of the file could be read"});
   else
     out.example = format_->read(raw.row);
+  for (const auto& [theirs, ours] : renames_)
+    noticed_.add(fmt::format("the column \"{}\" is read as \"{}\"", theirs, ours), raw.where);
+  if (out.example.ok())
+    if (const std::string said = settle_repeated_prompt(out.example.value()); !said.empty())
+      noticed_.add(said, raw.where);
   if (out.example.ok() && out.example.value().id.empty()) out.example.value().id = std::to_string(out.index);
   return true;
 }

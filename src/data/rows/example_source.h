@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "data/format.h"
+#include "data/noticed.h"
 #include "data/options.h"
+#include "data/rows/column_names.h"
 #include "data/rows/reader.h"
 
 namespace attune::data {
@@ -25,6 +27,8 @@ class ExampleSource {
   explicit ExampleSource(const DataOptions& options);
   bool next(SourceRow& out);  ///< false at the end, or when data.limit rows were given
   const std::string& format_name() const { return format_name_; }
+  /// What was understood although it was not said so, of the rows that were read.
+  const Noticed& noticed() const { return noticed_; }
 
  private:
   struct Entry {
@@ -32,18 +36,24 @@ class ExampleSource {
     double weight = 1;
   };
   bool next_raw(RawRow& out);
+  void look_ahead();
+  void understand_names();
+  const Format& first_format() const;
   void open_entry();
-  void map_columns(core::Json& row) const;
+  bool readable(const core::Json& row) const;
 
   DataOptions options_;
+  MappedColumns columns_;
+  ColumnRenames renames_;  ///< of this entry, beyond data.columns
   std::vector<Entry> entries_;
   std::size_t entry_ = 0, file_ = 0;
   std::unique_ptr<RowReader> reader_;
   std::deque<RawRow> ahead_;  ///< rows looked at to recognise the format
-  const Format* format_ = nullptr;
+  const Format *asked_ = nullptr, *format_ = nullptr;
   std::string format_name_;
   std::int64_t index_ = 0, row_of_entry_ = 0;
   bool entry_opened_ = false;
+  Noticed noticed_;
 };
 
 /// Malformed rows under data.on_error=fail: counted to the end, the first five kept.

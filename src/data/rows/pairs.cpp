@@ -26,9 +26,23 @@ std::size_t shared_text(std::string_view chosen, std::string_view rejected) {
   return at;
 }
 
+namespace {
+
+/// Whether two messages say the same, in whatever order their members stand.
+bool equal_messages(const core::Json& a, const core::Json& b) {
+  if (!a.is_object() || !b.is_object() || a.size() != b.size()) return a == b;
+  return std::ranges::all_of(a.items(), [&](const auto& member) {
+    const auto found = b.find(member.key());
+    return found != b.end() && *found == member.value();
+  });
+}
+
+}  // namespace
+
 std::size_t shared_messages(const core::Json& chosen, const core::Json& rejected) {
   std::size_t count = 0;
-  while (count < chosen.size() && count < rejected.size() && chosen[count] == rejected[count]) ++count;
+  while (count < chosen.size() && count < rejected.size() && equal_messages(chosen[count], rejected[count]))
+    ++count;
   return count;
 }
 

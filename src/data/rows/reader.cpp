@@ -84,40 +84,57 @@ class TextLines final : public RowReader {
   core::LineReader lines_;
 };
 
-/// The only field of an object that is a list of rows, or null.
-const core::Json* only_list(const core::Json& object) {
-  const core::Json* found = nullptr;
-  if (!object.is_object()) return nullptr;
-  for (const auto& [name, value] : object.items()) {
-    if (!value.is_array() || value.empty() || !(value[0].is_object() || value[0].is_string())) continue;
-    if (found != nullptr) return nullptr;
-    found = &value;
-  }
-  return found;
+/// Whether a line is the beginning of an object that goes on over several lines.
+bool is_opening(const std::string& line) {
+  const std::size_t last = line.find_last_not_of(" \t\r\f\v");
+  return last != std::string::npos && std::string_view("{[,").find(line[last]) != std::string_view::npos;
+}
+
+std::string whole_text(const std::string& path) {
+  constexpr std::size_t kMaxHeld = std::size_t{512} << 20;
+  core::LineReader lines(path);
+  std::string all, line;
+  while (lines.next(line) && all.size() < kMaxHeld) all += line + "\n";
+  return all;
 }
 
 /// A JSON file that begins with "{": JSON Lines, or one object.
-std::unique_ptr<RowReader> open_object(const std::string& path) {
-  core::LineReader lines(path);
+std::unique_ptr<RowReader> open_object(const SourceFile& file, const ObjectReading& how) {
+  core::LineReader lines(file.path);
   std::string line, second, why;
-  core::Json first;
+  core::Json object;
   while (lines.next(line) && is_space(line)) {
   }
-  const bool whole_line = core::try_parse_json(line, first, why);
+  const bool whole_line = core::try_parse_json(line, object, why);
   bool more = false;
   while (!more && lines.next(second)) more = !is_space(second);
-  if (whole_line && (more || first.size() != 1 || only_list(first) == nullptr))
-    return std::make_unique<JsonLines>(path);
-  if (whole_line) return std::make_unique<HeldRows>(path, *only_list(first));
-  core::Json object;
-  std::string all = line;
-  core::LineReader again(path);
-  constexpr std::size_t kMaxHeld = std::size_t{512} << 20;
-  for (all.clear(); again.next(line) && all.size() < kMaxHeld;) all += line + "\n";
-  if (!core::try_parse_json(all, object, why)) return std::make_unique<JsonLines>(path);
-  const core::Json* rows = only_list(object);
-  if (rows == nullptr || is_space(all)) return std::make_unique<HeldRows>(path, core::Json::array({object}));
-  return std::make_unique<HeldRows>(path, *rows);
+  bool single = whole_line && !more;
+  if (!whole_line && more && (file.kind == FileKind::kJson || is_opening(line)))
+    single = core::try_parse_json(whole_text(file.path), object, why);
+  core::Json rows;
+  if (single && object.is_object()) rows = rows_of_object(file.path, object, how);
+  if (!rows.is_null()) return std::make_unique<HeldRows>(file.path, std::move(rows));
+  if (single && !whole_line)
+    return std::make_unique<HeldRows>(file.path, core::Json::array({std::move(object)}));
+  return std::make_unique<JsonLines>(file.path);
+}
+
+std::unique_ptr<RowReader> open_json(const SourceFile& file, char first, const ObjectReading& how) {
+  if (first == '{') {
+    auto reader = open_object(file, how);
+    if (how.field.empty() || dynamic_cast<HeldRows*>(reader.get()) != nullptr) return reader;
+  }
+  if (!how.field.empty())
+    core::fail_request("{}: data.field={} names a list inside one object, and the file holds rows", file.path,
+                       how.field);
+  if (first == '[') return std::make_unique<JsonArray>(file.path);
+  if (file.kind == FileKind::kJsonLines) return std::make_unique<JsonLines>(file.path);
+  core::fail_request(
+      "{}: neither JSON Lines nor a JSON array; it begins with '{}'. Text files need the ending .txt",
+      file.path,
+      first >= ' ' && first < 127
+          ? std::string(1, first)
+          : std::string("\\x") + fmt::format("{:02x}", static_cast<unsigned char>(first)));
 }
 
 }  // namespace
@@ -136,7 +153,7 @@ void parse_row(std::string_view text, RawRow& out) {
   }
 }
 
-std::unique_ptr<RowReader> open_rows(const SourceFile& file) {
+std::unique_ptr<RowReader> open_rows(const SourceFile& file, const ObjectReading& how) {
   const char first = core::first_character(file.path);
   if (first == '\0') core::fail_request("{}: the file is empty", file.path);
   switch (file.kind) {
@@ -147,18 +164,10 @@ std::unique_ptr<RowReader> open_rows(const SourceFile& file) {
     case FileKind::kText:
       return std::make_unique<TextLines>(file.path);
     case FileKind::kJsonLines:
-      return std::make_unique<JsonLines>(file.path);
     case FileKind::kJson:
       break;
   }
-  if (first == '[') return std::make_unique<JsonArray>(file.path);
-  if (first == '{') return open_object(file.path);
-  core::fail_request(
-      "{}: neither JSON Lines nor a JSON array; it begins with '{}'. Text files need the ending .txt",
-      file.path,
-      first >= ' ' && first < 127
-          ? std::string(1, first)
-          : std::string("\\x") + fmt::format("{:02x}", static_cast<unsigned char>(first)));
+  return open_json(file, first, how);
 }
 
 }  // namespace attune::data

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "data/rows/single_object.h"
 #include "data/rows/source_files.h"
 
 namespace attune::data {
@@ -28,16 +29,19 @@ class RowReader {
   virtual bool next(RawRow& out) = 0;
 };
 
-/// Opens a file by its kind; JSON files are told apart by their content (JSON Lines, one array, one object
-/// whose only list holds the rows). @throws Error{kRequest}: missing, empty, damaged.
-std::unique_ptr<RowReader> open_rows(const SourceFile& file);
+/// Opens a file by its kind; JSON files are told apart by their content (JSON Lines, one array, one object).
+/// @throws Error{kRequest}: missing, empty, damaged.
+std::unique_ptr<RowReader> open_rows(const SourceFile& file, const ObjectReading& how = {});
 
 /// Comma- or tab-separated values with a header line: quotes, doubled quotes and line ends inside them as RFC
-/// 4180.
+/// 4180. A header line without that separator shows which other one the file has.
 std::unique_ptr<RowReader> open_csv_rows(const std::string& path, char separator);
 /// Turns the cells of columns that formats read as numbers, booleans, lists or messages into these ("label",
 /// "messages" …). Done after columns are renamed.
 void read_cells(core::Json& row);
+/// Lists that were written as JSON text become lists again: in columns that formats read as lists, and texts
+/// that are lists of messages where a column may hold those.
+void read_json_texts(core::Json& row);
 
 /// The row that a text of JSON holds.
 void parse_row(std::string_view text, RawRow& out);

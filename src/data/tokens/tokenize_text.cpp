@@ -76,13 +76,17 @@ std::vector<std::int32_t> step_ends_of_ids(const record::Candidate& candidate,
   return tokens_before(said, boundaries);
 }
 
-core::Result<std::vector<std::int32_t>> check_ids(std::vector<std::int32_t> ids, const TextCodec& codec) {
-  if (codec.vocab_size > 0)
-    for (const std::int32_t id : ids)
-      if (id >= codec.vocab_size)
-        return core::ItemError{"token id outside the vocabulary",
-                               fmt::format("{} with a vocabulary of {}", id, codec.vocab_size)};
-  return ids;
+/// The first id that the model's embedding has no row for, as this row's problem. Given ids may lie there,
+/// and those of texts where a token was added to the tokenizer alone.
+std::optional<core::ItemError> outside_vocabulary(std::span<const std::int32_t> ids, const TextCodec& codec) {
+  if (codec.vocab_size == 0) return {};
+  const auto id = std::ranges::find_if(ids, [&](std::int32_t i) { return i >= codec.vocab_size; });
+  if (id == ids.end()) return {};
+  const std::string token = codec.tokenizer ? codec.tokenizer->token(*id) : "";
+  return core::ItemError{
+      "token id outside the vocabulary",
+      fmt::format("{}{} with a vocabulary of {}", *id,
+                  token.empty() ? "" : " (" + core::to_line(core::Json(token)) + ")", codec.vocab_size)};
 }
 
 core::Result<Encoded> encode_given_ids(const record::Example& example, const record::Candidate& candidate,
@@ -93,22 +97,18 @@ core::Result<Encoded> encode_given_ids(const record::Example& example, const rec
     if (!prompt.ok()) return prompt.error();
     out.prompt = std::move(prompt.value());
   }
-  std::vector<std::int32_t> completion;
   if (candidate.completion_ids) {
-    completion = *candidate.completion_ids;
+    out.completion = *candidate.completion_ids;
   } else if (candidate.completion.is_string()) {
     const auto& tokenizer = need_tokenizer(codec);
     const EndedText text = ended(candidate.completion.get<std::string>(), candidate, codec, append_eos);
     auto placed = tokenizer.encode_placed(text.text, false);
-    completion = std::move(placed.ids);
-    settle_end(completion, {}, text, codec);
+    out.completion = std::move(placed.ids);
+    settle_end(out.completion, {}, text, codec);
     out.step_ends = find_step_ends(candidate, placed.places, 0, 0);
   } else {
     return core::ItemError{"messages cannot follow prompt_ids", ""};
   }
-  auto checked = check_ids(std::move(completion), codec);
-  if (!checked.ok()) return checked.error();
-  out.completion = std::move(checked.value());
   out.mask = candidate.completion_mask;
   if (!codec.tokenizer) return out;
   if (candidate.completion_ids && !candidate.steps.empty())
@@ -139,6 +139,36 @@ Encoded encode_plain(const record::Example& example, const record::Candidate& ca
   return out;
 }
 
+core::Result<Encoded> encode_unchecked(const record::Example& example, const record::Candidate& candidate,
+                                       const TextCodec& codec, const DataOptions& options, bool training) {
+  if (example.prompt_ids || candidate.completion_ids)
+    return encode_given_ids(example, candidate, codec, options.append_eos);
+  if (example.prompt.is_array() || candidate.completion.is_array())
+    return encode_conversation(example, candidate, codec, options, training);
+  return encode_plain(example, candidate, codec, options.append_eos);
+}
+
+core::Result<std::vector<std::int32_t>> encode_prompt(const record::Example& example,
+                                                      const TextCodec& codec) {
+  if (example.prompt_ids) return *example.prompt_ids;
+  core::Json prompt = as_read_by(example, codec).prompt;
+  if (example.language_modelling && !example.candidates.empty()) {
+    const record::Candidate& whole = example.candidates.front();
+    if (whole.completion_ids) return *whole.completion_ids;
+    prompt = whole.completion;  // the text is to be gone on with, the conversation to be answered
+    if (prompt.is_array() && prompt.size() > 1 && prompt.back().value("role", "") == "assistant")
+      prompt.erase(prompt.size() - 1);
+  }
+  if (prompt.is_null()) return std::vector<std::int32_t>();
+  if (prompt.is_array()) {
+    if (prompt.empty()) return core::ItemError{"empty prompt", ""};
+    const auto text = render_prompt(prompt, example, codec);
+    if (!text.ok()) return text.error();
+    return need_tokenizer(codec).encode(text.value(), false);
+  }
+  return text::encode_pair(need_tokenizer(codec), prompt.get<std::string>(), "").prompt;
+}
+
 }  // namespace
 
 std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
@@ -156,32 +186,19 @@ core::Result<Encoded> encode_candidate(const record::Example& example, const rec
                                        const TextCodec& codec, const DataOptions& options, bool training) {
   if (candidate.completion_ids ? candidate.completion_ids->empty() : is_blank(candidate.completion))
     return core::ItemError{"empty completion", ""};
-  if (example.prompt_ids || candidate.completion_ids)
-    return encode_given_ids(example, candidate, codec, options.append_eos);
-  if (example.prompt.is_array() || candidate.completion.is_array())
-    return encode_conversation(example, candidate, codec, options, training);
-  return encode_plain(example, candidate, codec, options.append_eos);
+  auto encoded = encode_unchecked(example, candidate, codec, options, training);
+  if (!encoded.ok()) return encoded;
+  for (const auto* ids : {&encoded.value().prompt, &encoded.value().completion})
+    if (auto problem = outside_vocabulary(*ids, codec)) return *problem;
+  return encoded;
 }
 
 core::Result<std::vector<std::int32_t>> tokenize_prompt(const record::Example& example,
                                                         const TextCodec& codec) {
-  if (example.prompt_ids) return check_ids(*example.prompt_ids, codec);
-  core::Json prompt = as_read_by(example, codec).prompt;
-  if (example.language_modelling && !example.candidates.empty()) {
-    const record::Candidate& whole = example.candidates.front();
-    if (whole.completion_ids) return check_ids(*whole.completion_ids, codec);
-    prompt = whole.completion;  // the text is to be gone on with, the conversation to be answered
-    if (prompt.is_array() && prompt.size() > 1 && prompt.back().value("role", "") == "assistant")
-      prompt.erase(prompt.size() - 1);
-  }
-  if (prompt.is_null()) return std::vector<std::int32_t>();
-  if (prompt.is_array()) {
-    if (prompt.empty()) return core::ItemError{"empty prompt", ""};
-    const auto text = render_prompt(prompt, example, codec);
-    if (!text.ok()) return text.error();
-    return need_tokenizer(codec).encode(text.value(), false);
-  }
-  return text::encode_pair(need_tokenizer(codec), prompt.get<std::string>(), "").prompt;
+  auto ids = encode_prompt(example, codec);
+  if (!ids.ok()) return ids;
+  if (auto problem = outside_vocabulary(ids.value(), codec)) return *problem;
+  return ids;
 }
 
 }  // namespace attune::data

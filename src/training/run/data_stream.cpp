@@ -72,6 +72,7 @@ core::Json DataStream::cursor() const { return {{"epoch", epoch_}, {"position", 
 void DataStream::seek(const core::Json& cursor, const std::string& where) {
   epoch_ = cursor.value("epoch", std::int64_t{-1});
   position_ = cursor.value("position", std::int64_t{-1});
+  if (options_.may_have_shrunk) position_ = std::min(position_, data_.size());
   if (epoch_ < 0 || position_ < 0 || position_ > data_.size())
     core::fail_request("{}: the place in the data is damaged (epoch {}, position {})", where, epoch_,
                        position_);

@@ -15,6 +15,7 @@ struct StreamOptions {
   std::int64_t tokens_per_batch = 0;  ///< ends a batch before it would exceed so many tokens; 0: off
   bool shuffle = true;
   std::uint64_t seed = 0;
+  bool may_have_shrunk = false;  ///< a cursor beyond the end is at the end
 };
 
 class DataStream {

@@ -157,7 +157,7 @@ void RunFolder::begin(core::Json run_info) {
   lock_.emplace(path_);
   if (fresh_) {
     for (const char* name : {"checkpoints", "profile", "metrics.jsonl", "evaluations.jsonl", "samples.jsonl",
-                             "report.html", "run.json"})
+                             "report.html", "run.json", "data_rows.bin"})
       fs::remove_all(fs::path(path_) / name);
     for (const auto& entry : fs::directory_iterator(path_))
       if (entry.path().filename().string().find("tfevents") != std::string::npos) fs::remove(entry.path());
@@ -167,7 +167,6 @@ void RunFolder::begin(core::Json run_info) {
   core::ensure_folder((fs::path(path_) / "checkpoints").string());
   remove_left_overs(path_);
   remove_left_overs(fs::path(path_) / "checkpoints");
-  if (!info_.is_object()) info_ = core::Json::object();
   run_info["state"] = "running";
   update(run_info);
   core::write_file_atomically((fs::path(path_) / "recipe.yaml").string(), core::to_yaml(recipe_));

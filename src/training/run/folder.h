@@ -26,6 +26,8 @@ class RunFolder {
 
   bool writes() const { return writes_; }
   const std::string& path() const { return path_; }
+  /// run.json of the run that is continued; empty for a fresh one.
+  const core::Json& info() const { return info_; }
   /// The newest checkpoint to continue from, or none.
   std::optional<std::string> checkpoint() const { return checkpoint_; }
   /// The update that it was made after, 0 without one.
@@ -58,7 +60,7 @@ class RunFolder {
   std::vector<std::string> checkpoints() const;
 
   std::string path_;
-  core::Json recipe_, info_;
+  core::Json recipe_, info_ = core::Json::object();
   std::optional<std::string> checkpoint_;
   std::optional<core::FolderLock> lock_;  ///< while the run writes
   bool fresh_ = true, created_ = false, writes_ = true;

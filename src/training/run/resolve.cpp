@@ -129,9 +129,10 @@ void check_schedule(const TrainRecipe& recipe) {
             "training.{} has no effect with training.schedule={}; leave it out, or choose a schedule that "
             "heeds it: {}",
             key, training.schedule, fmt::join(schedules_that_heed(key), ", "));
-  if (chosen.follows_evaluation && recipe.eval.data.is_null())
-    core::fail_request("training.schedule={} follows eval.{}, and there is no held-out data: set eval.data",
-                       training.schedule, recipe.eval.metric);
+  if (chosen.follows_evaluation && !recipe.evaluates())
+    core::fail_request(
+        "training.schedule={} follows eval.{}, and there is no held-out data: set eval.data or val_size",
+        training.schedule, recipe.eval.metric);
 }
 
 std::string in_full(const std::string& path) {

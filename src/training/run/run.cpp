@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/system.h"
+#include "data/split.h"
 #include "data/tokens/tokenize.h"
 #include "feedback/reward_texts.h"
 #include "generation/codec.h"
@@ -14,6 +15,8 @@
 #include "training/hook.h"
 #include "training/method_needs.h"
 #include "training/reference/model.h"
+#include "training/run/continuation.h"
+#include "training/run/data_files.h"
 #include "training/run/resolve.h"
 #include "training/run/samples.h"
 #include "training/run/terms.h"
@@ -34,13 +37,23 @@ class Run {
     resolve(recipe_, settings_);
     RunFolder folder(recipe_.output, resolved_json(recipe_, settings_), recipe_.resume, recipe_.overwrite,
                      group_.leads());
+    const DataFiles files(recipe_, settings_);
+    Continuation continuation(folder, recipe_.resume_data == "changed");
+    continuation.compare_files(files);
     load_model();
-    open_data();
+    if (folder.checkpoint()) continuation.compare_model(recipe_.model.path, model_fingerprint());
+    open_data(continuation.data_ever_changed());
+    continuation.compare_tokens(data_info());
+    if (continuation.data_changed()) say("going on with data that changed: " + continuation.change());
     reference_.emplace(recipe_, *model_, terms_);
     for (const auto& term : terms_) check_needs(*term.method, reference_->frozen());
     check_extension(folder);
     group_.any(false);  // all have seen the folder as it was
-    folder.begin(run_info());
+    core::Json info = run_info();
+    info["data_files"] = files.json();
+    if (!continuation.told().is_null()) info["data_changes"] = continuation.told();
+    folder.begin(info);
+    if (folder.writes()) files.save(folder.path());
     try {
       train(folder);
       if (group_.leads()) publish(folder);
@@ -66,15 +79,23 @@ class Run {
         model_->keep_beside(feedback::kRewardTextsFile, feedback::RewardTexts::of(setting.data).file_text());
   }
 
-  void open_data() {
+  /// @param shrunk the data may have fewer rows than when the run began
+  void open_data(bool shrunk) {
     const auto& training = recipe_.training;
     for (auto& setting : settings_) {
       const bool shuffle = training.shuffle && setting.data.shuffle;
       data::Dataset rows = open(setting.data, setting.use, setting.name);
-      auto steps = std::make_unique<DatasetSteps>(
-          DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed()}),
-          *setting.method, model_->config());
       std::optional<data::Dataset> eval;
+      if (recipe_.val_size > 0) {
+        auto parts = data::split_off(rows, recipe_.val_size, seed());
+        rows = std::move(parts.rest);
+        eval = std::move(parts.held_out);
+        say(fmt::format("eval: {} of them held out, {} left to train on", core::human_count(eval->size()),
+                        core::human_count(rows.size())));
+      }
+      auto steps = std::make_unique<DatasetSteps>(
+          DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed(), shrunk}),
+          *setting.method, model_->config());
       if (!recipe_.eval.data.is_null()) eval = open(held_out_options(recipe_), setting.use, setting.name);
       terms_.push_back({setting.name, std::move(setting.method), setting.weight, std::move(rows),
                         std::move(steps), std::move(eval)});
@@ -85,10 +106,7 @@ class Run {
   data::Dataset open(const data::DataOptions& options, const data::RowUse& use, const std::string& method) {
     auto data = data::Dataset::open(options, codec_, use);
     const auto& summary = data.summary();
-    if (data.size() == 0)
-      core::fail_request(
-          "{}: no row of {} can be used by {}{}\n`attune check` with the same settings shows more",
-          options.key, summary.rows_read, method, left_out_text(summary));
+    require_rows(options, summary, method);
     say(fmt::format("{}: {} rows of {} ({}), {} tokens, {} trained on{}",
                     options.key == "eval.data" ? "eval" : method, core::human_count(data.size()),
                     options.name(), summary.format, core::human_count(summary.tokens),
@@ -98,6 +116,7 @@ class Run {
       say("warning: " + beyond);
     if (const std::string feedback = feedback_text(summary); !feedback.empty())
       say("  feedback: " + feedback);
+    for (const auto& text : summary.noticed.texts()) say("warning: " + text);
     return data;
   }
 
@@ -192,13 +211,19 @@ class Run {
     folder.close("finished");
   }
 
-  core::Json run_info() const {
+  std::string model_fingerprint() const { return fmt::format("{:016x}", model_->fingerprint()); }
+
+  core::Json data_info() const {
     core::Json data = core::Json::array();
     for (const auto& term : terms_) {
       const auto& summary = term.data.summary();
       data.push_back(data::to_json(summary));
       data.back()["fingerprint"] = fmt::format("{:016x}", summary.fingerprint);
     }
+    return data;
+  }
+
+  core::Json run_info() const {
     core::Json versions = core::library_versions();
     versions["torch"] = ATTUNE_TORCH_VERSION;
     return {{"program", core::program_version()},
@@ -206,8 +231,8 @@ class Run {
             {"machine", core::machine()},
             {"threads", at::get_num_threads()},
             {"seed", recipe_.seed},
-            {"model_fingerprint", fmt::format("{:016x}", model_->fingerprint())},
-            {"data", data},
+            {"model_fingerprint", model_fingerprint()},
+            {"data", data_info()},
             {"started", core::iso_time()}};
   }
 

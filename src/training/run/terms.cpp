@@ -94,4 +94,11 @@ data::DataOptions held_out_options(const TrainRecipe& recipe) {
   return options;
 }
 
+void require_rows(const data::DataOptions& options, const data::DatasetSummary& summary,
+                  const std::string& reader) {
+  if (summary.rows_kept > 0) return;
+  core::fail_request("{}: no row of {} can be used by {}{}\n`attune check` with the same settings shows more",
+                     options.key, summary.rows_read, reader, left_out_text(summary));
+}
+
 }  // namespace attune::training

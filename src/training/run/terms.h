@@ -9,6 +9,7 @@
 #include "core/config/value.h"
 #include "data/options.h"
 #include "data/row_use.h"
+#include "data/summary.h"
 #include "training/options.h"
 
 namespace attune::training {
@@ -31,5 +32,10 @@ std::vector<TermSetting> terms_of(const TrainRecipe& recipe);
 /// @param key what the setting is called in messages, e.g. "eval.data"
 data::DataOptions data_options(const core::Value& setting, const std::string& key);
 data::DataOptions held_out_options(const TrainRecipe& recipe);
+
+/// @param reader the method, for the message
+/// @throws Error{kRequest} when no row of the data can be used; says why each was left out
+void require_rows(const data::DataOptions& options, const data::DatasetSummary& summary,
+                  const std::string& reader);
 
 }  // namespace attune::training

@@ -1,0 +1,92 @@
+#include "data/rows/file_content.h"
+
+#include "core/files/files.h"
+#include "core/files/text_input.h"
+#include "data/rows/reader.h"
+
+namespace attune::data {
+namespace {
+
+/// Files whose rows are not lines are parsed for this; above so many bytes that would take long.
+constexpr std::uintmax_t kMostParsed = std::uintmax_t{256} << 20;
+/// Below this the fingerprints of rows stay small beside the model.
+constexpr std::size_t kMostRows = std::size_t{20} << 20;
+
+/// The rows of a file one by one: as lines where those are the rows, else read.
+class RowTexts {
+ public:
+  RowTexts(const SourceFile& file, const DataOptions& options) {
+    path_ = file.path;
+    std::error_code error;
+    const char first = core::first_character(file.path);
+    const bool json = file.kind == FileKind::kJson || file.kind == FileKind::kJsonLines;
+    if (file.kind == FileKind::kText || (json && first == '{' && begins_with_a_row()))
+      lines_ = std::make_unique<core::LineReader>(file.path);
+    else if (!(json && first == '{') && core::fs::file_size(file.path, error) <= kMostParsed && !error)
+      rows_ = open_rows(file, {options.field, {}});
+  }
+
+  bool next() {
+    if (rows_) {
+      RawRow raw;
+      if (!rows_->next(raw)) return false;
+      text_ = core::to_line(raw.row);
+      where_ = raw.where;
+      return true;
+    }
+    while (lines_ && lines_->next(text_)) {
+      if (text_.find_first_not_of(" \t\r\n\f\v") == std::string::npos) continue;
+      where_ = fmt::format("{}:{}", path_, lines_->line_number());
+      return true;
+    }
+    return false;
+  }
+  const std::string& text() const { return text_; }
+  const std::string& where() const { return where_; }
+
+ private:
+  /// Whether the file is JSON Lines, not one object over several lines.
+  bool begins_with_a_row() const {
+    core::LineReader lines(path_);
+    std::string line, why;
+    core::Json row;
+    while (lines.next(line) && line.find_first_not_of(" \t\r\n\f\v") == std::string::npos) {
+    }
+    return core::try_parse_json(line, row, why);
+  }
+
+  std::unique_ptr<core::LineReader> lines_;
+  std::unique_ptr<RowReader> rows_;
+  std::string path_, text_, where_;
+};
+
+}  // namespace
+
+std::vector<FileContent> file_contents(const DataOptions& options) {
+  std::vector<FileContent> contents;
+  for (const auto& entry : source_entries(options))
+    for (const auto& file : source_files(entry.path, options)) {
+      FileContent content{file.path, core::fingerprint_file(file.path), {}};
+      if (core::first_character(file.path) != '\0') {
+        RowTexts rows(file, options);
+        while (content.rows.size() <= kMostRows && rows.next())
+          content.rows.push_back(static_cast<std::uint32_t>(core::fingerprint(rows.text())));
+      }
+      if (content.rows.size() > kMostRows) content.rows.clear();
+      contents.push_back(std::move(content));
+    }
+  return contents;
+}
+
+std::string place_of_row(const std::string& path, std::size_t row, const DataOptions& options) {
+  for (const auto& entry : source_entries(options))
+    for (const auto& file : source_files(entry.path, options)) {
+      if (file.path != path) continue;
+      RowTexts rows(file, options);
+      for (std::size_t i = 0; rows.next(); ++i)
+        if (i == row) return rows.where();
+    }
+  return path;
+}
+
+}  // namespace attune::data

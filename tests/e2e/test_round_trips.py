@@ -1,0 +1,38 @@
+"""What commands write, commands read back unchanged: a record keeps its fields where they were."""
+import json
+
+import pytest
+
+from runs import ATTUNE, MODEL, run
+
+RECORD = {"id": "r1", "prompt": "Once upon a time", "reference_answer": "a cat", "meta": {"topic": "cats", "level": 3},
+          "chat_template_kwargs": {"enable_thinking": False}}
+FIELDS = ["id", "prompt", "reference_answer", "meta", "chat_template_kwargs"]
+
+
+def lines(path):
+    return [json.loads(line) for line in path.open()]
+
+
+@pytest.mark.parametrize("candidates", [None, [], [{"completion": " a cat", "reward": 0.5}]])
+def test_generate_keeps_the_fields_of_a_record(tmp_path, candidates):
+    record = RECORD if candidates is None else {**RECORD, "candidates": candidates}
+    (tmp_path / "prompts.jsonl").write_text(json.dumps(record) + "\n")
+    written = [tmp_path / "prompts.jsonl", tmp_path / "once.jsonl", tmp_path / "twice.jsonl"]
+    for source, target in zip(written, written[1:]):
+        done = run([ATTUNE, "generate", f"model={MODEL}", f"data={source}", f"output={target}", "max_new_tokens=4", "temperature=0"])
+        assert done.returncode == 0, done.stderr
+    (once,), (twice,) = lines(written[1]), lines(written[2])
+    assert {name: once[name] for name in FIELDS} == RECORD
+    assert once == twice
+
+
+def test_samples_of_a_run_are_records(tmp_path):
+    """samples.jsonl of a run folder is generated from as it stands, and keeps what it says beside the record."""
+    sample = {"id": "sample-0", "step": 4, "prompt_ids": [1, 500, 600], "prompt": "Once", "candidates": []}
+    (tmp_path / "samples.jsonl").write_text(json.dumps(sample) + "\n")
+    target = tmp_path / "out.jsonl"
+    done = run([ATTUNE, "generate", f"model={MODEL}", f"data={tmp_path / 'samples.jsonl'}", f"output={target}", "max_new_tokens=2"])
+    assert done.returncode == 0, done.stderr
+    (out,) = lines(target)
+    assert (out["id"], out["prompt_ids"], out["meta"]) == ("sample-0", [1, 500, 600], {"step": 4})
