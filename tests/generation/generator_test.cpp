@@ -184,7 +184,7 @@ TEST(Generator, EndsAtEndOfSequenceAndAtTheContext) {
 TEST_P(GeneratorTest, WhatIsSampledCanBeTrainedOn) {
   // Whole sequences, last tokens included: the stream that training computes.
   const model::Model model = tiny_model(GetParam());
-  const std::int64_t context = model.config().max_positions;
+  const std::int64_t context = model.config().context();
   SamplingOptions options;
   options.max_new_tokens = 1000;
   options.n = 4;
