@@ -1,6 +1,7 @@
 // Names of other programs: what the pages say of them, and what becomes of a request that has them.
 #include <gmock/gmock.h>
 
+#include "algorithm/method.h"
 #include "cli/foreign/guide.h"
 #include "cli/foreign/translate.h"
 #include "core/error.h"
@@ -65,6 +66,19 @@ std::string refusal(const std::string& yaml) {
 TEST(Translate, OursStayAsTheyAre) {
   EXPECT_EQ(translated("method: {name: dpo, beta: 1}\nx.y: 2\nseed: 1\n"),
             R"({"method":{"name":"dpo","beta":1},"x.y":2,"seed":1})");
+}
+
+/// Whatever a method calls its options, they are its own there, also where a page speaks of the same word.
+TEST(Translate, OptionsOfMethodsAreTheirs) {
+  for (const auto& [name, make] : algorithm::method_entries()) {
+    const auto method = make();
+    const core::Fields options = method->fields();
+    for (const auto& field : options.all()) {
+      const std::string yaml =
+          fmt::format("use_vllm: false\nmethod: {{name: {}, {}: 1}}\n", name, field.name());
+      EXPECT_THAT(translated(yaml), HasSubstr(fmt::format("\"{}\":1", field.name()))) << yaml;
+    }
+  }
 }
 
 TEST(Translate, LaterWins) {

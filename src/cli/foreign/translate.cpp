@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "algorithm/method.h"
 #include "cli/foreign/reader.h"
 #include "data/options.h"
 
@@ -14,18 +15,27 @@ bool is_ours(core::Fields& fields, const std::string& key) {
                                                     [&](const auto& section) { return section.name == key; });
 }
 
+/// Whether any method has an option of that name, or of what a row says that it means.
+bool is_method_option(const std::string& key) {
+  const GuideRow* row = find_guide_row(key);
+  if (row != nullptr && !row->absent && row->ours_of(key).starts_with("method")) return true;
+  const auto& entries = algorithm::method_entries();
+  return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
+    const auto method = entry.second();
+    core::Fields options = method->fields();
+    return options.find(key) != nullptr;
+  });
+}
+
 /// Below a setting that somebody else reads, what is ours is asked of them: of data its options, of a method
-/// all but what belongs to the run.
+/// those of all methods.
 bool is_ours_below(core::Fields& fields, const std::string& section, const std::string& key) {
   if (section == "data") {
     data::DataOptions options;
     return core::fields_of(options).find(key) != nullptr;
   }
-  const GuideRow* row = section == "method" ? find_guide_row(key) : nullptr;
-  if (row != nullptr)
-    return !row->absent && (row->ours.empty() ? false : row->ours_of(key).starts_with("method"));
-  const core::Field* whole = fields.find(section);
-  return whole != nullptr || fields.find(section + "." + key) != nullptr;
+  if (section == "method") return find_guide_row(key) == nullptr || is_method_option(key);
+  return fields.find(section) != nullptr || fields.find(section + "." + key) != nullptr;
 }
 
 /// Names of others that their values do not need to be looked at for: a name of ours whose value has another
