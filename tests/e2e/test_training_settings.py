@@ -112,7 +112,7 @@ def test_an_interrupt_before_an_evaluation_loses_nothing(data, held_out, tmp_pat
     (["training.decay_steps=5"], "warmup_stable_decay"),
     (["eval=nosuch.jsonl"], "eval.data=nosuch.jsonl: no such file"),
     (["reference=nosuch"], "nosuch"),
-    (["adapter=lora", "adapter.target_modules=[zz]"], "matches no linear layer"),
+    (["adapter=lora", "adapter.target_modules=[zz]"], "matches no layer of this model"),
 ])
 def test_what_would_have_no_effect_or_cannot_work_is_refused(data, tmp_path, settings, said):
     done = run(command(data, tmp_path / "run", *settings))

@@ -38,8 +38,10 @@ class Recorder final : public algorithm::Method {
   }
   algorithm::Loss loss(const Batch& batch, const algorithm::State& state) const override {
     const Batch seen = without_hidden(batch);
-    batch_ = batch;
-    coefficients_ = algorithm::differentiate(method_, seen, state);
+    if (batch_.candidates.empty()) {  // the whole step comes first; an evaluation asks for its groups, too
+      batch_ = batch;
+      coefficients_ = algorithm::differentiate(method_, seen, state);
+    }
     return method_.loss(seen, state);
   }
 
