@@ -38,7 +38,7 @@ TEST(Guide, ThePagesAreReadAsTheyStand) {
 TEST(Guide, CounterpartsAreSettings) {
   training::TrainRecipe recipe;
   const core::Fields fields = core::fields_of(recipe);
-  std::vector<std::string> known = {"method", "data", "eval.data", "model", "reference", "adapter"};
+  std::vector<std::string> known = {"method", "data", "eval.data", "model", "reference", "adapter", "resume"};
   for (const auto& row : core::option_rows(fields)) known.push_back(row.key);
   for (const auto& [path, content] : embedded_guides())
     for (const GuideRow& row : guide_rows(path, content))

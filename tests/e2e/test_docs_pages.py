@@ -75,7 +75,7 @@ def command_lines(text):
     return [line for line in found if not re.search(r"[…\[]|COMMAND|KIND", re.sub(r"=\S*|'[^']*'", "", line))]
 
 
-MISSING = re.compile(r"no such|No such|no data is given|model is missing|needs model=|needs either prompt=|which method\?")
+MISSING = re.compile(r"no such|No such|no data is given|data is missing|model is missing|needs model=|needs either prompt=|which method\?")
 
 
 @pytest.mark.parametrize("name", NAMES)

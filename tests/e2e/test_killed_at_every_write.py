@@ -18,7 +18,7 @@ UPDATES = 6
 # them, the first and the last included.
 PHASES = {"cache": (r"\w+ cache", 2), "beginning": (None, 5), "state": (r"\w+ run/(run\.json|recipe)", 5),
           "events": (r"\w+ run/events", 4), "samples": (r"\w+ run/samples", 3), "metrics": (r"\w+ run/metrics", 4),
-          "evaluations": (r"\w+ run/evaluations", 3),
+          "evaluations": (r"\w+ run/evaluations", 3), "rows": (r"\w+ run/data_rows", 3),
           "checkpoint": (r"\w+ run/checkpoints/\.step-", 7), "publication": (r"(rename|fsync) run/checkpoints", 3),
           "removal": (r"\w+ run/checkpoints/\.removed-", 3), "model": (r"\w+ run(/model|/\.model.*)?$", 5),
           "report": (r"\w+ run/report", 2)}

@@ -267,8 +267,9 @@ def test_assistant_masks(tmp_path):
 
 def test_check_says_that_whole_conversations_are_trained_on(chat, tmp_path):
     folder, tokenizer = chat
-    config = json.loads((plain_folder("tinystories-656k") / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "vocab_size": len(tokenizer) + 64}))
+    config = transformers.AutoConfig.from_pretrained(str(plain_folder("tinystories-656k")))
+    config.vocab_size = len(tokenizer) + 64
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(str(folder))
     rows = [{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]}] * 2
     command = [ATTUNE, "check", f"model={folder}", f"data={write_jsonl(tmp_path / 'rows.jsonl', rows)}", "method=sft", "--json"]
     for extra, warned in ([], True), (["data.assistant_only=true"], False):
