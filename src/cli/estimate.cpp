@@ -77,9 +77,7 @@ MicroBatch fullest_micro_batch(const training::TrainingOptions& options, std::ve
 /// The peak of a run's memory: while weights are read, when the activations of a micro-batch are all there
 /// and its signals are read, or when they have turned into gradients.
 double peak_bytes(const training::TrainRecipe& recipe, const std::vector<training::TermSetting>& terms,
-                  const model::ModelConfig& config, const MicroBatch& batch) {
-  const auto heads = training::heads_of_terms(terms);
-  const model::Footprint size = model::footprint(config, recipe.adapter, heads);
+                  const model::ModelConfig& config, const model::Footprint& size, const MicroBatch& batch) {
   const auto real = [](std::int64_t count) { return static_cast<double>(count); };
   const double bytes = static_cast<double>(c10::elementSize(model::scalar_type_from_setting(
       recipe.training.dtype != "float32" ? recipe.training.dtype : recipe.model.dtype)));
@@ -113,7 +111,7 @@ core::Json estimate_training(const training::TrainRecipe& recipe,
   const auto rows = computed_tokens(recipe, terms, data);
   const model::Footprint size = model::footprint(config, recipe.adapter, training::heads_of_terms(terms));
   const double memory =
-      peak_bytes(recipe, terms, config, fullest_micro_batch(recipe.training, rows, data.lengths));
+      peak_bytes(recipe, terms, config, size, fullest_micro_batch(recipe.training, rows, data.lengths));
   const double per_epoch = estimated_steps_per_epoch(recipe.training, data.summary);
   const auto steps = static_cast<double>(training::updates_in(recipe.training, per_epoch));
   // Forward, backward and the reference's forward: 8 operations a weight and token, 20e9 a second and core.

@@ -134,7 +134,7 @@ TEST_P(EveryMethod, GradientsAreThoseOfTheLoss) {
     }
     Engine engine(*model_, {&*start_}, {});
     algorithm::State state;
-    losses.push_back(engine.run(step_, *method_, state, 1, /*train=*/false).loss);
+    losses.push_back(engine.run(step_, *method_, state, 1, Purpose::kLook).loss);
   }
   if (!method_->info().stopped.empty() || method_->derived() != algorithm::Derived::kNone)
     GTEST_SKIP() << GetParam()

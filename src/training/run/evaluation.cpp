@@ -98,12 +98,12 @@ double evaluate_term(const MethodTerm& term, const Engine& engine, const Trainin
     if (step.size() == 0) continue;
     if (term.eval_cache) term.eval_cache->fill(step);
     const double groups = step.totals().groups;
-    const Step seen = step;
-    const auto result = engine.run(std::move(step), *term.method, scratch, 1, /*train=*/false);
+    const PreparedStep prepared = engine.prepare(std::move(step), *term.method, scratch);
+    const auto result = engine.run(prepared, *term.method, scratch, 1, Purpose::kEvaluate);
     sum += result.loss * groups;
     count += groups;
     for (const auto& [name, metric] : result.metrics) algorithm::fold(metrics, name, metric);
-    table.add(seen, result, groups);
+    table.add(prepared.step, result, groups);
   }
   return count > 0 ? sum / count : 0;
 }

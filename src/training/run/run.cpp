@@ -167,8 +167,8 @@ class Run {
     SampleWriter samples(*model_, codec_, eval ? *eval : terms_.front().data, source, recipe_.samples, seed(),
                          folder);
     Observer observer = observer_;
-    if (group_.leads() && !heads_of_terms(terms_).contains("score"))  // a reward model writes no text
-    {
+    const bool writes_text = !heads_of_terms(terms_).contains("score");  // a reward model does not
+    if (group_.leads() && writes_text) {
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
       if (recipe_.samples.prompts > 0)
         if (const auto unheeded = generation::unheeded_settings(model_->folder()); !unheeded.empty())

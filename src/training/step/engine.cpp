@@ -123,15 +123,19 @@ PreparedStep Engine::prepare(Step step, const algorithm::Method& method, algorit
 
 StepResult Engine::accumulate(const PreparedStep& prepared, const algorithm::Method& method,
                               const algorithm::State& state, std::span<const std::int64_t> items,
-                              const algorithm::Totals& totals, double weight, bool train) const {
-  return Pass(*this, prepared, method, items, totals, train).run(state, weight);
+                              const algorithm::Totals& totals, double weight, Purpose purpose) const {
+  return Pass(*this, prepared, method, items, totals, purpose).run(state, weight);
 }
 
 StepResult Engine::run(Step step, const algorithm::Method& method, algorithm::State& state, double weight,
-                       bool train) const {
-  const PreparedStep prepared = prepare(std::move(step), method, state);
+                       Purpose purpose) const {
+  return run(prepare(std::move(step), method, state), method, state, weight, purpose);
+}
+
+StepResult Engine::run(const PreparedStep& prepared, const algorithm::Method& method,
+                       const algorithm::State& state, double weight, Purpose purpose) const {
   StepResult result =
-      accumulate(prepared, method, state, prepared.all(), prepared.batch.totals, weight, train);
+      accumulate(prepared, method, state, prepared.all(), prepared.batch.totals, weight, purpose);
   for (const auto& [name, metric] : prepared.metrics) algorithm::fold(result.metrics, name, metric);
   return result;
 }

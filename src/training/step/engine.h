@@ -29,6 +29,13 @@ struct EngineOptions {
   double adapter_dropout = 0;
 };
 
+/// What a pass over a step gives.
+enum class Purpose {
+  kTrain,     ///< loss, metrics and gradients
+  kLook,      ///< loss and metrics
+  kEvaluate,  ///< loss and metrics, of the step and of each group
+};
+
 /// What one group of a step, a record with its prompt, says by itself. Its loss has the totals of the whole
 /// step, so losses of groups add up where the method does not couple them.
 struct GroupResult {
@@ -41,8 +48,7 @@ struct StepResult {
   double loss = 0;
   algorithm::Metrics metrics;
   std::int64_t computed_tokens = 0;  ///< stream tokens of the policy's forward passes that were trained on
-  /// Of an evaluation (without gradients), on the process that leads; empty where the method has no loss of
-  /// one group.
+  /// Of an evaluation, on the process that leads; empty where the method has no loss of one group.
   std::vector<GroupResult> groups;
 };
 
@@ -68,17 +74,20 @@ class Engine {
                        std::int64_t updates = 1) const;
 
   /// Loss and metrics of some items (whole groups) with the policy as it is; adds weight × gradients to the
-  /// .grad of its trained parameters. Gradients are left out with `train` false (evaluation). Of several
-  /// processes each adds the gradients of its own share (sum_gradients() brings them together), and all
-  /// return loss and metrics of the whole.
+  /// .grad of its trained parameters where it is to train. Of several processes each adds the gradients of
+  /// its own share (sum_gradients() brings them together), and all return loss and metrics of the whole.
   /// @param totals of what one update learns from: these items, on all processes
   StepResult accumulate(const PreparedStep& prepared, const algorithm::Method& method,
                         const algorithm::State& state, std::span<const std::int64_t> items,
-                        const algorithm::Totals& totals, double weight = 1, bool train = true) const;
+                        const algorithm::Totals& totals, double weight = 1,
+                        Purpose purpose = Purpose::kTrain) const;
 
-  /// prepare() and accumulate() of the whole step.
+  /// accumulate() of a whole step, with what prepare() reported.
+  StepResult run(const PreparedStep& prepared, const algorithm::Method& method, const algorithm::State& state,
+                 double weight = 1, Purpose purpose = Purpose::kTrain) const;
+  /// prepare() and run().
   StepResult run(Step step, const algorithm::Method& method, algorithm::State& state, double weight = 1,
-                 bool train = true) const;
+                 Purpose purpose = Purpose::kTrain) const;
 
   /// Reads a model of the run as the engine does.
   generation::Scorer scorer(algorithm::Source source) const;

@@ -38,10 +38,8 @@ class Recorder final : public algorithm::Method {
   }
   algorithm::Loss loss(const Batch& batch, const algorithm::State& state) const override {
     const Batch seen = without_hidden(batch);
-    if (batch_.candidates.empty()) {  // the whole step comes first; an evaluation asks for its groups, too
-      batch_ = batch;
-      coefficients_ = algorithm::differentiate(method_, seen, state);
-    }
+    batch_ = batch;
+    coefficients_ = algorithm::differentiate(method_, seen, state);
     return method_.loss(seen, state);
   }
 
@@ -69,7 +67,7 @@ ExplainedStep explain_step(const Engine& engine, const Step& step, const algorit
   const Recorder recorder(method, extra);
   algorithm::State state;
   ExplainedStep explained;
-  explained.result = engine.run(step, recorder, state, /*weight=*/1, /*train=*/false);
+  explained.result = engine.run(step, recorder, state, /*weight=*/1, Purpose::kLook);
   explained.batch = std::move(recorder.batch());
   for (auto& [key, signal] : explained.batch.signals) signal.numbers = signal.numbers.detach();
   explained.coefficients = std::move(recorder.coefficients());

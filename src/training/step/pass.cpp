@@ -68,11 +68,11 @@ std::vector<Engine::Pass::ReadGroup> Engine::Pass::groups_of(const std::vector<N
 }
 
 Engine::Pass::Pass(const Engine& engine, const PreparedStep& prepared, const algorithm::Method& method,
-                   std::span<const std::int64_t> items, const algorithm::Totals& totals, bool train)
+                   std::span<const std::int64_t> items, const algorithm::Totals& totals, Purpose purpose)
     : engine_(engine),
       prepared_(prepared),
       method_(method),
-      train_(train),
+      purpose_(purpose),
       items_(items.begin(), items.end()),
       own_(group_shares(prepared.step, items,
                         engine.group_.size())[static_cast<std::size_t>(engine.group_.rank())]),
@@ -323,17 +323,17 @@ StepResult Engine::Pass::run(const algorithm::State& state, double weight) {
   }
   for (std::size_t b = 0; b < batches_.size(); ++b) {
     result_.computed_tokens += batches_[b].forest.size();
-    if (whole && !train_) continue;
-    const c10::AutoGradMode record(train_);
+    if (whole && !trains()) continue;
+    const c10::AutoGradMode record(trains());
     const auto policy = forward(b);
     if (!whole) {
       read(b, policy);
       differentiate(batches_[b].items, state);
     }
-    if (train_) backward(b, policy, weight);
+    if (trains()) backward(b, policy, weight);
   }
   sum_results();
-  if (!train_) add_groups(state);
+  if (purpose_ == Purpose::kEvaluate) add_groups(state);
   return std::move(result_);
 }
 

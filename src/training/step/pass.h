@@ -16,9 +16,9 @@ namespace attune::training {
 class Engine::Pass {
  public:
   Pass(const Engine& engine, const PreparedStep& prepared, const algorithm::Method& method,
-       std::span<const std::int64_t> items, const algorithm::Totals& totals, bool train);
+       std::span<const std::int64_t> items, const algorithm::Totals& totals, Purpose purpose);
 
-  /// Loss and metrics; with `train` also weight × gradients.
+  /// What the purpose asks for; gradients come multiplied by weight.
   StepResult run(const algorithm::State& state, double weight);
 
  private:
@@ -34,7 +34,8 @@ class Engine::Pass {
   static std::vector<ReadGroup> groups_of(const std::vector<algorithm::Need>& needs);
   /// Whether all signals are needed before any coefficient, or micro-batch after micro-batch can be finished.
   bool needs_whole() const;
-  bool drops() const { return train_ && engine_.options_.adapter_dropout > 0; }
+  bool trains() const { return purpose_ == Purpose::kTrain; }
+  bool drops() const { return trains() && engine_.options_.adapter_dropout > 0; }
   model::SignalModel forward(std::size_t batch) const;
   /// Reads the policy's signals of one micro-batch.
   void read(std::size_t batch, const model::SignalModel& forwarded);
@@ -60,7 +61,7 @@ class Engine::Pass {
   const Engine& engine_;
   const PreparedStep& prepared_;
   const algorithm::Method& method_;
-  bool train_;
+  Purpose purpose_;
   std::vector<std::int64_t> items_;          ///< of the step, in the order of the pass; on all processes
   std::pair<std::size_t, std::size_t> own_;  ///< which of items_ this process computes: [first, last)
   std::vector<algorithm::Need> reads_;       ///< signals of the policy, also those that stand for kOld
