@@ -40,10 +40,6 @@ std::string opening(const ReportInput& input) {
   return text;
 }
 
-bool has_evidence(const HeadlineRow& row) {
-  return row.count > 0 && !std::isnan(row.low) && !std::isnan(row.high);
-}
-
 std::string sentence_of(const HeadlineRow& row) {
   const double change = change_of(row);
   if (std::isnan(row.after)) return "";

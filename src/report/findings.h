@@ -35,6 +35,9 @@ std::string failure_of(const ReportInput& input);
 /// is a share of, and nothing is said against what the headline has evidence for.
 std::vector<std::string> warnings_of(const ReportInput& input);
 
+/// Whether the row has an interval over something that was counted.
+bool has_evidence(const HeadlineRow& row);
+
 /// Whether the change is an improvement beyond chance: "better", "worse", "unclear" (the interval holds
 /// zero), or "" where the metric has no direction or the interval is unknown or over nothing.
 std::string judgement(const HeadlineRow& row);

@@ -39,11 +39,6 @@ std::size_t result_place(const ReportInput& input, const Series& series) {
                                       : static_cast<std::size_t>(found - series.steps.begin()));
 }
 
-const HeldOut* held_out_at(const ReportInput& input, double step) {
-  const auto found = std::ranges::find(input.held_out, step, &HeldOut::step);
-  return found == input.held_out.end() ? nullptr : &*found;
-}
-
 std::string ties_text(const HeldOutChange& change) {
   if (change.ties_before + change.ties_after == 0) return "";
   return fmt::format(
@@ -54,8 +49,8 @@ std::string ties_text(const HeldOutChange& change) {
 
 /// Gives a row its interval where both evaluations were kept prompt by prompt.
 void add_evidence(HeadlineRow& row, const ReportInput& input, const Series& series, std::size_t at) {
-  const HeldOut* first = held_out_at(input, series.steps.front());
-  const HeldOut* last = held_out_at(input, series.steps[at]);
+  const HeldOut* first = held_out_at(input.held_out, series.steps.front());
+  const HeldOut* last = held_out_at(input.held_out, series.steps[at]);
   if (first == nullptr || last == nullptr) return;
   const auto change = held_out_change(*first, *last, series.name, row.unit == "fraction");
   if (!change) return;
@@ -121,9 +116,12 @@ std::vector<HeadlineRow> headline_of(const ReportInput& input) {
   return rows;
 }
 
+bool has_evidence(const HeadlineRow& row) {
+  return row.count > 0 && !std::isnan(row.low) && !std::isnan(row.high);
+}
+
 std::string judgement(const HeadlineRow& row) {
-  const bool known = row.count > 0 && !std::isnan(row.low) && !std::isnan(row.high);
-  if (row.better == Better::kNeither || !known) return "";
+  if (row.better == Better::kNeither || !has_evidence(row)) return "";
   const double sign = row.better == Better::kHigher ? 1 : -1;
   if (row.low <= 0 && row.high >= 0) return "unclear";
   return sign * row.low > 0 ? "better" : "worse";

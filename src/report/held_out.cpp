@@ -1,5 +1,6 @@
 #include "report/held_out.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -77,6 +78,11 @@ std::optional<HeldOut> read_held_out(const core::Json& line) {
     read.metrics.emplace(name, std::move(numbers));
   }
   return read;
+}
+
+const HeldOut* held_out_at(std::span<const HeldOut> evaluations, double step) {
+  const auto found = std::ranges::find(evaluations, step, &HeldOut::step);
+  return found == evaluations.end() ? nullptr : &*found;
 }
 
 std::optional<HeldOutChange> held_out_change(const HeldOut& before, const HeldOut& after,

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,9 @@ struct HeldOut {
 
 /// Nothing for a line that is not one; lists of other lengths than `prompts` are left out.
 std::optional<HeldOut> read_held_out(const core::Json& line);
+
+/// The evaluation of a step, or null.
+const HeldOut* held_out_at(std::span<const HeldOut> evaluations, double step);
 
 /// How a metric moved between two evaluations of the same prompts.
 struct HeldOutChange {

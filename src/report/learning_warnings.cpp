@@ -93,9 +93,9 @@ void rising_loss(const ReportInput& input, std::vector<std::string>& texts) {
 
 /// Whether the held-out loss of two steps differs by more than chance; unknown counts as yes.
 bool rose_beyond_chance(const ReportInput& input, double best, double result) {
-  const auto at = [&](double step) { return std::ranges::find(input.held_out, step, &HeldOut::step); };
-  const auto first = at(best), last = at(result);
-  if (first == input.held_out.end() || last == input.held_out.end()) return true;
+  const HeldOut* first = held_out_at(input.held_out, best);
+  const HeldOut* last = held_out_at(input.held_out, result);
+  if (first == nullptr || last == nullptr) return true;
   const auto change = held_out_change(*first, *last, "eval_loss", false);
   return !change || std::isnan(change->change.low) || change->change.low > 0;
 }

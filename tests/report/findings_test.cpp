@@ -1,5 +1,6 @@
 #include "report/findings.h"
 #include "report/gradients.h"
+#include "tests/report/rows.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -83,13 +84,7 @@ TEST(Verdict, SaysWhatChangedAndHowSure) {
 }
 
 TEST(Judgement, DirectionAndInterval) {
-  HeadlineRow row{.name = "loss",
-                  .before = 1,
-                  .after = 0.5,
-                  .low = -0.6,
-                  .high = -0.4,
-                  .better = Better::kLower,
-                  .count = 9};
+  HeadlineRow row = fallen_loss("loss");
   EXPECT_EQ(judgement(row), "better");
   row.better = Better::kHigher;
   EXPECT_EQ(judgement(row), "worse");

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "report/findings.h"
+#include "tests/report/rows.h"
 
 namespace attune::report {
 namespace {
@@ -150,13 +151,7 @@ TEST(Headline, WhatBecameWorseIsTold) {
 
 TEST(Headline, BetterAndWorseDifferInShapeAndWord) {
   ReportInput input;
-  HeadlineRow row{.name = "Loss",
-                  .before = 1,
-                  .after = 0.5,
-                  .low = -0.6,
-                  .high = -0.4,
-                  .better = Better::kLower,
-                  .count = 9};
+  HeadlineRow row = fallen_loss("Loss");
   input.extras.headline = {row};
   const std::string better = render_report(input);
   EXPECT_THAT(better, AllOf(HasSubstr("✓ better"), HasSubstr("<circle class=\"whisker-dot\""),
