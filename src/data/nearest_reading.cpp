@@ -3,20 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <vector>
 
+#include "core/ascii.h"
 #include "data/format.h"
 #include "data/rows/columns.h"
 
 namespace attune::data {
 namespace {
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
 
 /// Names that people give to what we call otherwise.
 const std::map<std::string, std::vector<std::string>>& other_names() {
@@ -38,7 +33,7 @@ std::string column_for(const core::Json& row, const std::string& ours) {
   if (has_column(row, ours)) return ours;
   const auto& names = other_names().at(ours);
   for (const auto& [name, value] : row.items())
-    if (std::ranges::find(names, lower(name)) != names.end()) return name;
+    if (std::ranges::find(names, core::lowercase(name)) != names.end()) return name;
   return "";
 }
 

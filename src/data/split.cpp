@@ -23,18 +23,12 @@ std::int64_t rows_wanted(double size, std::int64_t rows) {
 
 void count(const TokenizedRow& row, const RowUse& use, DatasetSummary& summary) {
   bool truncated = false;
+  std::vector<std::span<const std::uint8_t>> masks;
   for (const auto& candidate : row.candidates) {
     truncated = truncated || candidate.said.truncated;
-    summary.tokens += std::ssize(candidate.completion);
-    summary.longest =
-        std::max<std::int64_t>(summary.longest, std::ssize(row.prompt) + std::ssize(candidate.completion));
-    summary.trained_tokens += std::ranges::count(candidate.mask, 1);
-    if (row.prompt.empty() && !candidate.mask.empty() && candidate.mask[0] == 1) --summary.trained_tokens;
+    masks.push_back(candidate.mask);
   }
-  const auto sequences = std::max<std::int64_t>(1, std::ssize(row.candidates));
-  summary.tokens += sequences * std::ssize(row.prompt);
-  ++summary.rows_kept;
-  summary.candidates += std::ssize(row.candidates);
+  summary.count_sequences(std::ssize(row.prompt), masks);
   summary.truncated += truncated ? 1 : 0;
   if (use.learns(record::GroupShape::kPairs))
     summary.pairs += std::ssize(group_row(row, use, {0, static_cast<std::uint64_t>(row.index), 0}).pairs);

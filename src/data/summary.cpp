@@ -1,5 +1,7 @@
 #include "data/summary.h"
 
+#include <algorithm>
+
 #include "core/progress.h"
 #include "core/system.h"
 
@@ -9,6 +11,21 @@ void DatasetSummary::drop(const std::string& reason, const std::string& where, c
   ++dropped[reason];
   auto& examples = dropped_examples[reason];
   if (examples.size() < 3) examples.push_back(detail.empty() ? where : where + ": " + detail);
+}
+
+void DatasetSummary::count_sequences(std::int64_t prompt,
+                                     std::span<const std::span<const std::uint8_t>> masks,
+                                     std::int64_t copies) {
+  for (const auto mask : masks) {
+    longest = std::max<std::int64_t>(longest, prompt + std::ssize(mask));
+    tokens += copies * std::ssize(mask);
+    trained_tokens += copies * std::ranges::count(mask, 1);
+    // The first token of a sequence without prompt is never trained on.
+    if (prompt == 0 && !mask.empty() && mask[0] == 1) trained_tokens -= copies;
+  }
+  tokens += copies * std::max<std::int64_t>(1, std::ssize(masks)) * prompt;
+  rows_kept += copies;
+  candidates += copies * std::ssize(masks);
 }
 
 core::Json to_json(const DatasetSummary& summary) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct DatasetSummary {
   Noticed noticed;                ///< what is to be said of the rows that were read
   std::uint64_t fingerprint = 0;  ///< of content, tokenizer, template and options
   void drop(const std::string& reason, const std::string& where, const std::string& detail);
+  /// Counts a kept row that stands there `copies` times.
+  /// @param masks of its completions, 1 where a token is trained on
+  void count_sequences(std::int64_t prompt, std::span<const std::span<const std::uint8_t>> masks,
+                       std::int64_t copies = 1);
 };
 
 /// Every count, as run.json and `check` show them and as the cache keeps them (the fingerprint apart).

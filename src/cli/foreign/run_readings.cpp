@@ -3,16 +3,12 @@
 #include <array>
 
 #include "cli/foreign/reader.h"
+#include "core/ascii.h"
 
 namespace attune::cli {
 namespace {
 
 using core::Value;
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 void read_half(ForeignReader& reader, const std::string& name, const Value& value) {
   if (is_true(value)) return reader.set("training.dtype", name == "bf16" ? "bfloat16" : "float16", value);
@@ -29,7 +25,7 @@ void read_dtype(ForeignReader& reader, const std::string&, const Value& value) {
 }
 
 void read_optimizer(ForeignReader& reader, const std::string& name, const Value& value) {
-  const std::string text = value.is_scalar() ? lower(value.text()) : "";
+  const std::string text = value.is_scalar() ? core::lowercase(value.text()) : "";
   if (!is_off(value) && !text.starts_with("adamw")) reader.refuse(name, value);
 }
 

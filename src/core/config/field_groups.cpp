@@ -1,7 +1,7 @@
 // Groups of fields: sections, assignment of whole maps, suggestions for unknown keys, references of options.
 #include <algorithm>
-#include <cctype>
 
+#include "core/ascii.h"
 #include "core/config/fields.h"
 #include "core/error.h"
 
@@ -14,13 +14,7 @@ std::string join(const std::string& prefix, std::string_view name) {
   return prefix.empty() ? std::string(name) : fmt::format("{}.{}", prefix, name);
 }
 
-std::string normal_form(std::string_view name) {
-  std::string out(name.substr(0, kLongestName));
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) {
-    return c == '-' || c == ' ' ? '_' : static_cast<char>(std::tolower(c));
-  });
-  return out;
-}
+std::string normal_form(std::string_view name) { return snake_case(name.substr(0, kLongestName)); }
 
 constexpr std::size_t kEdit = 2;  // what an edit costs; a letter too often or once too few costs half
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "core/ascii.h"
 #include "core/config/value.h"
 #include "core/error.h"
 
@@ -228,8 +229,7 @@ bool is_plain(const std::string& text) {
   });
   if (!safe || !resolve_scalar(text).is_string()) return false;
   // YAML 1.1 readers take these for booleans.
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string lower = lowercase(text);
   for (const char* word : {"y", "n", "yes", "no", "on", "off"}) {
     if (lower == word) return false;
   }

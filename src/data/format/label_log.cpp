@@ -1,7 +1,6 @@
 // What people said about two responses, as labelling tools write it.
-#include <algorithm>
-#include <cctype>
 
+#include "core/ascii.h"
 #include "data/format.h"
 #include "data/rows/columns.h"
 
@@ -9,8 +8,8 @@ namespace attune::data {
 namespace {
 
 /// 0 for the first response, 1 for the second, 0.5 for a tie; nothing when the word is not known.
-std::optional<double> second_wins(std::string word) {
-  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+std::optional<double> second_wins(const std::string& said) {
+  const std::string word = core::lowercase(said);
   for (const char* name : {"a", "response_a", "model_a", "first", "left"})
     if (word == name) return 0;
   for (const char* name : {"b", "response_b", "model_b", "second", "right"})

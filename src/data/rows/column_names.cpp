@@ -1,7 +1,6 @@
 #include "data/rows/column_names.h"
 
-#include <cctype>
-
+#include "core/ascii.h"
 #include "core/config/fields.h"
 #include "core/error.h"
 #include "data/format.h"
@@ -9,18 +8,10 @@
 namespace attune::data {
 namespace {
 
-std::string trimmed(const std::string& text) {
-  const std::size_t first = text.find_first_not_of(" \t"), last = text.find_last_not_of(" \t");
-  return first == std::string::npos ? "" : text.substr(first, last - first + 1);
-}
+std::string trimmed(const std::string& text) { return std::string(core::trimmed(text, " \t")); }
 
 /// "Score Chosen " → "score_chosen".
-std::string usual_name(const std::string& name) {
-  std::string out = trimmed(name);
-  for (char& c : out)
-    c = c == ' ' || c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
+std::string usual_name(const std::string& name) { return core::snake_case(trimmed(name)); }
 
 /// Every name in the formats' own words about their columns, and what any row may have.
 const std::set<std::string>& known_columns() {

@@ -1,10 +1,11 @@
 #include "data/rows/columns.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <limits>
 #include <map>
+
+#include "core/ascii.h"
 
 namespace attune::data {
 namespace {
@@ -93,9 +94,7 @@ std::string chat_role(const std::string& name) {
       {"human", "user"},       {"gpt", "assistant"},   {"chatgpt", "assistant"},   {"bing", "assistant"},
       {"observation", "tool"}, {"model", "assistant"}, {"prompter", "user"},       {"bot", "assistant"},
       {"user", "user"},        {"system", "system"},   {"assistant", "assistant"}, {"tool", "tool"}};
-  std::string lower = name;
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const auto found = roles.find(lower);
+  const auto found = roles.find(core::lowercase(name));
   return found == roles.end() ? name : found->second;
 }
 

@@ -1,5 +1,6 @@
 #include <set>
 
+#include "core/ascii.h"
 #include "core/files/text_input.h"
 #include "core/system.h"
 #include "data/rows/reader.h"
@@ -119,10 +120,11 @@ class CsvRows final : public RowReader {
 
   /// Takes the spaces around a name of the header line away; true where one stood before it.
   static bool trim(std::string& name) {
-    const std::size_t first = name.find_first_not_of(" \t"), last = name.find_last_not_of(" \t");
-    if (first == std::string::npos) return false;
-    name = name.substr(first, last - first + 1);
-    return first > 0;
+    const std::string_view rest = core::trimmed(name, " \t");
+    if (rest.empty()) return false;
+    const bool stood_before = rest.data() != name.data();
+    name = std::string(rest);
+    return stood_before;
   }
 
   std::string path_, line_;

@@ -1,5 +1,6 @@
 #include "data/rows/file_content.h"
 
+#include "core/ascii.h"
 #include "core/files/files.h"
 #include "core/files/text_input.h"
 #include "data/rows/reader.h"
@@ -35,7 +36,7 @@ class RowTexts {
       return true;
     }
     while (lines_ && lines_->next(text_)) {
-      if (text_.find_first_not_of(" \t\r\n\f\v") == std::string::npos) continue;
+      if (core::trimmed(text_).empty()) continue;
       where_ = fmt::format("{}:{}", path_, lines_->line_number());
       return true;
     }
@@ -50,7 +51,7 @@ class RowTexts {
     core::LineReader lines(path_);
     std::string line, why;
     core::Json row;
-    while (lines.next(line) && line.find_first_not_of(" \t\r\n\f\v") == std::string::npos) {
+    while (lines.next(line) && core::trimmed(line).empty()) {
     }
     return core::try_parse_json(line, row, why);
   }

@@ -1,14 +1,13 @@
 #include "data/rows/reader.h"
 
+#include "core/ascii.h"
 #include "core/files/files.h"
 #include "core/files/text_input.h"
 
 namespace attune::data {
 namespace {
 
-bool is_space(std::string_view line) {
-  return line.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
-}
+bool is_space(std::string_view line) { return core::trimmed(line).empty(); }
 
 class JsonLines final : public RowReader {
  public:

@@ -1,11 +1,11 @@
 #include "data/rows/source_files.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <map>
 #include <set>
 
+#include "core/ascii.h"
 #include "core/files/files.h"
 
 namespace attune::data {
@@ -16,16 +16,13 @@ namespace fs = core::fs;
 constexpr std::size_t kMaxFiles = 100000;
 constexpr int kMaxDepth = 6;
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 /// "prefs.jsonl.gz" → ".jsonl".
 std::string data_extension(const std::string& path) {
   fs::path name = fs::path(path).filename();
-  if (lower(name.extension()) == ".gz" || lower(name.extension()) == ".zst") name = name.stem();
-  return lower(name.extension());
+  if (core::lowercase(name.extension().string()) == ".gz" ||
+      core::lowercase(name.extension().string()) == ".zst")
+    name = name.stem();
+  return core::lowercase(name.extension().string());
 }
 
 const std::map<std::string, FileKind>& readable_kinds() {
@@ -132,7 +129,7 @@ std::string split_of(const std::string& relative_path) {
       {"test", "test"},        {"testing", "test"},   {"eval", "test"},
       {"evaluation", "test"}};
   std::string word;
-  for (const char c : lower(relative_path) + ".") {
+  for (const char c : core::lowercase(relative_path) + ".") {
     const bool delimiter = c == '-' || c == '.' || c == '_' || c == ' ' || c == '/' || (c >= '0' && c <= '9');
     if (!delimiter) {
       word += c;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/ascii.h"
 #include "core/config/value.h"
 #include "data/rows/columns.h"
 #include "data/tokens/tokenize.h"
@@ -16,10 +17,7 @@ constexpr std::int64_t kMostTrials = 2000;
 /// So many words before the first message are more than the names of roles.
 constexpr int kWordsOfAText = 5;
 
-std::string_view stripped(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n"), last = text.find_last_not_of(" \t\r\n");
-  return first == std::string_view::npos ? std::string_view() : text.substr(first, last - first + 1);
-}
+std::string_view stripped(std::string_view text) { return core::trimmed(text, " \t\r\n"); }
 
 /// The words of a message in the order of its parts; what was thought before them may go without harm.
 std::vector<std::string_view> words_of(const core::Json& message) {

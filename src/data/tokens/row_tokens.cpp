@@ -199,22 +199,13 @@ void tokenize_rows(const SourceRow& row, const TextCodec& codec, const DataOptio
 
 void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summary) {
   bool straddles = false, truncated = false;
+  std::vector<std::span<const std::uint8_t>> masks;
   for (const auto& candidate : row.candidates) {
-    const auto& completion = candidate.completion;
-    summary.longest =
-        std::max<std::int64_t>(summary.longest, std::ssize(row.prompt) + std::ssize(completion.ids));
-    straddles = straddles || completion.straddles;
-    truncated = truncated || completion.truncated;
-    summary.tokens += copies * std::ssize(completion.ids);
-    summary.trained_tokens += copies * std::count(completion.mask.begin(), completion.mask.end(), 1);
-    // The first token of a sequence without prompt is never trained on.
-    if (row.prompt.empty() && !completion.mask.empty() && completion.mask[0] == 1)
-      summary.trained_tokens -= copies;
+    straddles = straddles || candidate.completion.straddles;
+    truncated = truncated || candidate.completion.truncated;
+    masks.emplace_back(candidate.completion.mask);
   }
-  const auto sequences = std::max<std::int64_t>(1, std::ssize(row.candidates));
-  summary.tokens += copies * sequences * std::ssize(row.prompt);
-  summary.rows_kept += copies;
-  summary.candidates += copies * std::ssize(row.candidates);
+  summary.count_sequences(std::ssize(row.prompt), masks, copies);
   summary.pairs += copies * row.pairs;
   summary.straddling += straddles ? copies : 0;
   summary.truncated += truncated ? copies : 0;
