@@ -87,6 +87,8 @@ download_torch() {
     say "pip could not install torch $version"
     return 1
   }
+  # Without a GPU the part of a CUDA wheel that computes on one is gigabytes for nothing, and asks for as many more.
+  [ "$3" = yes ] || rm -f "$folder"/torch/lib/libtorch_cuda*.so
   [ "$3" = no ] && readelf -d "$folder/torch/lib/libtorch_cpu.so" | grep -qE 'NEEDED.*lib(cudart|cupti)' || return 0
   mapfile -t extra < <(cuda_runtime_requirements "$folder" | sort -u)
   say "this wheel is built for CUDA; adding ${extra[*]}"
