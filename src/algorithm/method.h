@@ -153,6 +153,13 @@ struct Loss {
   Metrics metrics;
 };
 
+/// Methods that people ask for and that are not here, and what one of ours has to do with them: {{"gspo"},
+/// "with method.importance_sampling_level=sequence"}. Once a method of that name is here, it is found first.
+struct Relatives {
+  std::vector<std::string> names;
+  std::string how;
+};
+
 /// A method's card: shown by `attune list methods` and `attune explain`.
 struct MethodInfo {
   std::string name;             ///< as in recipes: "dpo"
@@ -167,7 +174,9 @@ struct MethodInfo {
   std::vector<std::string> stopped = {};
   /// Names of TRL that mean this method: {"dpo", "ipo"} makes `{name: dpo, loss_type: ipo}` this one,
   /// {"reward", ""} makes `reward` another name of it.
-  std::vector<std::pair<std::string, std::string>> trl_names;
+  std::vector<std::pair<std::string, std::string>> trl_names = {};
+  /// Methods to which this one comes nearest of those that are here.
+  std::vector<Relatives> stands_in_for = {};
 };
 
 /// One method. Options are set through fields() before the first use; afterwards the object is constant.
@@ -181,6 +190,9 @@ class Method {
   virtual void check() const {}
   virtual std::vector<Need> needs() const = 0;
   virtual Scope scope() const = 0;
+  /// Whether loss() may be asked of a single group, for what an evaluation says of each row. A method of whole
+  /// steps that needs more than one group says no.
+  virtual bool has_loss_of_group() const { return true; }
   /// What it learns from: rated records are paired, labelled or grouped to fit (record/pairing.h).
   virtual GroupShape shape() const = 0;
   virtual Derived derived() const { return Derived::kNone; }

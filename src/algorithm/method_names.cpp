@@ -2,6 +2,7 @@
 #include <cctype>
 
 #include "algorithm/method.h"
+#include "core/config/nearest.h"
 #include "core/config/value.h"
 #include "core/error.h"
 
@@ -38,66 +39,58 @@ std::string loss_type_of(const core::Value& value, const std::string& key) {
 
 [[noreturn]] void fail_unknown(const std::string& what, const std::string& name, const std::string& place,
                                const std::vector<std::string>& known) {
-  const std::string near = core::nearest(name, known);
   core::fail_request("{}: no {} '{}'{} (`attune list methods` shows all)", place, what, name,
-                     near.empty() ? "; there are " + fmt::format("{}", fmt::join(known, ", "))
-                                  : ", did you mean '" + near + "'?");
+                     core::did_you_mean(name, known));
 }
 
-std::unique_ptr<Method> method_of_loss_type(const std::string& name, const core::Value& value,
-                                            const std::string& key) {
-  const std::string loss_type = loss_type_of(value, key);
-  if (auto method = method_of_trl_name(name, loss_type)) return method;
-  std::vector<std::string> known;
-  for (const auto& [entry, create] : method_entries()) {
-    for (const auto& trl_name : create()->info().trl_names) {
-      if (trl_name.first == name && !trl_name.second.empty()) known.push_back(trl_name.second);
-    }
-  }
-  fail_unknown("loss_type of " + name, loss_type, value.place(), known);
-}
-
-/// What comes nearest to methods that people ask for and that are not here. A name that becomes a method
-/// leaves.
-struct Relative {
-  std::string_view names, nearest;
-};
-constexpr Relative kRelatives[] = {
-    {"simpo cpo orpo cpo_simpo alpha_po",
-     "it compares pairs without a reference, which no method here does; with one: sigmoid_norm (by token), "
-     "dpo, "
-     "hinge"},
-    {"rso slic slic_hf rrhf", "of its family: hinge"},
-    {"cdpo c_dpo", "it is method=dpo with method.label_smoothing"},
-    {"rdpo r_dpo", "of its family: robust, and sigmoid_norm against length"},
-    {"online_dpo xpo nash_md rlhf raft",
-     "no method samples while it learns: dpo on pairs that generate and score made"},
-    {"gspo gspo_token", "it is method=grpo with method.importance_sampling_level=sequence"},
-    {"ppo reinforce reinforce_plus_plus rloo remax a2c trpo",
-     "no method learns a value or samples while it learns; on groups of rewards: grpo, dr_grpo, dapo"},
-    {"gkd minillm distillation", "of its family: sft on what the teacher wrote"},
-    {"prm orm rm", "what is learnt from pairs is bradley_terry"},
-};
-
-std::string relatives_of(const std::string& name) {
-  std::string wanted = " ";
+/// A name as people write it, without what they write differently.
+std::string plain(std::string_view name) {
+  std::string out;
   for (const char c : name)
-    wanted += c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  wanted += ' ';
-  for (const Relative& relative : kRelatives)
-    if ((" " + std::string(relative.names) + " ").find(wanted) != std::string::npos)
-      return std::string(relative.nearest);
-  return "";
+    if (c != '-' && c != '_') out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+/// "dpo (with method.label_smoothing)" of every method that comes near one that is not here.
+std::vector<std::string> standing_in_for(const std::string& wanted) {
+  std::vector<std::string> found;
+  for (const auto& [entry, create] : method_entries())
+    for (const Relatives& relatives : create()->info().stands_in_for)
+      for (const std::string& name : relatives.names)
+        if (plain(name) == plain(wanted)) found.push_back(fmt::format("{} ({})", entry, relatives.how));
+  return found;
+}
+
+[[noreturn]] void fail_unknown_method(const std::string& name, const std::string& place) {
+  if (const auto near = standing_in_for(name); !near.empty())
+    core::fail_request("{}: no method '{}'; nearest {} {} (`attune list methods` shows all)", place, name,
+                       near.size() == 1 ? "is" : "are", fmt::join(near, ", "));
+  std::vector<std::string> known;
+  for (const auto& [entry, create] : method_entries()) known.emplace_back(entry);
+  fail_unknown("method", name, place, known);
 }
 
 std::unique_ptr<Method> method_of_plain_name(const std::string& name, const std::string& place) {
   if (auto method = method_of_name(name)) return method;
   if (auto method = method_of_trl_name(name, "")) return method;
-  if (const std::string relatives = relatives_of(name); !relatives.empty())
-    core::fail_request("{}: no method '{}': {} (`attune list methods` shows all)", place, name, relatives);
+  fail_unknown_method(name, place);
+}
+
+/// `{name: dpo, loss_type: ipo}`, a trainer of TRL with its loss.
+std::unique_ptr<Method> method_of_loss_type(const std::string& trainer, const core::Value& value,
+                                            const std::string& key) {
+  const std::string loss_type = loss_type_of(value, key);
+  if (auto method = method_of_trl_name(trainer, loss_type)) return method;
   std::vector<std::string> known;
-  for (const auto& [entry, create] : method_entries()) known.emplace_back(entry);
-  fail_unknown("method", name, place, known);
+  for (const auto& [entry, create] : method_entries()) {
+    for (const auto& trl_name : create()->info().trl_names) {
+      if (trl_name.first == trainer && !trl_name.second.empty()) known.push_back(trl_name.second);
+    }
+  }
+  if (!known.empty()) fail_unknown("loss_type of " + trainer, loss_type, value.place(), known);
+  if (!method_of_name(trainer))
+    fail_unknown_method(standing_in_for(loss_type).empty() ? trainer : loss_type, value.place());
+  core::fail_request("{}: {}.loss_type: {} is one loss, without types", value.place(), key, trainer);
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
-// device=, threads=, seed=, kernels=: what goes with every command that computes (interface.md, common
-// rules).
+// device=, threads=, seed=, kernels=: what goes with every command that computes.
 #pragma once
 
 #include <cstdint>

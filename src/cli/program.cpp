@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/foreign/translate.h"
+#include "core/config/nearest.h"
 #include "core/error.h"
 #include "core/system.h"
 
@@ -25,9 +26,7 @@ bool asks_for_help(const std::vector<std::string>& arguments) {
 [[noreturn]] void unknown_command(const std::string& name) {
   std::vector<std::string> names;
   for (const auto& entry : command_entries()) names.emplace_back(entry.first);
-  const std::string near = core::nearest(name, names);
-  if (!near.empty()) core::fail_request("unknown command '{}'; did you mean '{}'?", name, near);
-  core::fail_request("unknown command '{}'; known are: {}", name, fmt::join(names, ", "));
+  core::fail_request("unknown command '{}'{}", name, core::did_you_mean(name, names));
 }
 
 std::unique_ptr<Command> make_command(const std::string& name) {

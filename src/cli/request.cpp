@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cli/command.h"
+#include "core/config/nearest.h"
 #include "core/error.h"
 #include "core/files/files.h"
 

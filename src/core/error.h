@@ -23,7 +23,7 @@ class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
   ErrorCode code() const { return code_; }
-  /// 0 never; 1 run or internal, 2 request, 130 interrupted (interface.md, common rules).
+  /// 0 never; 1 run or internal, 2 request, 130 interrupted.
   int exit_code() const;
 
  private:

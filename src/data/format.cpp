@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/config/fields.h"
+#include "core/config/nearest.h"
 #include "data/nearest_reading.h"
 
 namespace attune::data {
@@ -33,14 +34,12 @@ std::string columns_of(const core::Json& row) {
 }  // namespace
 
 const Format& format_named(const std::string& name) {
-  std::vector<std::string> known;
+  std::vector<std::string> known = {"auto"};
   for (const Format* format : by_priority()) {
     if (format->info().name == name) return *format;
     known.push_back(format->info().name);
   }
-  const std::string near = core::nearest(name, known);
-  core::fail_request("data.format: there is no format \"{}\"{}. Known: auto, {}", name,
-                     near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near), fmt::join(known, ", "));
+  core::fail_request("data.format: there is no format '{}'{}", name, core::did_you_mean(name, known));
 }
 
 const Format& recognise(const core::Json& row, const std::string& where) {

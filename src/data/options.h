@@ -1,4 +1,4 @@
-// The settings of data=…: interface.md §1 and §4.
+// The settings of data=….
 #pragma once
 
 #include <cstdint>

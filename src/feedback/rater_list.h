@@ -15,9 +15,8 @@ struct WeightedRater {
 
 /// reward = Σ weight · reward of each; Candidate::scores holds each rater's own number under its name. Other
 /// feedback of theirs (step scores, ranks …) stays as the last of them wrote it. Metrics are `<rater>`, its
-/// own number, and
-/// `<rater>/<metric>`. A candidate that one of them cannot rate is unusable, for the reason `<rater>:
-/// <reason>`.
+/// own number, and `<rater>/<metric>`. A candidate that one of them cannot rate is unusable, for the reason
+/// `<rater>: <reason>`.
 class RaterList : public Rater {
  public:
   /// @param sources at least one. @throws Error{kRequest} when two have the same name

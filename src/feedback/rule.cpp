@@ -1,5 +1,7 @@
 #include "feedback/rule.h"
 
+#include "core/config/nearest.h"
+
 #include <algorithm>
 
 namespace attune::feedback {
@@ -27,9 +29,7 @@ std::unique_ptr<Rule> rule_named(const std::string& given, const core::Value& at
     if (entry == name) return make();
     known.emplace_back(entry);
   }
-  const std::string near = core::nearest(name, known);
-  core::fail_request("{}: {} names no rule: '{}'; {}known are: {}", at.place(), key, given,
-                     near.empty() ? "" : fmt::format("did you mean '{}'? ", near), fmt::join(known, ", "));
+  core::fail_request("{}: {} names no rule: '{}'{}", at.place(), key, given, core::did_you_mean(name, known));
 }
 
 double weight_of(const core::Value& settings, const std::string& key) {

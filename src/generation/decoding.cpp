@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/config/nearest.h"
 #include "core/error.h"
 
 namespace attune::generation {
@@ -16,9 +17,8 @@ std::unique_ptr<Decoding> technique_named(const std::string& name, const std::st
     if (entry == name) return make();
     known.emplace_back(entry);
   }
-  const std::string near = core::nearest(name, known);
-  core::fail_request("{}: {} names no decoding technique: '{}'; {}known are: {}", place, key, name,
-                     near.empty() ? "" : fmt::format("did you mean '{}'? ", near), fmt::join(known, ", "));
+  core::fail_request("{}: {} names no decoding technique: '{}'{}", place, key, name,
+                     core::did_you_mean(name, known));
 }
 
 std::unique_ptr<Decoding> one_technique(const core::Value& settings, const SamplingOptions& options,

@@ -4,15 +4,16 @@
 
 #include <algorithm>
 
+#include "core/config/nearest.h"
 #include "core/error.h"
 #include "model/family.h"
 
 namespace attune::model {
 namespace {
 
-std::string known_kinds() {
-  std::string names;
-  for (const auto& [name, make] : adapter_entries()) names += (names.empty() ? "" : ", ") + std::string(name);
+std::vector<std::string> known_kinds() {
+  std::vector<std::string> names;
+  for (const auto& [name, make] : adapter_entries()) names.emplace_back(name);
   return names;
 }
 
@@ -79,7 +80,9 @@ std::string Adapter::refusal(const std::string&) const { return ""; }
 const Adapter& adapter_named(std::string_view name) {
   for (const auto& [known, make] : adapter_entries())
     if (known == name) return *make();
-  core::fail_request("adapter.type: no adapter is called '{}'; there are: none, {}", name, known_kinds());
+  std::vector<std::string> known = known_kinds();
+  known.emplace_back("none");
+  core::fail_request("adapter.type: no adapter is called '{}'{}", name, core::did_you_mean(name, known));
 }
 
 const Adapter& adapter_reading(const core::Json& config, const std::string& where) {
@@ -87,9 +90,8 @@ const Adapter& adapter_reading(const core::Json& config, const std::string& wher
     if (make()->reads(config)) return *make();
   core::fail_request(
       "{}: peft_type is '{}': no such adapter can be read; there are: {}. Merge it with PEFT first, and load "
-      "the "
-      "merged model",
-      where, text_of(config, "peft_type").substr(0, 80), known_kinds());
+      "the merged model",
+      where, text_of(config, "peft_type").substr(0, 80), fmt::join(known_kinds(), ", "));
 }
 
 }  // namespace attune::model

@@ -1,5 +1,6 @@
 #include "model/adapter_modules.h"
 
+#include "core/config/nearest.h"
 #include "core/error.h"
 #include "model/files/tensor_slots.h"
 
@@ -40,8 +41,8 @@ std::set<std::string> modules_in_full(TransformerWeights& weights, const ModelCo
     if (known) continue;
     std::set<std::string> last;
     for (const std::string& path : paths) last.insert(last_name(path));
-    core::fail_request("adapter.modules_to_save: {} means no module of this model; there are: {}", name,
-                       fmt::join(last, ", "));
+    core::fail_request("adapter.modules_to_save: {} means no module of this model{}", name,
+                       core::did_you_mean(name, {last.begin(), last.end()}));
   }
   return saved_modules(options.modules_to_save, paths);
 }

@@ -17,7 +17,7 @@ enum class RopeKind { kNone, kDefault, kLinear, kDynamic, kLlama3, kYarn, kLongr
 /// kGated: down(act(gate x) * up x). kPlain: down(act(up x)).
 enum class MlpKind { kGated, kPlain };
 
-/// Rotary position embedding (formats.md names follow transformers' modeling_rope_utils).
+/// Rotary position embedding (names follow transformers' modeling_rope_utils).
 struct RopeConfig {
   RopeKind kind = RopeKind::kDefault;
   double theta = 10000;

@@ -23,7 +23,7 @@ namespace attune::model {
 class WeightFiles;
 struct StoredTensor;
 
-/// model=…: a path or the long form of interface.md §1.
+/// model=…: a path, or a map of path and options.
 struct ModelOptions {
   std::string path;
   std::string dtype =

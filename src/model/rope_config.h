@@ -6,7 +6,7 @@
 
 namespace attune::model {
 
-/// Reads the rotary settings (formats.md §3; transformers' modeling_rope_utils).
+/// Reads the rotary settings (transformers' modeling_rope_utils).
 /// @param head_dim dimensions of a head. @param default_theta class default. @param layer_type entry of a
 /// nested rope_parameters ("full_attention", "sliding_attention"); ignored when the settings are flat.
 /// @throws Error{kRequest} naming the key: unknown kind, missing factor, lists of the wrong length.

@@ -1,4 +1,4 @@
-// Where a model name leads: a folder, or a snapshot in the Hugging Face cache (formats.md §10).
+// Where a model name leads: a folder, or a snapshot in the Hugging Face cache.
 #pragma once
 
 #include <string>

@@ -1,5 +1,4 @@
-// The one record: a prompt with candidates and feedback on them (interface.md §2). Every dataset format
-// becomes this.
+// The one record: a prompt with candidates and feedback on them. Every dataset format becomes this.
 #pragma once
 
 #include <cstdint>

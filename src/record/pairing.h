@@ -4,14 +4,12 @@
 //
 // What every pairing does, whatever it chooses:
 //   derived     ranks that are not given follow from rewards, else from labels; labels from ranks (0 is
-//   good); rewards
-//               from labels (1 and 0), never from ranks, which say nothing of distances
+//               good); rewards from labels (1 and 0), never from ranks, which say nothing of distances
 //   ties        candidates of equal rank make no pair
 //   duplicates  equal completions make no pair; those labelled both good and bad are left out; as
-//   demonstrations they
-//               stand once
+//               demonstrations they stand once
 //   singles     one candidate alone makes no pair and no list; as a group it stays, and has nothing to be
-//   compared with
+//               compared with
 // All four are counted.
 #pragma once
 

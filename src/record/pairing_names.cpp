@@ -1,6 +1,7 @@
 // From what a recipe says to a pairing.
 #include <algorithm>
 
+#include "core/config/nearest.h"
 #include "record/pairing.h"
 
 namespace attune::record {
@@ -12,11 +13,8 @@ std::unique_ptr<Pairing> pairing_named(const core::Value& name, const std::strin
     if (entry == name.text()) return make();
     known.emplace_back(entry);
   }
-  const std::string near = core::nearest(name.text(), known);
   core::fail_request("{}: {}: no pairing '{}'{} (`attune list pairings` shows all)", name.place(), key,
-                     name.text(),
-                     near.empty() ? fmt::format("; there are {}", fmt::join(known, ", "))
-                                  : fmt::format(", did you mean '{}'?", near));
+                     name.text(), core::did_you_mean(name.text(), known));
 }
 
 }  // namespace

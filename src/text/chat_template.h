@@ -1,5 +1,5 @@
 // Chat templates of model folders: from messages to the text that the model reads, and which parts of it the
-// assistant said. Follows transformers' `apply_chat_template` (formats.md §7).
+// assistant said. Follows transformers' `apply_chat_template`.
 #pragma once
 
 #include <cstddef>
@@ -57,8 +57,7 @@ class ChatTemplate {
 
   /// Finds the template of a model folder. First found wins: chat_template.jinja (named extras in
   /// additional_chat_templates/<name>.jinja), `chat_template` in tokenizer_config.json (a string, or a list
-  /// of
-  /// {"name", "template"}), chat_template.json. Empty if the folder has none. Special tokens come from
+  /// of {"name", "template"}), chat_template.json. Empty if the folder has none. Special tokens come from
   /// tokenizer_config.json and special_tokens_map.json.
   /// @throws Error{kRequest} if a file is malformed or a template has a syntax error.
   static std::optional<ChatTemplate> load(const std::string& model_folder);

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "core/config/nearest.h"
 #include "core/error.h"
 
 namespace attune::training {
@@ -50,11 +51,9 @@ Hooks make_hooks(const TrainRecipe& recipe) {
     }
     hooks.push_back(std::move(hook));
   }
-  for (const auto& [name, setting] : asked) {
-    const std::string near = core::nearest(name, known);
-    core::fail_request("hooks: there is no hook '{}'{}", name,
-                       near.empty() ? "" : ", did you mean '" + near + "'?");
-  }
+  if (!asked.empty())
+    core::fail_request("hooks: there is no hook '{}'{}", asked.begin()->first,
+                       core::did_you_mean(asked.begin()->first, known));
   return hooks;
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/config/nearest.h"
 #include "core/error.h"
 
 namespace attune::core {
@@ -198,6 +199,15 @@ TEST(Nearest, AllowsSlipsOnly) {
   EXPECT_EQ(nearest("xyz", names), "");
   EXPECT_EQ(nearest("", names), "");
   EXPECT_EQ(nearest(std::string(100000, 'a'), names), "");
+}
+
+TEST(Nearest, IsSaidBesideWhatThereIs) {
+  EXPECT_EQ(did_you_mean("dop", {"dpo", "kto"}), "; did you mean 'dpo'? Known are: dpo, kto");
+  EXPECT_EQ(did_you_mean("xyzzy", {"dpo", "kto"}), "; known are: dpo, kto");
+  EXPECT_EQ(did_you_mean("x", {}), "; known are: none");
+  std::vector<std::string> many(50, "learning_rate");
+  EXPECT_EQ(did_you_mean("lerning_rate", many), "; did you mean 'learning_rate'?");
+  EXPECT_THAT(did_you_mean("xyzzy", many), testing::EndsWith("learning_rate, …"));
 }
 
 }  // namespace

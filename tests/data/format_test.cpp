@@ -36,7 +36,7 @@ TEST(Formats, EveryFormatKnowsItself) {
 }
 
 TEST(Formats, NativeReadsEveryFieldAndWritesItBack) {
-  // The record of interface.md §2 with all optional fields.
+  // The native record with all optional fields.
   const std::string row =
       R"({"id":"hh-17","prompt":"text","candidates":[{"completion":"ab","steps":["a","b"],"rank":0,"label":true,"reward":1.5,)"
       R"("margin":0.25,"preference":0.75,"weight":2.0,"step_scores":[0.2,0.9],"scores":{"help":3.0},)"

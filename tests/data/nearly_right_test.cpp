@@ -161,8 +161,8 @@ TEST_F(NearlyRight, OtherSeparators) {
 TEST_F(NearlyRight, AMappedColumnThatIsNotThere) {
   options_.columns = {{"prompt", "question"}, {"completion", "answr"}};
   const auto message = refused("rows.csv", "question,answer,topic\na,b,c\n");
-  EXPECT_THAT(message, AllOf(HasSubstr("data.columns.completion"), HasSubstr("\"answr\""),
-                             HasSubstr("did you mean \"answer\""), HasSubstr("question")));
+  EXPECT_THAT(message, AllOf(HasSubstr("data.columns.completion"), HasSubstr("'answr'"),
+                             HasSubstr("did you mean 'answer'"), HasSubstr("question")));
   EXPECT_EQ(read("ours.jsonl", R"({"prompt":"a","completion":"b"})")[0].prompt,
             "a");  // of a mixture's other files
   options_.columns = {{"prompt", " question"}};

@@ -1,4 +1,4 @@
-// The reward-program protocol of interface.md §6, with small Python programs.
+// The reward-program protocol, with small Python programs.
 #include <gmock/gmock.h>
 #include <unistd.h>
 

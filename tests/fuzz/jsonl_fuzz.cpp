@@ -1,6 +1,5 @@
 // Data files: rows of every file type, through every format, tokenised. Input: a byte that chooses the file
-// type
-// ("jJctx": JSON Lines, JSON, comma- or tab-separated, text), then the file, which may be compressed.
+// type ("jJctx": JSON Lines, JSON, comma- or tab-separated, text), then the file, which may be compressed.
 #include "data/format.h"
 #include "data/rows/example_reader.h"
 #include "data/rows/reader.h"

@@ -1,9 +1,7 @@
 // Renders templates for the golden tests: reads JSON lines {"template": …, "context": {…}} and writes
-// {"text": …} or
-// {"error": …} for each. With "messages" instead of "context" the template runs as a chat template, with the
-// optional keys "tools", "documents", "extra", "special_tokens", "add_generation_prompt",
-// "continue_final_message", and
-// {"text", "spans", "problem"} is written.
+// {"text": …} or {"error": …} for each. With "messages" instead of "context" the template runs as a chat
+// template, with the optional keys "tools", "documents", "extra", "special_tokens", "add_generation_prompt",
+// "continue_final_message", and {"text", "spans", "problem"} is written.
 #include <fmt/format.h>
 
 #include <iostream>

@@ -1,4 +1,4 @@
-// Added tokens. Expected ids follow from the rules of formats.md §6; the golden tests compare with
+// Added tokens. Expected ids follow from the rules of tokenizer.json; the golden tests compare with
 // `tokenizers`.
 #include "tests/text/tokenizer_fixture.h"
 #include "text/tokenizer/added_tokens.h"

@@ -30,6 +30,9 @@ class Grpo final : public ClippedPolicyMethod {
         "A is divided by std + 1e-4, as in TRL. use_bias_correction_kl, on by default as in TRL 1.16, "
         "multiplies the KL penalty by ρ, which the paper does not.";
     info.trl_names = {{"grpo", "grpo"}};
+    info.stands_in_for = {{{"gspo", "gspo_token"}, "with method.importance_sampling_level=sequence"},
+                          {{"ppo", "reinforce", "reinforce_plus_plus", "rloo", "remax", "a2c", "trpo"},
+                           "on groups of rewards, without a value model"}};
     return info;
   }
 

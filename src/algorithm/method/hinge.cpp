@@ -20,6 +20,7 @@ class Hinge final : public PairMethod {
     info.formula = "L = mean over pairs of max(0, 1 − β (Δ₊ − Δ₋)),   Δ = Σ_t log π/π_ref";
     info.summary = "Pushes a pair apart until its margin is reached, then leaves it alone.";
     info.trl_names = {{"dpo", "hinge"}};
+    info.stands_in_for = {{{"rso", "slic", "slic_hf", "rrhf"}, "of its family"}};
     return info;
   }
 

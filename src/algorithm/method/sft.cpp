@@ -24,6 +24,8 @@ class Sft final : public TokenLossMethod {
     info.summary = "Makes the completions of the data more likely.";
     info.learning_rate = 2e-5;
     info.trl_names = {{"sft", "nll"}, {"sft", "chunked_nll"}};
+    info.stands_in_for = {{{"gkd", "minillm", "distillation"}, "on what the teacher wrote"},
+                          {{"raft"}, "on the best of what generate and score made"}};
     return info;
   }
 

@@ -1,4 +1,4 @@
-// attune check: what `train` would make of its data, without training (interface.md §3).
+// attune check: what `train` would make of its data, without training.
 #include <fmt/format.h>
 
 #include <algorithm>

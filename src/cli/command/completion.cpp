@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/completion.h"
+#include "core/config/nearest.h"
 #include "core/error.h"
 
 namespace attune::cli {
@@ -32,11 +33,8 @@ class Completion : public Command {
 
   int run(const Request& request, Output& out) override {
     const std::string& shell = request.words.front();
-    if (std::find(kShells.begin(), kShells.end(), shell) == kShells.end()) {
-      const std::string near = core::nearest(shell, kShells);
-      core::fail_request("completion is there for {}, not for '{}'{}", fmt::join(kShells, ", "), shell,
-                         near.empty() ? "" : "; did you mean '" + near + "'?");
-    }
+    if (std::find(kShells.begin(), kShells.end(), shell) == kShells.end())
+      core::fail_request("there is no completion for '{}'{}", shell, core::did_you_mean(shell, kShells));
     out.text(completion_script(shell, completed_commands()));
     return 0;
   }

@@ -1,4 +1,4 @@
-// attune generate: completions of prompts, from the command line or a file (interface.md §3).
+// attune generate: completions of prompts, from the command line or a file.
 #include <algorithm>
 
 #include "cli/command.h"

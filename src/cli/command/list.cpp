@@ -3,6 +3,7 @@
 #include "algorithm/method.h"
 #include "cli/command.h"
 #include "cli/recipes.h"
+#include "core/config/nearest.h"
 #include "core/error.h"
 #include "data/format.h"
 #include "feedback/rule.h"
@@ -171,7 +172,7 @@ struct Kind {
   Rows (*rows)();
 };
 
-/// Every kind of interface.md; those without entries are empty lists.
+/// Every kind; those without entries are empty lists.
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all = {
       {"methods", methods},     {"families", families},   {"formats", formats},       {"adapters", adapters},
@@ -187,10 +188,7 @@ const Kind& kind_named(const std::string& name) {
     if (kind.name == name) return kind;
     names.push_back(kind.name);
   }
-  const std::string near = core::nearest(name, names);
-  core::fail_request("there is no kind '{}' to list; {}{}", name,
-                     near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
-                     fmt::format("known are: {}", fmt::join(names, ", ")));
+  core::fail_request("there is no kind '{}' to list{}", name, core::did_you_mean(name, names));
 }
 
 void print_table(const Rows& rows, const std::string& kind, Output& out) {

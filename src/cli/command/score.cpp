@@ -1,5 +1,4 @@
-// attune score: the log-probability of every token of every candidate, and rewards of rules (interface.md
-// §3).
+// attune score: the log-probability of every token of every candidate, and rewards of rules.
 #include <algorithm>
 #include <numeric>
 #include <set>

@@ -6,6 +6,7 @@
 #include "cli/assets.h"
 #include "cli/quickstart/stories.h"
 #include "cli/selftest_check.h"
+#include "core/config/nearest.h"
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/interrupt.h"
@@ -60,7 +61,7 @@ std::vector<NamedCheck> chosen(const std::vector<std::string>& names) {
   const auto known = check_names();
   for (const auto& name : names)
     if (std::ranges::find(known, name) == known.end())
-      core::fail_request("there is no check '{}'; known are: {}", name, fmt::join(known, ", "));
+      core::fail_request("there is no check '{}'{}", name, core::did_you_mean(name, known));
   std::vector<NamedCheck> checks;
   for (const auto& [name, make] : selftest_entries())
     if (names.empty() || std::ranges::find(names, name) != names.end())

@@ -1,4 +1,4 @@
-// attune tokenize: a text, ids or data as tokens, with the mask that training would use (interface.md §3).
+// attune tokenize: a text, ids or data as tokens, with the mask that training would use.
 #include <fmt/format.h>
 
 #include "cli/command.h"

@@ -1,4 +1,4 @@
-// attune train: from a recipe to a run folder (interface.md §4).
+// attune train: from a recipe to a run folder.
 #include <fmt/format.h>
 
 #include "cli/compute_options.h"

@@ -1,5 +1,5 @@
 // A computed step as the JSON of `attune explain METHOD model=… data=…`: the object of a fixture
-// (interface.md §5) with what is known of the real tokens besides.
+// with what is known of the real tokens besides.
 #pragma once
 
 #include "cli/explain/records.h"

@@ -1,43 +1,15 @@
 // Groups of fields: sections, assignment of whole maps, suggestions for unknown keys, references of options.
 #include <algorithm>
 
-#include "core/ascii.h"
 #include "core/config/fields.h"
+#include "core/config/nearest.h"
 #include "core/error.h"
 
 namespace attune::core {
 namespace {
 
-constexpr std::size_t kLongestName = 64;  // longer names are no misspelt option
-
 std::string join(const std::string& prefix, std::string_view name) {
   return prefix.empty() ? std::string(name) : fmt::format("{}.{}", prefix, name);
-}
-
-std::string normal_form(std::string_view name) { return snake_case(name.substr(0, kLongestName)); }
-
-constexpr std::size_t kEdit = 2;  // what an edit costs; a letter too often or once too few costs half
-
-bool repeats(const std::string& text, std::size_t at) { return at > 0 && text[at] == text[at - 1]; }
-
-/// Optimal string alignment distance, in halves.
-std::size_t distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> before, previous(b.size() + 1), row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) previous[j] = kEdit * j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    row[0] = kEdit * i;
-    const std::size_t removal = repeats(a, i - 1) ? kEdit / 2 : kEdit;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t insertion = repeats(b, j - 1) ? kEdit / 2 : kEdit;
-      row[j] = std::min({previous[j] + removal, row[j - 1] + insertion,
-                         previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : kEdit)});
-      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) row[j] = std::min(row[j], before[j - 2] + kEdit);
-    }
-    before = previous;
-    previous = row;
-  }
-  return previous[b.size()];
 }
 
 /// Every key that could have been meant, dotted, below `prefix`.
@@ -73,14 +45,7 @@ std::string unknown_text(const Fields& fields, const std::string& key, const Val
   if (!near.empty())
     return fmt::format("{}: unknown key '{}'; did you mean '{}'?", value.place(), join(prefix, key),
                        join(prefix, near));
-  constexpr std::size_t kMostShown = 16;
-  const bool more = here.size() > kMostShown;
-  if (more) here.resize(kMostShown);
-  return fmt::format("{}: unknown key '{}'; known are: {}{}", value.place(), join(prefix, key),
-                     fmt::join(here, ", "),
-                     more           ? ", …"
-                     : here.empty() ? "none"
-                                    : "");
+  return fmt::format("{}: unknown key '{}'{}", value.place(), join(prefix, key), did_you_mean(key, here));
 }
 
 /// Messages about every unknown key, those of sections too.
@@ -213,25 +178,6 @@ Json options_json(const Fields& fields) {
     out.push_back(std::move(item));
   }
   return out;
-}
-
-std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
-  if (name.empty() || name.size() > kLongestName) return "";
-  const std::string wanted = normal_form(name);
-  std::string best;
-  std::size_t best_distance = SIZE_MAX;
-  for (const std::string& candidate : candidates) {
-    const std::string other = normal_form(candidate);
-    const std::size_t d = distance(wanted, other);
-    // Half of the longer name may differ; of very short names one letter.
-    const std::size_t longer = std::max(wanted.size(), other.size());
-    const std::size_t allowed = kEdit * std::max<std::size_t>(1, longer / 2 - (wanted.size() > 5));
-    if (d <= allowed && d < best_distance && d < kEdit * longer) {
-      best = candidate;
-      best_distance = d;
-    }
-  }
-  return best;
 }
 
 }  // namespace attune::core

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/config/nearest.h"
 #include "core/error.h"
 
 namespace attune::core {

@@ -176,8 +176,4 @@ std::vector<OptionRow> option_rows(const Fields& fields, const std::string& pref
 /// list --json` shows options.
 Json options_json(const Fields& fields);
 
-/// The candidate with the smallest edit distance to `name` (insertions, deletions, replacements, swaps of
-/// neighbours; case and `-` for `_` count little), or "" when none is near.
-std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
-
 }  // namespace attune::core

@@ -91,8 +91,7 @@ class JsonArrayReader {
 };
 
 /// The first byte of a text file that is not white space (after a byte order mark), or '\0' when there is
-/// none: '[' and
-/// '{' tell a JSON array from JSON Lines.
+/// none: '[' and '{' tell a JSON array from JSON Lines.
 char first_character(const std::string& path);
 
 }  // namespace attune::core

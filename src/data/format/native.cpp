@@ -1,4 +1,4 @@
-// Attune's own record, which every command that writes data writes (interface.md §2).
+// Attune's own record, which every command that writes data writes.
 #include "data/format.h"
 #include "data/rows/columns.h"
 

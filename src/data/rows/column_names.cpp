@@ -2,6 +2,7 @@
 
 #include "core/ascii.h"
 #include "core/config/fields.h"
+#include "core/config/nearest.h"
 #include "core/error.h"
 #include "data/format.h"
 
@@ -100,10 +101,8 @@ void MappedColumns::map(core::Json& row) {
 void MappedColumns::require_met(const std::string& where) {
   for (const auto& [ours, theirs] : theirs_of_) {
     if (met_.contains(ours)) continue;
-    const std::string near = core::nearest(theirs, {columns_.begin(), columns_.end()});
-    core::fail_request("{}: data.columns.{}: there is no column \"{}\"{}; the columns are: {}", where, ours,
-                       theirs, near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near),
-                       fmt::join(columns_, ", "));
+    core::fail_request("{}: data.columns.{}: there is no column '{}'{}", where, ours, theirs,
+                       core::did_you_mean(theirs, {columns_.begin(), columns_.end()}));
   }
   met_.clear();
   columns_.clear();

@@ -30,8 +30,7 @@ class Columns {
   /// The column, or a shared null. Counts as used: it does not enter `meta`.
   const core::Json& take(std::string_view name);
   /// A text, or messages in their usual form ({"role", "content"}; ShareGPT's names are translated, alone and
-  /// mixed with the usual ones). One
-  /// message object stands for a list of one.
+  /// mixed with the usual ones). One message object stands for a list of one.
   core::Json conversation(std::string_view name);
   core::Json messages(std::string_view name);
   std::string text(std::string_view name);

@@ -23,8 +23,8 @@ struct SourceFile {
   std::string path;
   FileKind kind = FileKind::kJsonLines;
 };
-/// The files of one entry in order: the file itself, or those of a folder that belong to `split` (by name:
-/// formats.md §11). @throws Error{kRequest}: missing, a kind that cannot be read, a folder without data, no
+/// The files of one entry in order: the file itself, or those of a folder that belong to `split` by their
+/// names (split_of). @throws Error{kRequest}: missing, a kind that cannot be read, a folder without data, no
 /// such split.
 std::vector<SourceFile> source_files(const std::string& path, const DataOptions& options);
 

@@ -15,7 +15,7 @@ std::string shortened(const std::string& line) {
   return fmt::format("{:.200}{}", line, line.size() > 200 ? " …" : "");
 }
 
-/// A reward program of the user's: JSON Lines in, JSON Lines out (interface.md §6).
+/// A reward program of the user's: JSON Lines in, JSON Lines out.
 class CommandRule : public Rule {
  public:
   RuleInfo info() const override {

@@ -1,4 +1,4 @@
-// Rotary frequencies by kind (formats.md §3), and the tables of a pass.
+// Rotary frequencies by kind, and the tables of a pass.
 #pragma once
 
 #include <ATen/core/Tensor.h>

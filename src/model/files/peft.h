@@ -1,4 +1,4 @@
-// PEFT's adapter folders (formats.md §8): adapter_config.json and adapter_model.safetensors of any kind of
+// PEFT's adapter folders: adapter_config.json and adapter_model.safetensors of any kind of
 // adapter that model/adapter/ knows.
 #pragma once
 

@@ -1,4 +1,4 @@
-// safetensors files (formats.md §1): a checked, mapped reader and a writer in the reference writer's order.
+// safetensors files: a checked, mapped reader and a writer in the reference writer's order.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
 // A Jinja interpreter for chat templates: the same bytes as Python's jinja2 in the environment that
-// transformers sets up (formats.md §7), bounded in time, memory, depth and output.
+// transformers sets up, bounded in time, memory, depth and output.
 #pragma once
 
 #include <cstddef>

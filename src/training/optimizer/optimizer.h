@@ -41,8 +41,7 @@ class AdamW {
   void require_finite(std::int64_t update) const;
 
   /// What a checkpoint keeps: moments by parameter name ("<name>.exp_avg", "<name>.exp_avg_sq") and the
-  /// weights
-  /// ("parameter.<name>"), exact whatever precision the model's own files have.
+  /// weights ("parameter.<name>"), exact whatever precision the model's own files have.
   NamedTensors tensors() const;
   /// Puts moments and weights back. @throws Error{kRequest} if one is missing or has another shape.
   void restore(const NamedTensors& tensors, std::int64_t steps, const std::string& where);

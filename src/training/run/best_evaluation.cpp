@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/config/fields.h"
+#include "core/config/nearest.h"
 #include "core/error.h"
 
 namespace attune::training {
@@ -12,9 +13,7 @@ void BestEvaluation::require(const core::Json& evaluation) const {
   if (evaluation.contains("eval_" + metric_)) return;
   std::vector<std::string> names;
   for (const auto& [name, value] : evaluation.items()) names.push_back(name.substr(5));
-  const std::string near = core::nearest(metric_, names);
-  core::fail_request("eval.metric: the evaluation has no {}{}; there are: {}", metric_,
-                     near.empty() ? "" : ", did you mean " + near + "?", fmt::join(names, ", "));
+  core::fail_request("eval.metric: the evaluation has no {}{}", metric_, core::did_you_mean(metric_, names));
 }
 
 double BestEvaluation::value_in(const core::Json& evaluation) const {

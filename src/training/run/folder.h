@@ -1,5 +1,4 @@
-// The run folder: recipe.yaml, run.json, metrics.jsonl, evaluations.jsonl, samples.jsonl, checkpoints/,
-// model/ (interface.md §4).
+// The run folder: recipe.yaml, run.json, metrics.jsonl, evaluations.jsonl, samples.jsonl, checkpoints/, model/.
 #pragma once
 
 #include <cstdint>

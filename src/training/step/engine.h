@@ -3,7 +3,8 @@
 // micro-batches changes the result by rounding only.
 //
 //   prepare(step)      once: signals of frozen models and of the policy that sampled, and what the method
-//   fixes accumulate(part)   for each update: the policy's signals, loss, coefficients, gradients
+//                      fixes
+//   accumulate(part)   for each update: the policy's signals, loss, coefficients, gradients
 #pragma once
 
 #include <cstdint>

@@ -287,22 +287,18 @@ void Engine::Pass::sum_results() {
 void Engine::Pass::add_groups(const algorithm::State& state) {
   const c10::NoGradGuard no_gradients;
   if (method_.scope() != algorithm::Scope::kStep) gather_signals();  // else they have been
-  if (!engine_.group_.leads()) return;
+  if (!engine_.group_.leads() || !method_.has_loss_of_group()) return;
   const auto& candidates = whole_.candidates;
   std::vector<std::int64_t> group;
-  try {
-    for (std::size_t i = 0; i < candidates.size(); ++i) {
-      group.push_back(static_cast<std::int64_t>(i));
-      if (i + 1 < candidates.size() && candidates[i + 1].group == candidates[i].group) continue;
-      const algorithm::Batch part = whole_.select(group);
-      const std::int64_t first = items_[static_cast<std::size_t>(group.front())];
-      group.clear();
-      if (!whole_.pairs.empty() && part.pairs.empty()) continue;  // nothing of it is compared
-      auto [loss, metrics] = method_.loss(part, state);
-      result_.groups.push_back({first, loss.item<double>(), std::move(metrics)});
-    }
-  } catch (const core::Error&) {  // a method of whole steps that cannot look at one group
-    result_.groups.clear();
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    group.push_back(static_cast<std::int64_t>(i));
+    if (i + 1 < candidates.size() && candidates[i + 1].group == candidates[i].group) continue;
+    const algorithm::Batch part = whole_.select(group);
+    const std::int64_t first = items_[static_cast<std::size_t>(group.front())];
+    group.clear();
+    if (!whole_.pairs.empty() && part.pairs.empty()) continue;  // nothing of it is compared
+    auto [loss, metrics] = method_.loss(part, state);
+    result_.groups.push_back({first, loss.item<double>(), std::move(metrics)});
   }
 }
 
