@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cli/assets.h"
+#include "cli/command.h"
 #include "cli/quickstart/stories.h"
 #include "cli/selftest_check.h"
 #include "core/config/nearest.h"
