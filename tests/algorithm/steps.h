@@ -24,7 +24,8 @@ inline Batch random_step(const Method& method, unsigned seed, int groups = 3) {
     return std::uniform_real_distribution(low, high)(random);
   };
   const bool pairs = method.shape() == GroupShape::kPairs;
-  const int members = pairs ? 2 : (method.shape() == GroupShape::kGroups ? 4 : 1);
+  const bool ranked = pairs || method.shape() == GroupShape::kLists;
+  const int members = pairs ? 2 : (ranked || method.shape() == GroupShape::kGroups ? 4 : 1);
   Batch step;
   step.offsets = {0};
   const auto add = [&](Candidate candidate) {
@@ -37,7 +38,7 @@ inline Batch random_step(const Method& method, unsigned seed, int groups = 3) {
       candidate.group = group;
       candidate.rank = member;
       candidate.label = (group + member) % 2 == 0;
-      candidate.reward = uniform(-1, 2);
+      candidate.reward = uniform(-1, 2) - (ranked ? 3.5 * member : 0);
       candidate.weight = pairs ? 1 + 0.25 * group : uniform(0.5, 2);
       candidate.margin = uniform(0, 0.5);
       if (pairs) candidate.role = member == 0 ? Role::kChosen : Role::kRejected;

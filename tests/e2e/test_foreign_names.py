@@ -238,7 +238,7 @@ def test_a_file_of_axolotl(data, tmp_path):
 
 
 @pytest.mark.parametrize("asked, said", [
-    ("dppo", "did you mean 'dpo'?"), ("simpo", "without a reference"), ("orpo", "without a reference"),
+    ("dppo", "did you mean 'dpo'?"), ("rso", "nearest is hinge"),
     ("ppo", "on groups of rewards"), ("gspo", "importance_sampling_level=sequence"), ("cdpo", "label_smoothing")])
 def test_methods_that_are_not_there(data, asked, said):
     message = refused("train", f"model={MODEL}", f"data={data}", f"method={asked}", "output=none")

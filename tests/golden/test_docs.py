@@ -65,7 +65,8 @@ def theirs():
     """Every argument of what a script of TRL is made of."""
     import peft
     import trl
-    configs = [trl.SFTConfig, trl.DPOConfig, trl.KTOConfig, trl.GRPOConfig, trl.RewardConfig, trl.ModelConfig,
+    from trl.experimental import cpo, orpo
+    configs = [cpo.CPOConfig, orpo.ORPOConfig, trl.SFTConfig, trl.DPOConfig, trl.KTOConfig, trl.GRPOConfig, trl.RewardConfig, trl.ModelConfig,
                trl.ScriptArguments, peft.LoraConfig]
     return {field.name for config in configs for field in dataclasses.fields(config)}
 
@@ -86,6 +87,7 @@ def names_of(page):
 def test_every_setting_of_trl_has_its_place():
     """One row each, and nothing that TRL, transformers and PEFT do not have."""
     import trl
+    from trl.experimental import cpo, orpo
     wanted, rows = theirs(), names_of("from-trl")
     assert len(wanted) > 250 and len(rows) == len(set(rows))
     stars = [name for name in rows if "*" in name]
@@ -95,4 +97,4 @@ def test_every_setting_of_trl_has_its_place():
     assert set(rows) - wanted - OLDER - ARGUMENTS - set(stars) == set(), "TRL does not have these"
     for row in tables("from-trl"):
         for word in code(row[0]):
-            assert not word.endswith("Trainer") or hasattr(trl, word), word
+            assert not word.endswith("Trainer") or any(hasattr(place, word) for place in (trl, cpo, orpo)), word

@@ -6,6 +6,8 @@ import types
 from collections import defaultdict
 
 import torch
+from trl.experimental.cpo.cpo_trainer import CPOTrainer
+from trl.experimental.orpo.orpo_trainer import ORPOTrainer
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.kto_trainer import KTOTrainer
@@ -261,3 +263,50 @@ def grpo(candidates, loss_type, scale_rewards="group", **options):
     coefficients = [(-gradient[i, :n]).tolist() for i, n in enumerate(lengths)]
     advantages = inputs["advantages"].tolist()
     return loss.item(), metrics_of(it), coefficients, advantages
+
+
+def two_words(rows, prompt):
+    """Logits over two tokens behind a prompt such that token 0 has the given log-probabilities, the leaf of those, and
+    the ids, masks and labels of a batch."""
+    lengths = [len(c["logps"]) for c in rows]
+    leaf = torch.full((len(rows), max(lengths)), -1.0, dtype=torch.float64)
+    labels = torch.full((len(rows), prompt + max(lengths)), -100)
+    for i, c in enumerate(rows):
+        leaf[i, : lengths[i]] = torch.tensor(c["logps"], dtype=torch.float64)
+        labels[i, prompt : prompt + lengths[i]] = 0
+    leaf.requires_grad_(True)
+    words = torch.stack([leaf, torch.log(-torch.expm1(leaf))], -1)
+    filler = torch.zeros(len(rows), 1, 2, dtype=torch.float64)
+    logits = torch.cat([filler] * (prompt - 1) + [words, filler], 1)
+    attention = (labels == 0).long()
+    attention[:, :prompt] = 1
+    return logits, leaf, {"concatenated_input_ids": torch.zeros_like(labels), "concatenated_labels": labels,
+                          "concatenated_attention_mask": attention}
+
+
+def without_reference(trainer, candidates, prompt, attributes):
+    it = stub(trainer, is_encoder_decoder=False, pad_token_id=0, padding_value=0, **attributes)
+    order = pair_order(candidates)
+    rows = [candidates[i] for i in order]
+    logits, leaf, inputs = two_words(rows, prompt)
+    it.concatenated_inputs = lambda *_, **__: inputs
+    it.model.outputs[inputs["concatenated_input_ids"].data_ptr()] = types.SimpleNamespace(logits=logits)
+    it.model.forward = lambda input_ids, **_: it.model.outputs[input_ids.data_ptr()]
+    batch = {"chosen_labels": inputs["concatenated_labels"][: len(rows) // 2]}
+    loss, metrics = it.get_batch_loss_metrics(it.model, batch)
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    coefficients = [None] * len(rows)
+    for row, index in enumerate(order):
+        coefficients[index] = (-gradient[row, : len(rows[row]["logps"])]).tolist()
+    return loss.item(), metrics, coefficients
+
+
+def cpo(candidates, loss_type="sigmoid", **options):
+    values = dict(beta=0.1, label_smoothing=0.0, cpo_alpha=1.0, simpo_gamma=0.5, alpha=0.0)
+    values.update(options)
+    return without_reference(CPOTrainer, candidates, PROMPT, dict(loss_type=loss_type, **values))
+
+
+def orpo(candidates, beta=0.1):
+    """Behind a prompt of one token, of which TRL's likelihood part has nothing."""
+    return without_reference(ORPOTrainer, candidates, 1, dict(beta=beta))

@@ -42,6 +42,8 @@ struct PairTerms {
   struct Side {
     at::Tensor logps, ref_logps, ratio, score;
     at::Tensor tokens;  ///< completion tokens
+    /// A sum over this side's tokens as their mean.
+    at::Tensor per_token(const at::Tensor& sum) const;
   } chosen, rejected;
   PairIndex index;
   at::Tensor delta() const;  ///< chosen.score − rejected.score

@@ -76,6 +76,8 @@ at::Tensor pair_sums(const at::Tensor& per_token, const at::Tensor& side, const 
   return segment_sum(per_token.index_select(0, at::tensor(tokens, at::kLong)) * vector_of(weights), ends);
 }
 
+at::Tensor PairTerms::Side::per_token(const at::Tensor& sum) const { return sum / tokens.clamp_min(1); }
+
 at::Tensor PairTerms::delta() const { return chosen.score - rejected.score; }
 
 at::Tensor smoothed_logistic(const at::Tensor& u, double label_smoothing) {

@@ -27,8 +27,6 @@ class Dpo final : public PairMethod {
     info.departures = "label_smoothing is conservative DPO here; TRL since 0.29 ignores it for this loss.";
     info.trl_names = {{"dpo", "sigmoid"}};
     info.stands_in_for = {
-        {{"simpo", "cpo", "orpo", "cpo_simpo", "alpha_po"},
-         "with a reference; they compare pairs without a reference"},
         {{"cdpo"}, "with method.label_smoothing"},
         {{"online_dpo", "xpo", "nash_md", "rlhf"}, "on pairs that generate and score made"}};
     return info;

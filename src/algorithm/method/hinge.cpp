@@ -1,4 +1,4 @@
-// Hinge loss on pairs (SLiC-HF as TRL has it) (Zhao et al. 2023, arXiv:2305.10425, eq. 1; Liu et al. 2023
+// Hinge loss on pairs (SLiC-HF as TRL has it; Zhao et al. 2023, arXiv:2305.10425, eq. 1; Liu et al. 2023
 // (RSO), arXiv:2309.06657):
 //
 //   L = mean over pairs of max(0, 1 − β (Δ₊ − Δ₋)),   Δ = Σ_t log π/π_ref
@@ -20,7 +20,7 @@ class Hinge final : public PairMethod {
     info.formula = "L = mean over pairs of max(0, 1 − β (Δ₊ − Δ₋)),   Δ = Σ_t log π/π_ref";
     info.summary = "Pushes a pair apart until its margin is reached, then leaves it alone.";
     info.trl_names = {{"dpo", "hinge"}};
-    info.stands_in_for = {{{"rso", "slic", "slic_hf", "rrhf"}, "of its family"}};
+    info.stands_in_for = {{{"rso", "slic_hf"}, "of its family"}};
     return info;
   }
 

@@ -27,7 +27,7 @@ class Ipo final : public PairMethod {
 
  protected:
   at::Tensor pair_loss(const PairTerms& pairs, const Batch& /*batch*/) const override {
-    const auto mean = [](const PairTerms::Side& side) { return side.score / side.tokens.clamp_min(1); };
+    const auto mean = [](const PairTerms::Side& side) { return side.per_token(side.score); };
     return (mean(pairs.chosen) - mean(pairs.rejected) - 1 / (2 * beta_)).square();
   }
 };

@@ -19,13 +19,12 @@ class SigmoidNorm final : public PairMethod {
     info.formula = "L = −mean over pairs of log σ(β (Δ₊/|y₊| − Δ₋/|y₋|)),   Δ = Σ_t log π/π_ref";
     info.summary = "DPO on log-ratios per token, so that length alone earns nothing.";
     info.trl_names = {{"dpo", "sigmoid_norm"}};
-    info.stands_in_for = {{{"simpo", "rdpo"}, "by token, against length"}};
     return info;
   }
 
  protected:
   at::Tensor pair_loss(const PairTerms& pairs, const Batch& /*batch*/) const override {
-    const auto mean = [](const PairTerms::Side& side) { return side.score / side.tokens.clamp_min(1); };
+    const auto mean = [](const PairTerms::Side& side) { return side.per_token(side.score); };
     return -at::log_sigmoid(beta_ * (mean(pairs.chosen) - mean(pairs.rejected)));
   }
 };

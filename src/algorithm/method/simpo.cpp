@@ -1,0 +1,46 @@
+// Simple Preference Optimization (Meng et al. 2024, arXiv:2405.14734, eq. 6):
+//
+//   L = −E log σ(β s̄₊ − β s̄₋ − γ),   s̄ = mean_t log π(y_t)
+#include <ATen/ATen.h>
+
+#include "algorithm/base/contrastive_method.h"
+
+namespace attune::algorithm {
+
+namespace {
+
+class Simpo final : public ContrastiveMethod {
+ public:
+  Simpo() : ContrastiveMethod({.per_token = true}) { beta_ = 2; }
+  MethodInfo info() const override {
+    MethodInfo info;
+    info.name = "simpo";
+    info.title = "Simple Preference Optimization";
+    info.paper = "Meng et al. 2024, arXiv:2405.14734, eq. 6";
+    info.formula = "L = −mean over pairs of log σ(β (s̄₊ − s̄₋) − γ),   s̄ = mean_t log π";
+    info.summary =
+        "Raises what the chosen answer has per token above the rejected one by a margin, without a reference "
+        "model.";
+    info.departures =
+        "β and γ default to what the paper takes (2, γ/β = 0.5); TRL's defaults, and its likelihood of the "
+        "chosen answers, are those of cpo_simpo.";
+    return info;
+  }
+
+ protected:
+  void declare(core::Fields& fields) override {
+    fields.add("gamma", gamma_, "γ, the margin that a pair is to reach.").non_negative().alias("simpo_gamma");
+  }
+  at::Tensor margin_loss(const at::Tensor& difference) const override {
+    return -at::log_sigmoid(beta_ * difference - gamma_);
+  }
+
+ private:
+  double gamma_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> method_simpo() { return std::make_unique<Simpo>(); }
+
+}  // namespace attune::algorithm
