@@ -13,6 +13,7 @@ function(attune_embed library folder)
     string(APPEND rows "  if (name == \"${asset}\") return R\"asset~(${content})asset~\";\n")
   endforeach()
   set(out ${CMAKE_BINARY_DIR}/generated/${folder}/embedded_assets.cpp)
+  set_source_files_properties(${out} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   set(source
 "// Generated from assets/ by cmake/Embed.cmake.
 #include <string_view>
@@ -58,6 +59,7 @@ function(attune_add_embedded target)
 endfunction()
 
 function(attune_write_embedded out folder set pattern)
+  set_source_files_properties(${out} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   set(rows "")
   foreach(root ${ARGN})
     file(GLOB paths CONFIGURE_DEPENDS RELATIVE ${root} ${root}/${pattern})

@@ -58,18 +58,29 @@ function(attune_write_entries out folder set type header)
     string(APPEND declarations "${type} ${set}_${name}();\n")
     string(APPEND lines "    {\"${name}\", &${set}_${name}},\n")
   endforeach()
+  # The list knows its entries' type by name alone: compiled against the header it would cost what the header costs, which
+  # is seconds where that has tensors. That both agree on the list is seen here.
+  set(list "const std::vector<std::pair<std::string_view, ${type} (*)()>>& ${set}_entries()")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${header})
+  file(READ ${CMAKE_SOURCE_DIR}/src/${header} declared)
+  string(FIND "${declared}" "${list};" found)
+  if(found EQUAL -1)
+    message(FATAL_ERROR "src/${header} does not declare the list of ${folder}/${set} as it is generated:\n  ${list};")
+  endif()
+  string(REGEX MATCH "[A-Z][A-Za-z]*" class "${type}")
+  set_source_files_properties(${out} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   file(GENERATE OUTPUT ${out} CONTENT
-"// Generated from the files of ${folder}/${set}: one file, one entry.
-#include \"${header}\"
-
+"// Generated from the files of ${folder}/${set}: one file, one entry. ${header} declares the list.
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace attune::${folder} {
 
+class ${class};
 ${declarations}
-const std::vector<std::pair<std::string_view, ${type} (*)()>>& ${set}_entries() {
+${list} {
   static const std::vector<std::pair<std::string_view, ${type} (*)()>> entries = {
 ${lines}  };
   return entries;
