@@ -49,6 +49,7 @@ Hooks make_hooks(const TrainRecipe& recipe) {
     } else if (!hook->asked_by(recipe)) {
       continue;
     }
+    hook->require(recipe);
     hooks.push_back(std::move(hook));
   }
   if (!asked.empty())

@@ -44,7 +44,9 @@ class Hook {
   virtual core::Fields fields() { return {}; }
   /// Whether settings of the recipe ask for it that are older than `hooks`; takes its options from them.
   virtual bool asked_by(const TrainRecipe& /*recipe*/) { return false; }
-  /// Called once before the first update. @throws Error{kRequest}: the run cannot have this hook
+  /// @throws Error{kRequest}: a run of this recipe cannot have the hook
+  virtual void require(const TrainRecipe& /*recipe*/) const {}
+  /// Called once before the first update.
   virtual void begin(const HookSite& /*site*/) {}
   /// A step before anything is computed on it: its candidates may be changed or dropped.
   virtual void before_step(Step& /*step*/) {}
@@ -63,7 +65,8 @@ using Hooks = std::vector<std::unique_ptr<Hook>>;
 /// Generated list: file name → factory.
 const std::vector<std::pair<std::string_view, std::unique_ptr<Hook> (*)()>>& hook_entries();
 
-/// Those that the recipe asks for, with their options. @throws Error{kRequest} naming the nearest name
+/// Those that the recipe asks for, with their options. @throws Error{kRequest} naming the nearest name, or
+/// what a hook needs of the recipe
 Hooks make_hooks(const TrainRecipe& recipe);
 
 /// While it lives, the model holds the weights that are evaluated, sampled from and published.

@@ -86,12 +86,15 @@ struct TrainRecipe {
   std::string kernels = "auto";
   void declare(core::Fields& fields);
   bool evaluates() const { return !eval.data.is_null() || val_size > 0; }
-  /// Checks settings against each other and turns aliases into ours. @throws Error{kRequest}
+  /// @throws Error{kRequest} where a run would not know its model, data, method or output
+  void require_complete() const;
+  /// Turns aliases into ours and refuses settings that exclude each other or have no effect, also of a recipe
+  /// that is not complete yet. @throws Error{kRequest}
   void settle();
   /// `pairing`, also where it has its older name; null: each method's default. @throws Error{kRequest}: both
   core::Value pairing_setting() const;
-  /// The part of settle() that holds for a recipe that is not complete yet, too: settings that exclude each
-  /// other or have no effect. @throws Error{kRequest}
+
+ private:
   void refuse_contradictions() const;
 };
 

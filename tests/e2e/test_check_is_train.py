@@ -103,3 +103,101 @@ def test_a_prompt_beyond_the_embedding_is_not_continued(tmp_path):
     done = subprocess.run([ATTUNE, "generate", f"model={model}", "prompt=Once <|new|>"], capture_output=True, text=True,
                           timeout=60)
     assert done.returncode == 2 and "token id outside the vocabulary" in done.stderr
+
+
+def tree(folder):
+    return {path.relative_to(folder): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def refused_alike(tmp_path, data, *settings, **options):
+    before = tree(tmp_path)
+    (checked, said), (trained, refused) = both(tmp_path, data, *settings, **options)
+    assert (checked, trained) == (2, 2), (said, refused)
+    assert said == refused
+    assert tree(tmp_path) == before
+    return said
+
+
+def a_run(tmp_path, *settings, method="dpo"):
+    """Rows, and a run that learnt from them; `both` asks for it again."""
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    (_, _), (code, said) = both(tmp_path, data, *settings, method=method)
+    assert code == 0, said
+    return data
+
+
+def unfinished(tmp_path):
+    """The run as it is when it dies before its result is written."""
+    run = tmp_path / "run" / "run.json"
+    info = json.loads(run.read_text())
+    assert info.pop("state") == "finished"
+    run.write_text(json.dumps({**info, "state": "running"}))
+    shutil.rmtree(tmp_path / "run" / "model")
+    (tmp_path / "run" / "report.html").unlink()
+
+
+def test_an_output_that_is_finished(tmp_path):
+    data = a_run(tmp_path)
+    assert "holds a finished run" in refused_alike(tmp_path, data)
+    data.unlink()
+    assert "holds a finished run" in refused_alike(tmp_path, data), "OUTPUT is looked at first"
+    assert "resume=extend" in refused_alike(tmp_path, data, "overwrite=true", "resume=extend")
+
+
+def test_an_output_that_is_of_another_recipe(tmp_path):
+    data = a_run(tmp_path)
+    unfinished(tmp_path)
+    assert "(method.beta differs)" in refused_alike(tmp_path, data, "method.beta=0.3")
+
+
+def test_an_output_that_is_no_run(tmp_path):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    (tmp_path / "run").write_text("mine")
+    assert "is a file" in refused_alike(tmp_path, data)
+    assert "cannot create the folder" in refused_alike(tmp_path, data, f"output={tmp_path / 'run' / 'below'}")
+    (tmp_path / "run").unlink()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    assert "not a run of this program" in refused_alike(tmp_path, data)
+    assert "holds none" in refused_alike(tmp_path, data, "resume=extend", f"output={tmp_path / 'nothing'}")
+
+
+def test_a_run_that_cannot_go_on(tmp_path):
+    data = a_run(tmp_path)
+    assert "ask for more" in refused_alike(tmp_path, data, "resume=extend")
+    unfinished(tmp_path)
+    data.write_text(lines(PAIRS[:2] + [{**PAIRS[2], "chosen": " an owl."}] + PAIRS[3:]))
+    assert "row 2 is the first that differs" in refused_alike(tmp_path, data)
+    data.write_text(lines(PAIRS))
+    done = subprocess.run([ATTUNE, "check", f"model={MODEL}", f"data={data}", "method=dpo", f"output={tmp_path / 'run'}",
+                           "training.max_steps=1", "training.batch_size=2", "samples.prompts=0", "threads=1", "--json"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["continues"].endswith("checkpoints/step-000001")
+
+
+def test_a_model_that_is_another_one_now(tmp_path):
+    model = shutil.copytree(MODEL, tmp_path / "model")
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    (_, _), (code, said) = both(tmp_path, data, model=model)
+    assert code == 0, said
+    unfinished(tmp_path)
+    weights = bytearray((model / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (model / "model.safetensors").write_bytes(weights)
+    assert "is not what it was when the run" in refused_alike(tmp_path, data, model=model)
+
+
+@pytest.mark.parametrize("settings", [
+    ["hooks=moving_reference"],
+    ["training.parameter_groups=[{match: '.', learning_rate: 0}]"],
+    ["val_size=4"],
+    ["training.save_best=true"],
+])
+def test_settings_that_no_run_can_have(tmp_path, settings):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    refused_alike(tmp_path, data, *settings)

@@ -2,16 +2,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "cli/check_data.h"
 #include "cli/command.h"
 #include "cli/compute_options.h"
 #include "cli/estimate.h"
 #include "cli/record_tokens.h"
+#include "core/error.h"
 #include "core/system.h"
 #include "data/split.h"
 #include "training/hook.h"
 #include "training/run/resolve.h"
+#include "training/run/run.h"
+#include "training/step/frozen_models.h"
 
 namespace attune::cli {
 namespace {
@@ -52,12 +56,37 @@ class Check : public Command {
     if (recipe_.data.is_null()) core::fail_request("data is missing; for example data=prefs.jsonl");
     ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed, recipe_.kernels};
     compute.apply();
-    recipe_.refuse_contradictions();
+    recipe_.device = compute.device;
     recipe_.threads = compute.threads;
     recipe_.kernels = compute.kernels;
+    recipe_.settle();
     const auto terms =
         recipe_.method.is_null() ? std::vector<training::TermSetting>() : training::terms_of(recipe_);
     const bool has_model = tokenizer_.empty();
+    if (has_model && !terms.empty()) training::resolve(recipe_, terms);
+    const bool complete = has_model && !terms.empty() && !recipe_.output.empty();
+    const std::exception_ptr refused = complete ? refusal_of_output() : nullptr;
+    try {
+      show(terms, has_model, out);
+    } catch (const core::Error&) {
+      if (!refused) throw;
+    }
+    if (refused) std::rethrow_exception(refused);
+    return 0;
+  }
+
+ private:
+  /// Why training would refuse OUTPUT, which it looks at first; null where it would not.
+  std::exception_ptr refusal_of_output() {
+    try {
+      continues_ = training::require_output(recipe_);
+    } catch (const core::Error&) {
+      return std::current_exception();
+    }
+    return nullptr;
+  }
+
+  void show(const std::vector<training::TermSetting>& terms, bool has_model, Output& out) {
     if (has_model && !terms.empty()) check_models(terms);
     if (has_model) load_ = model::Model::peek_load(recipe_.model);
     codec_ = load_codec(recipe_.model, tokenizer_);
@@ -74,14 +103,12 @@ class Check : public Command {
       out.text(as_text(parts, estimate));
     // After the picture, which shows the reasons at length: what training would refuse, too.
     for (const auto& part : parts) training::require_rows(part.options, part.found.summary, part.reader);
-    return 0;
   }
 
- private:
   /// What training would refuse before it reads any data.
   void check_models(const std::vector<training::TermSetting>& terms) {
-    training::resolve(recipe_, terms);
     training::make_hooks(recipe_);
+    for (const auto& term : terms) training::check_needs(*term.method, {});
     if (recipe_.adapter.type != "none" && !model::Model::peek_adapter(recipe_.model))
       model::Model::require_targets(model::Model::peek_config(recipe_.model), recipe_.adapter);
     for (const auto& other : {recipe_.reference.path, recipe_.teacher.path})
@@ -115,6 +142,7 @@ class Check : public Command {
     Json json = part_json(parts.front());
     json["estimate"] = estimate;
     json["load"] = load_ ? model::to_json(*load_) : Json();
+    json["continues"] = continues_.empty() ? Json() : Json(continues_);
     json["others"] = Json::array();  // held-out data, and data of further methods
     for (std::size_t i = 1; i < parts.size(); ++i) json["others"].push_back(part_json(parts[i]));
     return json;
@@ -147,6 +175,7 @@ class Check : public Command {
                           estimate["memory_mb"].get<double>(),
                           core::counted(estimate["steps"].get<std::int64_t>(), "update"),
                           core::human_seconds(estimate["seconds"].get<double>()));
+    if (!continues_.empty()) text += fmt::format("goes on   from {}\n", continues_);
     if (load_) {
       text +=
           fmt::format("weights   {}, {}\n", core::counted(load_->tensors, "tensor"),
@@ -224,6 +253,7 @@ class Check : public Command {
   training::TrainRecipe recipe_;
   std::string tokenizer_;
   std::int64_t rows_ = 3;
+  std::string continues_;  ///< the checkpoint in OUTPUT that training would continue from
   std::optional<model::LoadReport> load_;
   data::TextCodec codec_;
 };

@@ -27,10 +27,12 @@ class MovingReference final : public Hook {
     every_ = recipe.reference.sync_steps;
     return recipe.reference.sync;
   }
-  void begin(const HookSite& site) override {
-    if (site.moving_reference == nullptr)
+  void require(const TrainRecipe& recipe) const override {
+    if (!recipe.reference.sync)
       core::fail_request(
           "hooks: moving_reference needs reference.sync=true, which gives the run a reference of its own");
+  }
+  void begin(const HookSite& site) override {
     policy_ = &site.policy;
     reference_ = site.moving_reference;
   }

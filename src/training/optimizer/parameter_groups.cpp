@@ -84,6 +84,13 @@ void require_matches(const std::vector<ParameterRule>& rules, const std::vector<
         "{}.match: {} is found in no trained weight (a tied head is its embedding); there are: {}",
         matcher.place, fmt::join(rules[i].match, ", "), some_of(names));
   }
+  const auto frozen = [&](const std::string& name) {
+    for (std::size_t i = 0; i < rules.size(); ++i)
+      if (Matcher(rules[i], i).matches(name)) return rules[i].learning_rate == 0;
+    return false;
+  };
+  if (std::ranges::all_of(names, frozen))
+    core::fail_request("{}: every weight is frozen, nothing is left to train", kKey);
 }
 
 std::vector<OptimizedParameter> optimized_parameters(std::vector<model::Parameter> parameters,
@@ -104,7 +111,6 @@ std::vector<OptimizedParameter> optimized_parameters(std::vector<model::Paramete
     else
       result.push_back(std::move(optimized));
   }
-  if (result.empty()) core::fail_request("{}: every weight is frozen, nothing is left to train", kKey);
   return result;
 }
 

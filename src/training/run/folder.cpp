@@ -8,6 +8,7 @@
 #include "core/config/value.h"
 #include "core/error.h"
 #include "core/files/files.h"
+#include "core/files/writable_folder.h"
 #include "training/run/event_file.h"
 
 namespace attune::training {
@@ -88,6 +89,12 @@ void keep_lines_up_to(const std::string& path, std::int64_t step) {
 RunFolder::RunFolder(std::string path, core::Json recipe, const std::string& resume, bool overwrite,
                      bool writes)
     : path_(std::move(path)), recipe_(std::move(recipe)), writes_(writes) {
+  decide(resume, overwrite);
+  core::require_writable_folder(path_);
+  if (writes_ && fs::exists(path_)) const core::FolderLock free(path_);
+}
+
+void RunFolder::decide(const std::string& resume, bool overwrite) {
   const bool extend = resume == "extend";
   if (extend && (overwrite || !fs::exists(fs::path(path_) / "recipe.yaml")))
     core::fail_request(

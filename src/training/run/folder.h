@@ -18,7 +18,8 @@ class RunFolder {
   /// something that must not be touched. Creates nothing yet.
   /// @param resume auto, never or extend: then the run may be finished, and be of a recipe that differs in
   /// training.epochs and training.max_steps
-  /// @throws Error{kRequest}: a finished run, or another recipe, without `overwrite`; no run to extend
+  /// @throws Error{kRequest}: a finished run, or another recipe, without `overwrite`; no run to extend; a
+  /// place that cannot be written to, or that another run writes to
   /// @param writes false: another process writes this run; whatever would change the folder does nothing
   RunFolder(std::string path, core::Json recipe, const std::string& resume, bool overwrite,
             bool writes = true);
@@ -55,6 +56,7 @@ class RunFolder {
   void close(const std::string& state, const std::string& reason = "");
 
  private:
+  void decide(const std::string& resume, bool overwrite);
   void append_line(const std::string& file, const core::Json& row);
   std::vector<std::string> checkpoints() const;
 

@@ -32,22 +32,12 @@ class Run {
       : recipe_(std::move(recipe)), observer_(observer), group_(std::move(group)) {}
 
   RunResult execute() {
-    recipe_.settle();
-    settings_ = terms_of(recipe_);
-    resolve(recipe_, settings_);
-    RunFolder folder(recipe_.output, resolved_json(recipe_, settings_), recipe_.resume, recipe_.overwrite,
-                     group_.leads());
+    RunFolder folder = settle();
     const DataFiles files(recipe_, settings_);
     Continuation continuation(folder, recipe_.resume_data == "changed");
-    continuation.compare_files(files);
-    load_model();
-    if (folder.checkpoint()) continuation.compare_model(recipe_.model.path, model_fingerprint());
-    open_data(continuation.data_ever_changed());
-    continuation.compare_tokens(data_info());
-    if (continuation.data_changed()) say("going on with data that changed: " + continuation.change());
+    open(folder, files, continuation);
     reference_.emplace(recipe_, *model_, terms_);
     for (const auto& term : terms_) check_needs(*term.method, reference_->frozen());
-    check_extension(folder);
     group_.any(false);  // all have seen the folder as it was
     core::Json info = run_info();
     info["data_files"] = files.json();
@@ -66,7 +56,35 @@ class Run {
     return {recipe_.output, recipe_.output + "/model", updates_, group_.leads()};
   }
 
+  std::string rehearse() {
+    const RunFolder folder = settle();
+    if (!folder.checkpoint()) return "";
+    Continuation continuation(folder, recipe_.resume_data == "changed");
+    open(folder, DataFiles(recipe_, settings_), continuation);
+    return *folder.checkpoint();
+  }
+
  private:
+  RunFolder settle() {
+    recipe_.require_complete();
+    recipe_.settle();
+    settings_ = terms_of(recipe_);
+    resolve(recipe_, settings_);
+    return {recipe_.output, resolved_json(recipe_, settings_), recipe_.resume, recipe_.overwrite,
+            group_.leads()};
+  }
+
+  /// Model and data, compared with what the run began with where it goes on.
+  void open(const RunFolder& folder, const DataFiles& files, Continuation& continuation) {
+    continuation.compare_files(files);
+    load_model();
+    if (folder.checkpoint()) continuation.compare_model(recipe_.model.path, model_fingerprint());
+    open_data(continuation.data_ever_changed());
+    continuation.compare_tokens(data_info());
+    if (continuation.data_changed()) say("going on with data that changed: " + continuation.change());
+    check_extension(folder);
+  }
+
   void load_model() {
     model_.emplace(model::Model::load(recipe_.model));
     model_->add_adapter(recipe_.adapter, seed());
@@ -84,7 +102,7 @@ class Run {
     const auto& training = recipe_.training;
     for (auto& setting : settings_) {
       const bool shuffle = training.shuffle && setting.data.shuffle;
-      data::Dataset rows = open(setting.data, setting.use, setting.name);
+      data::Dataset rows = open_part(setting.data, setting.use, setting.name);
       std::optional<data::Dataset> eval;
       if (recipe_.val_size > 0) {
         auto parts = data::split_off(rows, recipe_.val_size, seed());
@@ -96,14 +114,16 @@ class Run {
       auto steps = std::make_unique<DatasetSteps>(
           DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed(), shrunk}),
           *setting.method, model_->config());
-      if (!recipe_.eval.data.is_null()) eval = open(held_out_options(recipe_), setting.use, setting.name);
+      if (!recipe_.eval.data.is_null())
+        eval = open_part(held_out_options(recipe_), setting.use, setting.name);
       terms_.push_back({setting.name, std::move(setting.method), setting.weight, std::move(rows),
                         std::move(steps), std::move(eval)});
       terms_.back().file = setting.data.name();
     }
   }
 
-  data::Dataset open(const data::DataOptions& options, const data::RowUse& use, const std::string& method) {
+  data::Dataset open_part(const data::DataOptions& options, const data::RowUse& use,
+                          const std::string& method) {
     auto data = data::Dataset::open(options, codec_, use);
     const auto& summary = data.summary();
     require_rows(options, summary, method);
@@ -258,5 +278,7 @@ class Run {
 RunResult run_training(TrainRecipe recipe, const Observer& observer, Group group) {
   return Run(std::move(recipe), observer, std::move(group)).execute();
 }
+
+std::string require_output(const TrainRecipe& recipe) { return Run(recipe, Observer(), Group()).rehearse(); }
 
 }  // namespace attune::training
