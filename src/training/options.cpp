@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "training/optimizer/parameter_groups.h"
 #include "training/optimizer/schedule.h"
+#include "training/run/loss_list.h"
 
 namespace attune::training {
 namespace {
@@ -237,7 +238,7 @@ void TrainRecipe::declare(core::Fields& fields) {
   fields.add("overwrite", overwrite, "Replaces a finished or different run in OUTPUT.");
 }
 
-void TrainRecipe::settle() {
+void TrainRecipe::require_complete() const {
   const auto require = [](bool present, const char* key, const char* example) {
     if (!present) core::fail_request("{} is missing; for example {}", key, example);
   };
@@ -245,6 +246,10 @@ void TrainRecipe::settle() {
   require(!data.is_null(), "data", "data=prefs.jsonl");
   require(!method.is_null(), "method", "method=dpo");
   require(!output.empty(), "output", "output=runs/my-run");
+}
+
+void TrainRecipe::settle() {
+  method = losses_apart(method);
   pairing = pairing_setting();
   training.pairs.clear();
   training.batch_size *= training.gradient_accumulation;

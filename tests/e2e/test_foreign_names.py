@@ -1,11 +1,12 @@
 """Names of TRL, transformers, PEFT, LLaMA-Factory and Axolotl: taken as docs/from-*.md say, or refused all in one."""
+import math
 import pathlib
 import re
 import subprocess
 
 import pytest
 
-from runs import ATTUNE, MODEL, ROOT, pairs, run
+from runs import ATTUNE, MODEL, ROOT, pairs, rows, run
 
 PAGES = ["from-trl", "from-llama-factory", "from-axolotl"]
 
@@ -197,6 +198,20 @@ def test_a_file_of_llama_factory(data, tmp_path):
     assert {key: recipe[key] for key in wanted} == wanted
 
 
+def test_more_of_llama_factory(data, tmp_path):
+    config = tmp_path / "llama.yaml"
+    config.write_text(LLAMA_FACTORY.format(model=MODEL, folder=data.parent, output=tmp_path / "run")
+                      + "val_size: 0.25\neval_strategy: steps\neval_steps: 1\nper_device_eval_batch_size: 1\n"
+                      + "additional_target: embed_tokens, lm_head\ndpo_label_smoothing: 0.1\ndisable_shuffling: true\n"
+                      + "early_stopping_steps: 3\nadd_tokens: null\nuse_galore: false\nrope_scaling: null\npure_bf16: false\n"
+                      + "upcast_layernorm: false\nuse_swanlab: false\ncreate_new_adapter: false\n")
+    recipe, _ = trained(tmp_path, config)
+    wanted = {"val_size": "0.25", "adapter.modules_to_save": "[embed_tokens, lm_head]", "method.label_smoothing": "0.1",
+              "training.shuffle": "false", "training.early_stopping_patience": "3", "training.eval_steps": "1",
+              "training.dtype": "float32"}
+    assert {key: recipe[key] for key in wanted} == wanted
+
+
 AXOLOTL = """base_model: {model}
 model_type: AutoModelForCausalLM
 load_in_8bit: false
@@ -235,6 +250,59 @@ def test_a_file_of_axolotl(data, tmp_path):
     wanted = {"method.name": "dpo", "adapter.type": "lora", "adapter.rank": "4", "adapter.target_modules": "[all-linear]",
               "data.path": str(data), "data.max_length": "256", "training.batch_size": "4", "training.schedule": "cosine"}
     assert {key: recipe[key] for key in wanted} == wanted
+
+
+def test_more_of_axolotl(data, tmp_path):
+    config = tmp_path / "axolotl.yaml"
+    config.write_text(AXOLOTL.format(model=MODEL, data=data, output=tmp_path / "run").replace("    split: train\n", "")
+                      + "val_set_size: 8\nbf16: auto\ntf32: false\nlora_modules_to_save: [lm_head]\nlora_mlp_kernel: true\n"
+                      + "loss_watchdog_threshold: 5.0\nshuffle_before_merging_datasets: true\npeft_init_lora_weights: true\n")
+    recipe, _ = trained(tmp_path, config)
+    wanted = {"val_size": "8.0", "adapter.modules_to_save": "[lm_head]", "training.dtype": "float32",
+              "adapter.init": "default"}
+    assert {key: recipe[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize("page", ["from-llama-factory", "from-axolotl"])
+def test_what_is_held_out_has_its_row(page):
+    assert "| `val_size` |" in (ROOT / f"docs/{page}.md").read_text()
+
+
+MPO = ["method=dpo", "loss_type=[sigmoid, bco_pair, sft]", "loss_weights=[0.8, 0.2, 1.0]", "beta=0.3"]
+
+
+def test_losses_with_weights_are_a_sum(data, tmp_path):
+    """Before the first update each pair's log-ratios are 0, so the losses are ln 2, 2 ln 2 and what a run by sft alone has."""
+    trained(tmp_path / "sum", f"model={MODEL}", f"data={data}", f"output={tmp_path}/sum/run", "max_steps=1", *MPO)
+    text = (tmp_path / "sum/run/recipe.yaml").read_text()
+    entries = [dict(re.findall(r"(\w+): (.*)", entry)) for entry in re.split(r"\n *-\n", text.split("\nmethod:", 1)[1])[1:4]]
+    assert [(entry["name"], entry["weight"]) for entry in entries] == [("dpo", "0.8"), ("bco_pair", "0.2"), ("sft", "1.0")]
+    assert [entry.get("beta") for entry in entries] == ["0.3", "0.3", None]
+    trained(tmp_path / "one", f"model={MODEL}", f"data={data}", f"output={tmp_path}/one/run", "max_steps=1", "method=sft")
+    alone = rows(tmp_path / "one/run")[0]["loss"]
+    expected = 0.8 * math.log(2) + 0.2 * 2 * math.log(2) + alone
+    assert rows(tmp_path / "sum/run")[0]["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_same_sum_in_other_words(data, tmp_path):
+    forms = {"flat": MPO, "section": ["method={name: dpo, beta: 0.3, loss_type: [sigmoid, bco_pair, sft], "
+                                      "loss_weights: [0.8, 0.2, 1.0]}"],
+             "list": ["method=[{name: dpo, weight: 0.8, beta: 0.3}, {name: bco_pair, weight: 0.2, beta: 0.3}, sft]"]}
+    found = []
+    for name, settings in forms.items():
+        trained(tmp_path / name, f"model={MODEL}", f"data={data}", f"output={tmp_path}/{name}/run", "max_steps=2", *settings)
+        found.append(rows(tmp_path / name / "run"))
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("settings, said", [
+    (["loss_type=[sigmoid, sft]", "loss_weights=[1.0]"], "loss_weights has 1 for 2 losses"),
+    (["loss_type=[sigmoid, sft]", "loss_weights=[1.0, much]"], "loss_weights is the string 'much'"),
+    (["loss_type=[sigmoid, soft]"], "soft"),
+    (["loss_type=[sigmoid, sft]", "gama=1"], "gama"),
+])
+def test_sums_that_cannot_be(data, tmp_path, settings, said):
+    assert said in refused("train", f"model={MODEL}", f"data={data}", "method=dpo", f"output={tmp_path}/run", *settings)
 
 
 @pytest.mark.parametrize("asked, said", [

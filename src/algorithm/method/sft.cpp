@@ -23,7 +23,7 @@ class Sft final : public TokenLossMethod {
         "with normalization: sequence:  L = −mean over completions of w_i · mean_t log π";
     info.summary = "Makes the completions of the data more likely.";
     info.learning_rate = 2e-5;
-    info.trl_names = {{"sft", "nll"}, {"sft", "chunked_nll"}};
+    info.trl_names = {{"sft", "nll"}, {"sft", "chunked_nll"}, {"dpo", "sft"}};
     info.stands_in_for = {{{"gkd", "minillm", "distillation"}, "on what the teacher wrote"},
                           {{"raft"}, "on the best of what generate and score made"}};
     return info;

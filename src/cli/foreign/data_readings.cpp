@@ -30,6 +30,10 @@ void read_test_split(ForeignReader& reader, const std::string&, const Value& val
   reader.set("eval.data", Value::map({{"path", *data}, {"split", value}}, value.place()));
 }
 
+void read_shuffling(ForeignReader& reader, const std::string&, const Value& value) {
+  if (!value.is_null()) reader.set("training.shuffle", is_true(value) ? "false" : "true", value);
+}
+
 /// Of the last turns or of all that was said.
 void read_train_on_inputs(ForeignReader& reader, const std::string&, const Value& value) {
   if (!value.is_null()) reader.set("data.assistant_only", is_true(value) ? "false" : "true", value);
@@ -66,7 +70,9 @@ void read_stage(ForeignReader& reader, const std::string& name, const Value& val
 
 /// LLaMA-Factory's: names, separated by commas, that are files here, in dataset_dir where that is given.
 void read_dataset(ForeignReader& reader, const std::string& name, const Value& value) {
-  if (!value.is_scalar()) return reader.set("data", value);
+  const std::string ours = name == "eval_dataset" ? "eval.data" : "data";
+  if (value.is_null()) return;
+  if (!value.is_scalar()) return reader.set(ours, value);
   const Value* folder = reader.given("dataset_dir");
   std::vector<Value> files;
   std::string rest = value.text() + ",";
@@ -75,6 +81,8 @@ void read_dataset(ForeignReader& reader, const std::string& name, const Value& v
     file = file.substr(std::min(file.find_first_not_of(' '), file.size()));
     if (folder != nullptr && core::fs::exists(core::join_path(folder->text(), file)))
       file = core::join_path(folder->text(), file);
+    if (!core::fs::exists(file) && name == "eval_dataset" && folder == nullptr)
+      return reader.set(ours, value);  // TRL's is one name, which reading it will speak of
     if (!core::fs::exists(file))
       return reader.refuse(name, value,
                            "no file is called '" + file +
@@ -82,7 +90,7 @@ void read_dataset(ForeignReader& reader, const std::string& name, const Value& v
                                "give the file, data=FILE");
     files.push_back(Value::scalar(file, true, value.place()));
   }
-  reader.set("data", files.size() == 1 ? files[0] : Value::list(files, value.place()));
+  reader.set(ours, files.size() == 1 ? files[0] : Value::list(files, value.place()));
 }
 
 void read_nothing(ForeignReader&, const std::string&, const Value&) {}
@@ -132,11 +140,13 @@ constexpr Reading kDataReadings[] = {
     {"dataset_text_field", read_text_field},
     {"train_sampling_strategy", read_sampling_strategy},
     {"dataset_test_split", read_test_split},
+    {"disable_shuffling", read_shuffling},
     {"train_on_inputs", read_train_on_inputs},
     {"train_on_prompt", read_train_on_inputs},
     {"stage", read_stage},
     {"rl", read_stage},
     {"dataset", read_dataset},
+    {"eval_dataset", read_dataset},
     {"dataset_dir", read_nothing},
     {"datasets", read_datasets},
     {"test_datasets", read_datasets},

@@ -1,21 +1,23 @@
 // Names of methods, losses, models and adapters.
 #include "cli/foreign/reader.h"
+#include "core/ascii.h"
 
 namespace attune::cli {
 namespace {
 
 using core::Value;
 
-void read_losses(ForeignReader& reader, const std::string& name, const Value& value) {
+void read_losses(ForeignReader& reader, const std::string&, const Value& value) {
   if (is_off(value)) return;
-  if (!value.is_list() || value.items().size() == 1) return reader.set("method.loss_type", value);
-  reader.refuse(name, value, find_guide_row("loss_weights")->note);
+  reader.set("method.loss_type", value);
 }
 
-void read_loss_weights(ForeignReader& reader, const std::string& name, const Value& value) {
-  const Value* losses = reader.given("loss_type");
-  const bool told = losses != nullptr && losses->is_list() && losses->items().size() > 1;
-  if (!is_off(value) && !told) reader.refuse(name, value);
+void read_loss_weights(ForeignReader& reader, const std::string&, const Value& value) {
+  if (!is_off(value)) reader.set("method.loss_weights", value);
+}
+
+void read_dft(ForeignReader& reader, const std::string&, const Value& value) {
+  if (is_true(value)) reader.set("method.name", "dft", value);
 }
 
 void read_pref_loss(ForeignReader& reader, const std::string& name, const Value& value) {
@@ -46,16 +48,25 @@ void read_tuning(ForeignReader& reader, const std::string& name, const Value& va
   if (!is_off(value)) reader.refuse(name, value);
 }
 
-void read_targets(ForeignReader& reader, const std::string&, const Value& value) {
-  if (is_off(value)) return;
-  if (!value.is_scalar()) return reader.set("adapter.target_modules", value);
-  if (value.text() == "all") return reader.set("adapter.target_modules", "all-linear", value);
-  if (value.text().find(',') == std::string::npos) return reader.set("adapter.target_modules", value);
+/// "a,b" is a list of two.
+Value names_in(const Value& value) {
+  if (!value.is_scalar() || value.text().find(',') == std::string::npos) return value;
   std::vector<Value> names;
   std::string rest = value.text() + ",";
   for (std::size_t comma; (comma = rest.find(',')) != std::string::npos; rest = rest.substr(comma + 1))
-    names.push_back(Value::scalar(rest.substr(0, comma), true, value.place()));
-  reader.set("adapter.target_modules", Value::list(std::move(names), value.place()));
+    names.push_back(Value::scalar(std::string(core::trimmed(rest.substr(0, comma))), true, value.place()));
+  return Value::list(std::move(names), value.place());
+}
+
+void read_targets(ForeignReader& reader, const std::string&, const Value& value) {
+  if (is_off(value)) return;
+  if (value.is_scalar() && value.text() == "all")
+    return reader.set("adapter.target_modules", "all-linear", value);
+  reader.set("adapter.target_modules", names_in(value));
+}
+
+void read_saved_modules(ForeignReader& reader, const std::string&, const Value& value) {
+  if (!is_off(value)) reader.set("adapter.modules_to_save", names_in(value));
 }
 
 void read_target_linear(ForeignReader& reader, const std::string&, const Value& value) {
@@ -86,7 +97,10 @@ constexpr Reading kMethodReadings[] = {
     {"lora_target_modules", read_targets},
     {"target_modules", read_targets},
     {"lora_target_linear", read_target_linear},
+    {"additional_target", read_saved_modules},
     {"init_lora_weights", read_init},
+    {"peft_init_lora_weights", read_init},
+    {"use_dft_loss", read_dft},
     {"adapter", read_adapter},
 };
 

@@ -11,11 +11,12 @@ namespace {
 using core::Value;
 
 void read_half(ForeignReader& reader, const std::string& name, const Value& value) {
-  if (is_true(value)) return reader.set("training.dtype", name == "bf16" ? "bfloat16" : "float16", value);
-  if (!is_off(value))
+  if (is_true(value)) return reader.set("training.dtype", name == "fp16" ? "float16" : "bfloat16", value);
+  const bool left_open = value.is_scalar() && value.text() == "auto";  // of another program's machine
+  if (!is_off(value) && !left_open)
     reader.refuse(
         name, value,
-        "true or false; " + name + "=true is training.dtype=" + (name == "bf16" ? "bfloat16" : "float16"));
+        "true or false; " + name + "=true is training.dtype=" + (name == "fp16" ? "float16" : "bfloat16"));
 }
 
 void read_dtype(ForeignReader& reader, const std::string&, const Value& value) {
@@ -128,6 +129,7 @@ void read_once_an_epoch(ForeignReader& reader, const std::string& name, const Va
 constexpr Reading kRunReadings[] = {
     {"bf16", read_half},
     {"fp16", read_half},
+    {"pure_bf16", read_half},
     {"dtype", read_dtype},
     {"torch_dtype", read_dtype},
     {"optim", read_optimizer},
