@@ -9,6 +9,9 @@ namespace attune::generation {
 namespace {
 
 constexpr std::string_view kPlain = "sample";
+/// Filters that a request may ask for by a setting: the first between temperature and top-k, the others last.
+constexpr std::string_view kBetween = "top_h";
+constexpr std::string_view kLast[] = {"typical", "epsilon_cutoff", "eta_cutoff"};
 
 std::unique_ptr<Decoding> technique_named(const std::string& name, const std::string& place,
                                           const std::string& key) {
@@ -37,6 +40,54 @@ std::unique_ptr<Decoding> one_technique(const core::Value& settings, const Sampl
   return technique;
 }
 
+/// What is drawn from where no technique says otherwise.
+class Plainly {
+ public:
+  using Techniques = std::vector<std::unique_ptr<Decoding>>;
+
+  Plainly(Techniques& techniques, const SamplingOptions& options, const std::string& key)
+      : techniques_(techniques), options_(options), key_(key) {}
+
+  void add() {
+    const bool between = is_asked(kBetween);
+    if (!is_named(kPlain)) {
+      if (between) {
+        SamplingOptions heated = options_, rest;
+        heated.top_k = 0;
+        heated.top_p = 1;
+        heated.min_p = 0;
+        rest.top_k = options_.top_k;
+        rest.top_p = options_.top_p;
+        rest.min_p = options_.min_p;
+        append(kPlain, heated);
+        append(kBetween, options_);
+        append(kPlain, rest);
+      } else {
+        append(kPlain, options_);
+      }
+    } else if (between) {
+      append(kBetween, options_);
+    }
+    for (const auto name : kLast)
+      if (is_asked(name)) append(name, options_);
+  }
+
+ private:
+  bool is_named(std::string_view name) const {
+    return std::ranges::any_of(techniques_, [&](const auto& known) { return known->info().name == name; });
+  }
+  bool is_asked(std::string_view name) const {
+    return technique_named(std::string(name), key_, key_)->asked_by(options_) && !is_named(name);
+  }
+  void append(std::string_view name, const SamplingOptions& options) {
+    techniques_.push_back(one_technique(core::Value::scalar(std::string(name), false, key_), options, key_));
+  }
+
+  Techniques& techniques_;
+  const SamplingOptions& options_;
+  const std::string& key_;
+};
+
 }  // namespace
 
 std::vector<std::int32_t> Decoding::lane_prompt(std::size_t, std::span<const std::int32_t> prompt) const {
@@ -52,12 +103,7 @@ std::vector<std::unique_ptr<Decoding>> make_decoding(const SamplingOptions& opti
   } else if (!settings.is_null()) {
     techniques.push_back(one_technique(settings, options, key));
   }
-  const bool says_where = std::any_of(techniques.begin(), techniques.end(),
-                                      [](const auto& technique) { return technique->info().name == kPlain; });
-  if (!says_where) {
-    const auto plain = core::Value::scalar(std::string(kPlain), false, key);
-    techniques.push_back(one_technique(plain, options, key));
-  }
+  Plainly(techniques, options, key).add();
   return techniques;
 }
 

@@ -48,6 +48,8 @@ class Decoding {
   virtual core::Fields fields() = 0;
   /// Called before options are assigned: for techniques that have defaults among the request's settings.
   virtual void take_settings(const SamplingOptions&) {}
+  /// Whether the request's settings ask for it, without its name.
+  virtual bool asked_by(const SamplingOptions&) const { return false; }
   virtual void check() const {}
   /// The models it reads beside the policy; each costs a forward pass a token.
   virtual std::vector<LaneRequest> lanes() const { return {}; }
@@ -61,7 +63,8 @@ class Decoding {
 const std::vector<std::pair<std::string_view, std::unique_ptr<Decoding> (*)()>>& decoding_entries();
 
 /// The techniques of options.decoding in order: a name, a map {name, options…}, or a list of those; null:
-/// none. The last is `sample` with the settings of the options, unless the list says itself where it stands.
+/// none. After them comes `sample` with the settings of the options, unless the list says itself where it
+/// stands, and the filters that the options ask for and the list does not name, in transformers' order.
 /// @throws Error{kRequest}
 std::vector<std::unique_ptr<Decoding>> make_decoding(const SamplingOptions& options,
                                                      const std::string& key = "decoding");

@@ -31,9 +31,22 @@ void SamplingOptions::declare(core::Fields& fields) {
       .range(0, 1)
       .optional()
       .default_from(model);
+  const auto share = [&](const char* name, double& target, const char* help) {
+    fields.add(name, target, help).range(0, 1).default_from(model);
+  };
+  share("top_h", top_h, "Draw from the most probable tokens up to this share of the entropy; 0 is off.");
+  share("typical_p", typical_p,
+        "Draw from the tokens about as surprising as the average that reach this sum; 1 is off.");
+  share("epsilon_cutoff", epsilon_cutoff, "Draw from tokens of at least this probability; 0 is off.");
+  share("eta_cutoff", eta_cutoff, "The same, less where the distribution is flat; 0 is off.");
   fields
       .add("repetition_penalty", repetition_penalty,
            "Weakens tokens that occurred before, prompt included; 1 is off.")
+      .positive()
+      .default_from(model);
+  fields
+      .add("encoder_repetition_penalty", encoder_repetition_penalty,
+           "Strengthens tokens of the prompt; below 1 weakens them, 1 is off.")
       .positive()
       .default_from(model);
   fields.add("stop", stop, "Texts that end a completion; they are cut off.")
@@ -66,6 +79,7 @@ void SamplingOptions::check(bool has_tokenizer, std::int64_t vocabulary) const {
   need(top_p >= 0 && top_p <= 1, "top_p must be from 0 to 1");
   need(min_p >= 0 && min_p <= 1, "min_p must be from 0 to 1");
   need(repetition_penalty > 0, "repetition_penalty must be more than 0");
+  need(encoder_repetition_penalty > 0, "encoder_repetition_penalty must be more than 0");
   need(std::find(stop.begin(), stop.end(), "") == stop.end(), "stop holds an empty text");
   if (n > 1 && temperature == 0)
     core::fail_request(

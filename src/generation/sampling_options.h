@@ -20,7 +20,8 @@ struct SamplingOptions {
   double top_p = 1;
   std::int64_t top_k = 0;  ///< 0 = off
   double min_p = 0;
-  double repetition_penalty = 1;
+  double top_h = 0, typical_p = 1, epsilon_cutoff = 0, eta_cutoff = 0;  ///< filters, off
+  double repetition_penalty = 1, encoder_repetition_penalty = 1;
   std::vector<std::string> stop;  ///< texts that end a completion; cut off, as transformers' and OpenAI's are
   TokenRules rules;               ///< what is forbidden or favoured
   std::int64_t n = 1;             ///< samples per prompt

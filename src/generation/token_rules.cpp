@@ -48,10 +48,18 @@ void TokenRules::declare(core::Fields& fields) {
   add("no_repeat_ngram_size", no_repeat_ngram_size,
       "No run of so many tokens occurs twice, prompt included; 0 is off.")
       .non_negative();
+  add("encoder_no_repeat_ngram_size", encoder_no_repeat_ngram_size,
+      "No run of so many tokens of the prompt occurs in the completion; 0 is off.")
+      .non_negative();
   add("min_new_tokens", min_new_tokens, "No completion ends before so many tokens.").non_negative();
   add("min_length", min_length, "The same, prompt included; min_new_tokens goes before it.").non_negative();
   add("suppress_tokens", suppress_tokens, "Ids that are never drawn.");
   add("begin_suppress_tokens", begin_suppress_tokens, "Ids that are not drawn first.");
+  add("forced_bos_token_id", forced_bos_token_id,
+      "The first id that is drawn, where the prompt is one token; -1 is off.")
+      .range(-1, 1e9);
+  add("forced_eos_token_id", forced_eos_token_id,
+      "Ids of which one is drawn last, where the longest completion is reached.");
   add("bad_words_ids", bad_words_ids, "Lists of ids that never occur in a row.")
       .shown_type("list of lists of ids");
   add("sequence_bias", sequence_bias,
@@ -64,6 +72,12 @@ void TokenRules::declare(core::Fields& fields) {
 void TokenRules::check(std::int64_t vocabulary) const {
   check_list(bad_words_ids, "bad_words_ids", "lists of ids", vocabulary, is_id_list);
   check_list(sequence_bias, "sequence_bias", "[ids, bias]", vocabulary, is_bias);
+  const auto check_id = [&](std::int64_t id, const char* key) {
+    if (id < 0 || id >= vocabulary)
+      core::fail_request("{}={}: the model has ids 0 to {}", key, id, vocabulary - 1);
+  };
+  if (forced_bos_token_id != -1) check_id(forced_bos_token_id, "forced_bos_token_id");
+  for (const std::int64_t id : forced_eos_token_id) check_id(id, "forced_eos_token_id");
   const auto& decay = exponential_decay_length_penalty;
   if (!decay.empty() && (decay.size() != 2 || decay[0] < 0 || decay[1] <= 0))
     core::fail_request(
@@ -116,11 +130,11 @@ void TokenRuler::favour(const SampleIds& ids, std::span<float> logits) const {
   for (const auto& [token, bias] : sums) logits[token] += bias;
 }
 
-void TokenRuler::forbid_repeats(const SampleIds& ids, std::span<float> logits) const {
-  const auto n = static_cast<std::size_t>(rules_.no_repeat_ngram_size);
-  if (n == 0 || ids.size() < n) return;
+void TokenRuler::forbid_repeats(const SampleIds& ids, std::size_t n, std::size_t known,
+                                std::span<float> logits) {
+  if (n == 0 || ids.size() + 1 < n) return;
   const std::size_t last = ids.size() - (n - 1);  // where the tokens begin that the next one would complete
-  for (std::size_t begin = 0; begin + n <= ids.size(); ++begin) {
+  for (std::size_t begin = 0; begin + n <= known; ++begin) {
     std::size_t equal = 0;
     while (equal + 1 < n && ids[begin + equal] == ids[last + equal]) ++equal;
     if (equal + 1 == n) forbid(logits, ids[begin + n - 1]);
@@ -142,6 +156,20 @@ void TokenRuler::lengthen(const SampleIds& ids, std::span<const std::int32_t> en
                              : static_cast<std::int64_t>(ids.size()) < rules_.min_length;
   if (too_short)
     for (const std::int32_t end : ends) forbid(logits, end);
+}
+
+void TokenRuler::force(const SampleIds& ids, std::int64_t longest, std::span<float> logits) const {
+  const auto only = [&](std::span<const std::int64_t> tokens) {
+    std::ranges::fill(logits, kForbidden);
+    for (const std::int64_t token : tokens) logits[static_cast<std::size_t>(token)] = 0;
+  };
+  if (rules_.forced_bos_token_id >= 0 && ids.size() == 1) only({&rules_.forced_bos_token_id, 1});
+  if (!rules_.forced_eos_token_id.empty() && static_cast<std::int64_t>(ids.drawn()) == longest - 1)
+    only(rules_.forced_eos_token_id);
+}
+
+void TokenRuler::hasten(const SampleIds& ids, std::span<const std::int32_t> ends,
+                        std::span<float> logits) const {
   const auto& decay = rules_.exponential_decay_length_penalty;
   if (decay.empty() || static_cast<double>(ids.drawn()) <= decay[0]) return;
   const auto factor = static_cast<float>(std::pow(decay[1], static_cast<double>(ids.drawn()) - decay[0]) - 1);
@@ -151,13 +179,18 @@ void TokenRuler::lengthen(const SampleIds& ids, std::span<const std::int32_t> en
   }
 }
 
-void TokenRuler::restrict(const SampleIds& ids, std::span<const std::int32_t> ends,
+void TokenRuler::restrict(const SampleIds& ids, std::span<const std::int32_t> ends, std::int64_t longest,
                           std::span<float> logits) const {
-  forbid_repeats(ids, logits);
+  forbid_repeats(ids, static_cast<std::size_t>(rules_.no_repeat_ngram_size), ids.size(), logits);
+  forbid_repeats(ids, static_cast<std::size_t>(rules_.encoder_no_repeat_ngram_size), ids.prompt_size(),
+                 logits);
   forbid_words(ids, ends, logits);
   lengthen(ids, ends, logits);
+  force(ids, longest, logits);
+  hasten(ids, ends, logits);
   for (const std::int64_t token : rules_.suppress_tokens) forbid(logits, token);
-  if (ids.drawn() > 0) return;
+  const std::size_t first = ids.prompt_size() <= 1 && rules_.forced_bos_token_id >= 0 ? 1 : 0;
+  if (ids.drawn() != first) return;
   for (const std::int64_t token : rules_.begin_suppress_tokens) forbid(logits, token);
 }
 

@@ -14,9 +14,11 @@ namespace attune::generation {
 
 /// Settings of the rules, off by default.
 struct TokenRules {
-  std::int64_t no_repeat_ngram_size = 0;
+  std::int64_t no_repeat_ngram_size = 0, encoder_no_repeat_ngram_size = 0;
   std::int64_t min_new_tokens = 0, min_length = 0;  ///< the first where both are set
   std::vector<std::int64_t> suppress_tokens, begin_suppress_tokens;
+  std::int64_t forced_bos_token_id = -1;                 ///< below 0: none
+  std::vector<std::int64_t> forced_eos_token_id;         ///< one of them is the last token that fits
   std::vector<double> exponential_decay_length_penalty;  ///< {start, factor}, or nothing
   core::Json bad_words_ids;                              ///< [[id, …], …]
   core::Json sequence_bias;                              ///< [[[id, …], bias], …]
@@ -52,10 +54,13 @@ class TokenRuler {
 
   /// sequence_bias, which comes before the repetition penalty.
   void favour(const SampleIds& ids, std::span<float> logits) const;
-  /// The others: no_repeat_ngram_size → bad_words_ids → min_length, min_new_tokens →
-  /// exponential_decay_length_penalty → suppress_tokens → begin_suppress_tokens.
+  /// The others: no_repeat_ngram_size → encoder_no_repeat_ngram_size → bad_words_ids → min_length,
+  /// min_new_tokens → forced_bos_token_id → forced_eos_token_id → exponential_decay_length_penalty →
+  /// suppress_tokens → begin_suppress_tokens.
   /// @param ends ids that end a completion
-  void restrict(const SampleIds& ids, std::span<const std::int32_t> ends, std::span<float> logits) const;
+  /// @param longest tokens that a completion of this prompt may have
+  void restrict(const SampleIds& ids, std::span<const std::int32_t> ends, std::int64_t longest,
+                std::span<float> logits) const;
 
  private:
   /// Added to the logit of `last` where the sample ends in `before`.
@@ -64,9 +69,12 @@ class TokenRuler {
     std::int32_t last;
     float bias;
   };
-  void forbid_repeats(const SampleIds& ids, std::span<float> logits) const;
+  /// @param known how many of the ids are looked at for runs
+  static void forbid_repeats(const SampleIds& ids, std::size_t n, std::size_t known, std::span<float> logits);
   void forbid_words(const SampleIds& ids, std::span<const std::int32_t> ends, std::span<float> logits) const;
   void lengthen(const SampleIds& ids, std::span<const std::int32_t> ends, std::span<float> logits) const;
+  void force(const SampleIds& ids, std::int64_t longest, std::span<float> logits) const;
+  void hasten(const SampleIds& ids, std::span<const std::int32_t> ends, std::span<float> logits) const;
 
   TokenRules rules_;
   std::vector<Bias> favoured_, forbidden_;

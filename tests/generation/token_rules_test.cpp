@@ -16,10 +16,11 @@ using Ids = std::vector<std::int32_t>;
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 const Ids kEnds = {0};
+constexpr std::int64_t kLongest = 4;
 
 std::vector<float> restricted(const TokenRules& rules, const Ids& prompt, const Ids& completion,
                               std::vector<float> logits = {1, 1, 1, 1}) {
-  TokenRuler(rules).restrict({prompt, completion}, kEnds, logits);
+  TokenRuler(rules).restrict({prompt, completion}, kEnds, kLongest, logits);
   return logits;
 }
 
@@ -69,6 +70,27 @@ TEST(TokenRules, TokensAreForbiddenAlwaysOrAtFirst) {
   rules.begin_suppress_tokens = {2};
   EXPECT_THAT(restricted(rules, {1}, {}), ElementsAre(1, kNever, kNever, 1));
   EXPECT_THAT(restricted(rules, {1}, {3}), ElementsAre(1, kNever, 1, 1));
+}
+
+TEST(TokenRules, RunsOfThePromptDoNotOccurInTheCompletion) {
+  TokenRules rules;
+  rules.encoder_no_repeat_ngram_size = 2;
+  EXPECT_THAT(restricted(rules, {1, 2, 3}, {2}), ElementsAre(1, 1, 1, kNever));
+  EXPECT_THAT(restricted(rules, {1, 2}, {3, 2, 3}), ElementsAre(1, 1, 1, 1));  // 3 2 is the completion's own
+  EXPECT_THAT(restricted(rules, {1, 2}, {}), ElementsAre(1, 1, 1, 1));
+}
+
+TEST(TokenRules, TheFirstAndTheLastTokenAreForced) {
+  TokenRules rules;
+  rules.forced_bos_token_id = 2;
+  EXPECT_THAT(restricted(rules, {1}, {}), ElementsAre(kNever, kNever, 0, kNever));
+  EXPECT_THAT(restricted(rules, {1, 1}, {}), ElementsAre(1, 1, 1, 1));  // as transformers: of one token only
+  rules.begin_suppress_tokens = {3};
+  EXPECT_THAT(restricted(rules, {1}, {2}), ElementsAre(1, 1, 1, kNever));  // behind what is forced
+  TokenRules last;
+  last.forced_eos_token_id = {0, 3};
+  EXPECT_THAT(restricted(last, {1}, {1, 1}), ElementsAre(1, 1, 1, 1));
+  EXPECT_THAT(restricted(last, {1}, {1, 1, 1}), ElementsAre(0, kNever, kNever, 0));
 }
 
 TEST(TokenRules, SequencesAreFavoured) {

@@ -226,6 +226,13 @@ def test_cold_start_is_quick():
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
+def further_filters(draw):
+    """None, one or several of those that are techniques here."""
+    values = {"top_h": [0.1, 0.4, 0.9], "typical_p": [0.2, 0.7, 0.95], "epsilon_cutoff": [3e-4, 0.03, 0.5],
+              "eta_cutoff": [3e-4, 0.02, 0.4]}
+    return {name: draw.choice(values[name]) for name in values if draw.random() < 0.3}
+
+
 @pytest.mark.skipif(not TOOL.exists(), reason=f"{TOOL} is not built")
 def test_filters_equal_logits_processors():
     draw = random.Random(5)
@@ -238,18 +245,26 @@ def test_filters_equal_logits_processors():
             logits = (logits * 2).round() / 2  # many ties
         settings = {"temperature": draw.choice([0.3, 1.0, 2.5]), "top_k": draw.choice([0, 1, 5, 60]),
                     "top_p": draw.choice([1.0, 0.9, 0.5, 0.05]), "min_p": draw.choice([0.0, 0.02, 0.3]),
-                    "repetition_penalty": draw.choice([1.0, 1.3, 0.8])}
+                    "repetition_penalty": draw.choice([1.0, 1.3, 0.8]), **further_filters(draw)}
         seen = sorted(draw.sample(range(size), min(size, draw.randrange(1, 20))))
         chain = transformers.LogitsProcessorList()
         chain.append(transformers.RepetitionPenaltyLogitsProcessor(settings["repetition_penalty"]))
         chain.append(transformers.TemperatureLogitsWarper(settings["temperature"]))
         unfiltered.append(chain(torch.tensor([seen]), logits.clone()).softmax(-1)[0])
+        if settings.get("top_h"):
+            chain.append(transformers.TopHLogitsWarper(settings["top_h"]))
         if settings["top_k"]:
             chain.append(transformers.TopKLogitsWarper(settings["top_k"]))
         if settings["top_p"] < 1:
             chain.append(transformers.TopPLogitsWarper(settings["top_p"]))
         if settings["min_p"]:
             chain.append(transformers.MinPLogitsWarper(settings["min_p"]))
+        if settings.get("typical_p", 1) < 1:
+            chain.append(transformers.TypicalLogitsWarper(settings["typical_p"]))
+        if settings.get("epsilon_cutoff"):
+            chain.append(transformers.EpsilonLogitsWarper(settings["epsilon_cutoff"]))
+        if settings.get("eta_cutoff"):
+            chain.append(transformers.EtaLogitsWarper(settings["eta_cutoff"]))
         # The sum of the softmax, and the exponent of its largest argument.
         tolerances.append(float32_tolerance(1, size) + float32_tolerance(logits.abs().max().item() / settings["temperature"], 4))
         requests.append(json.dumps({"logits": logits[0].tolist(), "seen": seen, **settings}))

@@ -31,7 +31,13 @@ FOLLOWED = {
     "sequence_bias": [[[[67], -3.5], [[499, 826], -9.0], [[97], 2.0], [[36], -5.0]]],
     "exponential_decay_length_penalty": [[5, 1.3], [0, 1.05]],
     "repetition_penalty": [1.3],
+    "encoder_repetition_penalty": [1.6, 0.5],
+    "encoder_no_repeat_ngram_size": [1],
+    "forced_bos_token_id": [5],
+    "forced_eos_token_id": [2, [7, 2]],
 }
+# Keys that change what is drawn, and nothing of greedy decoding.
+FILTERS = {"top_h": 0.05, "typical_p": 0.05, "epsilon_cutoff": 0.3, "eta_cutoff": 0.5}
 # Keys without an effect on the tokens of greedy decoding or of sampling from one model.
 WITHOUT_EFFECT = """do_sample temperature top_k top_p min_p stop_strings eos_token_id pad_token_id bos_token_id
     decoder_start_token_id use_cache max_cache_len output_attentions output_hidden_states output_scores output_logits
@@ -43,9 +49,7 @@ WITHOUT_EFFECT = """do_sample temperature top_k top_p min_p stop_strings eos_tok
 # Named in a warning, with a value that is not off.
 NAMED = {
     "num_beams": 4, "early_stopping": True, "length_penalty": 2.0, "max_time": 3.0, "cache_implementation": "quantized",
-    "cache_config": {"backend": "quanto"}, "top_h": 0.4, "typical_p": 0.9, "epsilon_cutoff": 3e-4, "eta_cutoff": 3e-4,
-    "encoder_repetition_penalty": 1.2, "encoder_no_repeat_ngram_size": 3, "forced_bos_token_id": 5,
-    "forced_eos_token_id": 2, "token_healing": True, "guidance_scale": 1.5, "watermarking_config": {"bias": 2.5},
+    "cache_config": {"backend": "quanto"}, "token_healing": True, "guidance_scale": 1.5, "watermarking_config": {"bias": 2.5},
     "num_return_sequences": 3, "num_beam_groups": 2, "diversity_penalty": 0.5, "constraints": [1],
     "force_words_ids": [[5]], "penalty_alpha": 0.6, "dola_layers": "low",
 }
@@ -92,7 +96,7 @@ def expected(model, config):
 
 def test_the_lists_are_those_of_transformers():
     keys = {key for key in vars(transformers.GenerationConfig()) if not key.startswith("_")}
-    assert keys == set(FOLLOWED) | set(WITHOUT_EFFECT) | set(NAMED)
+    assert keys == set(FOLLOWED) | set(FILTERS) | set(WITHOUT_EFFECT) | set(NAMED)
 
 
 @pytest.mark.parametrize("key, value", [(key, value) for key, values in FOLLOWED.items() for value in values])
@@ -108,6 +112,26 @@ def test_followed(model, folder, key, value):
     assert generate(folder, f"{key}={json.dumps(value)}")[0] == ours
 
 
+@pytest.mark.parametrize("key", FILTERS)
+def test_filters_are_followed(folder, key):
+    say(folder, {"do_sample": True, "max_new_tokens": 24})
+    plain = generate(folder, "seed=3")[0]
+    asked = generate(folder, "seed=3", f"{key}={FILTERS[key]}")[0]
+    assert asked != plain
+    say(folder, {"do_sample": True, "max_new_tokens": 24, key: FILTERS[key]})
+    ours, said = generate(folder, "seed=3")
+    assert ours == asked and "not followed" not in said
+    name = key.removesuffix("_p")
+    assert generate(folder, "seed=3", f"decoding=[sample, {{name: {name}, {key}: {FILTERS[key]}}}]")[0] == asked or key == "top_h"
+
+
+def test_the_least_that_filters_leave_is_greedy(folder):
+    say(folder, {"max_new_tokens": 24})
+    greedy = generate(folder)[0]
+    for setting in "epsilon_cutoff=1", "top_h=1e-9":
+        assert generate(folder, "temperature=1", setting)[0] == greedy
+
+
 def test_together(model, folder):
     config = {"max_new_tokens": 48, "no_repeat_ngram_size": 2, "min_new_tokens": 30, "suppress_tokens": [67],
               "sequence_bias": [[[97], 2.0], [[499, 826], -9.0]], "bad_words_ids": [[61, 112]],
@@ -121,7 +145,7 @@ def test_named_once_where_not_followed(folder):
     _, said = generate(folder)
     for key in (*NAMED, "chat_format"):
         assert said.count(f"{key}=") + said.count(f"{key} (") == 1, (key, said)
-    say(folder, {"eos_token_id": ENDS, "max_new_tokens": 5, "num_beams": 1, "typical_p": 1.0, "length_penalty": 1,
+    say(folder, {"eos_token_id": ENDS, "max_new_tokens": 5, "num_beams": 1, "typical_p": 1.0, "forced_eos_token_id": None, "length_penalty": 1,
                  "cache_implementation": "hybrid", "guidance_scale": None, "use_cache": False,
                  "transformers_version": "5.24.0", "_from_model_config": True})
     assert generate(folder)[1] == ""

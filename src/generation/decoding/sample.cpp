@@ -1,4 +1,4 @@
-// Plain sampling: sequence bias → repetition penalty → what is forbidden (token_rules.h) → temperature →
+// Plain sampling: sequence bias → penalties → what is forbidden or forced (token_rules.h) → temperature →
 // top-k → top-p → min-p.
 #include <algorithm>
 
@@ -9,27 +9,34 @@
 namespace attune::generation {
 namespace {
 
+/// Factors of the logits of tokens that occurred before, and of the prompt's.
+struct Penalties {
+  double all = 1, prompt = 1;
+};
+
 /// Weakens the tokens that occurred before, then filters.
 class PlainSample : public SampleDecoding {
  public:
-  PlainSample(const Filters& filters, double penalty, const TokenRuler& rules,
-              std::span<const std::int32_t> prompt)
-      : filters_(filters), rules_(rules), penalty_(penalty) {
-    if (penalty_ == 1) return;
-    seen_.assign(prompt.begin(), prompt.end());
-    std::sort(seen_.begin(), seen_.end());
-    seen_.erase(std::unique(seen_.begin(), seen_.end()), seen_.end());
+  PlainSample(const Filters& filters, Penalties penalties, const TokenRuler& rules,
+              std::span<const std::int32_t> prompt, std::int64_t longest)
+      : filters_(filters), rules_(rules), penalties_(penalties), longest_(longest) {
+    if (penalties_.prompt == 1 && penalties_.all == 1) return;
+    prompt_.assign(prompt.begin(), prompt.end());
+    std::sort(prompt_.begin(), prompt_.end());
+    prompt_.erase(std::unique(prompt_.begin(), prompt_.end()), prompt_.end());
+    seen_ = prompt_;
   }
 
   void apply(const DecodingView& view, std::span<float> logits) override {
     const SampleIds ids(view.prompt, view.completion);
     rules_.favour(ids, logits);
-    if (penalty_ != 1) {
+    if (penalties_.prompt != 1) penalize_repetition(logits, prompt_, 1 / penalties_.prompt);
+    if (penalties_.all != 1) {
       for (const std::int32_t token : view.completion.subspan(known_)) see(token);
       known_ = view.completion.size();
-      penalize_repetition(logits, seen_, penalty_);
+      penalize_repetition(logits, seen_, penalties_.all);
     }
-    rules_.restrict(ids, view.ends, logits);
+    rules_.restrict(ids, view.ends, longest_, logits);
     filter(logits, filters_);
   }
 
@@ -41,9 +48,10 @@ class PlainSample : public SampleDecoding {
 
   const Filters& filters_;
   const TokenRuler& rules_;
-  double penalty_;
-  std::vector<std::int32_t> seen_;  ///< distinct, ascending
-  std::size_t known_ = 0;           ///< tokens of the completion that are in it
+  Penalties penalties_;
+  std::int64_t longest_;
+  std::vector<std::int32_t> prompt_, seen_;  ///< distinct, ascending
+  std::size_t known_ = 0;                    ///< tokens of the completion that are in it
 };
 
 class Plain : public Decoding {
@@ -65,24 +73,28 @@ class Plain : public Decoding {
     fields.add("top_k", filters_.top_k, "Draw from so many most probable tokens; 0 is off.").non_negative();
     fields.add("min_p", filters_.min_p, "Draw from tokens of at least this part of the highest probability.")
         .range(0, 1);
-    fields.add("repetition_penalty", penalty_, "Weakens tokens that occurred before; 1 is off.").positive();
+    fields.add("repetition_penalty", penalties_.all, "Weakens tokens that occurred before; 1 is off.")
+        .positive();
     return fields;
   }
 
   void take_settings(const SamplingOptions& options) override {
     filters_ = {options.temperature, options.top_k, options.top_p, options.min_p};
-    penalty_ = options.repetition_penalty;
+    penalties_ = {options.repetition_penalty, options.encoder_repetition_penalty};
     rules_ = TokenRuler(options.rules);
+    options_ = options;
   }
 
   std::unique_ptr<SampleDecoding> begin(std::span<const std::int32_t> prompt) const override {
-    return std::make_unique<PlainSample>(filters_, penalty_, rules_, prompt);
+    return std::make_unique<PlainSample>(filters_, penalties_, rules_, prompt,
+                                         options_.most_new_tokens(std::ssize(prompt)));
   }
 
  private:
   Filters filters_;
   TokenRuler rules_;
-  double penalty_ = 1;
+  Penalties penalties_;
+  SamplingOptions options_;
 };
 
 }  // namespace
