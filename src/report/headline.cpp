@@ -17,6 +17,20 @@ constexpr std::string_view kHeadlineMetrics[] = {
     "kl",     "entropy",         "completions/mean_length",
 };
 
+/// The methods that train together, whose names stand before those of their metrics; "" alone for one method.
+std::vector<std::string> methods_of(const ReportInput& input) {
+  std::vector<std::string> names = {""};
+  const Settings settings(input.recipe);
+  const core::Json* method = settings.find("method");
+  if (method == nullptr || !method->is_array()) return names;
+  for (const auto& entry : *method) {
+    if (!entry.is_object() || !entry.contains("name") || !entry["name"].is_string()) continue;
+    const std::string name = entry["name"];
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
 HeadlineRow row_of(const MetricName& metric) {
   HeadlineRow row;
   row.name = std::string(metric.panel.empty() ? metric.title : metric.panel);
@@ -65,9 +79,10 @@ void add_evidence(HeadlineRow& row, const ReportInput& input, const Series& seri
       ties_text(*change);
 }
 
-HeadlineRow row_from_evaluations(const MetricName& metric, const Series& series, const ReportInput& input) {
+HeadlineRow row_from_evaluations(const MetricName& metric, const Series& series, const ReportInput& input,
+                                 const std::string& method) {
   HeadlineRow row = row_of(metric);
-  row.name += " (held out)";
+  row.name += (method.empty() ? "" : " of " + method) + " (held out)";
   const std::size_t at = result_place(input, series);
   row.before = series.values.front();
   row.after = series.values[at];
@@ -79,8 +94,10 @@ HeadlineRow row_from_evaluations(const MetricName& metric, const Series& series,
   return row;
 }
 
-HeadlineRow row_from_training(const MetricName& metric, const Series& series, bool fresh) {
+HeadlineRow row_from_training(const MetricName& metric, const Series& series, bool fresh,
+                              const std::string& method) {
   HeadlineRow row = row_of(metric);
+  if (!method.empty()) row.name += " of " + method;
   row.name += fresh ? " (training samples)" : " (training data)";
   row.before = early_mean(series);
   row.after = late_mean(series);
@@ -101,16 +118,20 @@ HeadlineRow row_from_training(const MetricName& metric, const Series& series, bo
 std::vector<HeadlineRow> headline_of(const ReportInput& input) {
   if (!input.extras.headline.empty()) return input.extras.headline;
   const bool fresh = Settings(input.recipe).samples_itself();
+  const auto methods = methods_of(input);
   std::vector<HeadlineRow> rows;
   for (const auto name : kHeadlineMetrics) {
     if (name == "reward" && !fresh) continue;
     const MetricName& metric = *find_metric(name);
-    const Series* evaluated = input.metrics.find("eval_" + std::string(name));
-    const Series* trained = input.metrics.find(name);
-    if (evaluated != nullptr && evaluated->values.size() >= 2) {
-      rows.push_back(row_from_evaluations(metric, *evaluated, input));
-    } else if (trained != nullptr && trained->values.size() >= 2) {
-      rows.push_back(row_from_training(metric, *trained, fresh));
+    for (const std::string& method : methods) {
+      const std::string full = method.empty() ? std::string(name) : method + "/" + std::string(name);
+      const Series* evaluated = input.metrics.find("eval_" + full);
+      const Series* trained = input.metrics.find(full);
+      if (evaluated != nullptr && evaluated->values.size() >= 2) {
+        rows.push_back(row_from_evaluations(metric, *evaluated, input, method));
+      } else if (trained != nullptr && trained->values.size() >= 2) {
+        rows.push_back(row_from_training(metric, *trained, fresh, method));
+      }
     }
   }
   return rows;

@@ -16,10 +16,21 @@ std::vector<double> numbers_in(const core::Json& object, const char* key, std::s
   return numbers;
 }
 
+/// What stands before the name of a metric, "eval_" or "eval_dpo/" where methods train together; nothing for
+/// other metrics.
+std::optional<std::string> before_name(std::string_view metric, std::string_view name) {
+  constexpr std::string_view kEval = "eval_";
+  if (!metric.starts_with(kEval) || !metric.ends_with(name)) return std::nullopt;
+  const auto before = metric.substr(0, metric.size() - name.size());
+  const bool of_a_method = before.ends_with('/') && std::ranges::count(before, '/') == 1;
+  if (before.size() > kEval.size() && !of_a_method) return std::nullopt;
+  return std::string(before);
+}
+
 /// The metric whose sign an accuracy counts, "" for metrics that are no accuracies.
-std::string_view margin_behind(std::string_view metric) {
-  if (metric == "eval_rewards/accuracies") return "eval_rewards/margins";
-  if (metric == "eval_accuracy") return "eval_margin";
+std::string margin_behind(std::string_view metric) {
+  if (const auto before = before_name(metric, "rewards/accuracies")) return *before + "rewards/margins";
+  if (const auto before = before_name(metric, "accuracy")) return *before + "margin";
   return "";
 }
 
@@ -38,9 +49,10 @@ double share_ties(PromptNumbers& accuracy, const PromptNumbers& margin) {
 
 /// What each prompt adds to the margin of methods without pairs: the mean reward of good completions minus
 /// that of bad ones. Empty where one of them is not there.
-std::vector<double> margin_contributions(const HeldOut& line) {
-  const auto good = line.metrics.find("eval_rewards/chosen"),
-             bad = line.metrics.find("eval_rewards/rejected");
+/// @param before the names, "eval_" included
+std::vector<double> margin_contributions(const HeldOut& line, const std::string& before) {
+  const auto good = line.metrics.find(before + "rewards/chosen"),
+             bad = line.metrics.find(before + "rewards/rejected");
   if (good == line.metrics.end() || bad == line.metrics.end()) return {};
   auto added = statistics::cluster_contributions(good->second.all());
   const auto taken = statistics::cluster_contributions(bad->second.all());
@@ -48,8 +60,9 @@ std::vector<double> margin_contributions(const HeldOut& line) {
   return added;
 }
 
-std::optional<HeldOutChange> change_of_unpaired_margin(const HeldOut& before, const HeldOut& after) {
-  const auto old_side = margin_contributions(before), new_side = margin_contributions(after);
+std::optional<HeldOutChange> change_of_unpaired_margin(const HeldOut& before, const HeldOut& after,
+                                                       const std::string& names) {
+  const auto old_side = margin_contributions(before, names), new_side = margin_contributions(after, names);
   if (before.data != after.data || old_side.empty() || old_side.size() != new_side.size())
     return std::nullopt;
   HeldOutChange change;
@@ -87,8 +100,8 @@ const HeldOut* held_out_at(std::span<const HeldOut> evaluations, double step) {
 
 std::optional<HeldOutChange> held_out_change(const HeldOut& before, const HeldOut& after,
                                              std::string_view metric, bool shares) {
-  if (metric == "eval_rewards/margins" && !before.metrics.contains(metric))
-    return change_of_unpaired_margin(before, after);
+  const auto names = before_name(metric, "rewards/margins");
+  if (names && !before.metrics.contains(metric)) return change_of_unpaired_margin(before, after, *names);
   const auto old_side = before.metrics.find(metric), new_side = after.metrics.find(metric);
   if (before.data != after.data || old_side == before.metrics.end() || new_side == after.metrics.end() ||
       old_side->second.sums.size() != new_side->second.sums.size())

@@ -91,6 +91,23 @@ def test_of_every_kind_of_method(tmp_path, method, expected):
         assert "Reward margin (held out)" in (tmp_path / "run/report.html").read_text().split("95 %")[0]
 
 
+def test_of_several_methods_at_once(tmp_path):
+    evaluations = evaluated(tmp_path, "method=[{name: dpo, weight: 0.8}, {name: sft, weight: 0.3}]")
+    names = compare(tmp_path / "run", evaluations)
+    assert {"eval_loss", "eval_dpo/rewards/margins", "eval_dpo/rewards/accuracies", "eval_sft/mean_token_accuracy"} <= names
+    page = (tmp_path / "run/report.html").read_text()
+    for name in "Reward margin of dpo", "Token accuracy of sft", "Loss":
+        (row,) = re.findall(rf"<tr><td><span class=\"what\">{name} \(held out\).*?</tr>", page, re.S)
+        assert re.search(r"95 %: (\S+) to (\S+) ·\s5\sprompts", row), row
+    assert "count half: 7 of 7 before" in page
+
+
+def test_of_the_same_method_twice(tmp_path):
+    """Their metrics have one name, so that no number by prompt could be that of metrics.jsonl; the loss is the sum of both."""
+    evaluations = evaluated(tmp_path, "method=[{name: dpo, beta: 0.1}, {name: dpo, beta: 0.5}]", "training.epochs=1")
+    assert compare(tmp_path / "run", evaluations) == {"eval_loss"}
+
+
 def test_ties_of_the_start_are_named(dpo):
     page = (dpo[0] / "report.html").read_text()
     assert "count half: 7 of 7 before" in page

@@ -16,7 +16,8 @@ struct Evaluation {
   core::Json row;  ///< {"eval_loss": …, "eval_rewards/margins": …}
   /// A line of evaluations.jsonl without its step: {"data": fingerprint, "prompts": N, "metrics": {name:
   /// {"sums": […], "counts": […]}}}, prompts in the order of the data; a metric's value is the sum of its
-  /// sums over that of its counts (left out where all are 1). Null where several methods train together.
+  /// sums over that of its counts (left out where all are 1). Several methods that train together share their
+  /// prompts; their loss is the weighted sum.
   core::Json by_prompt;
 };
 
