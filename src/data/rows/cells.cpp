@@ -1,8 +1,11 @@
-// Values that a file keeps as text: the cells of CSV, and lists that an export wrote as JSON text.
+// Values that a file keeps as text: the cells of CSV, and lists that an export wrote as JSON text or as
+// Python prints them.
 #include <set>
 
+#include "core/ascii.h"
 #include "core/config/value.h"
 #include "data/rows/columns.h"
+#include "data/rows/python_literal.h"
 #include "data/rows/reader.h"
 
 namespace attune::data {
@@ -37,13 +40,22 @@ bool begins_with(const std::string& text, std::string_view characters) {
   return first != std::string::npos && characters.find(text[first]) != std::string_view::npos;
 }
 
-/// The list or object that a text spells in JSON, or null.
-core::Json spelt_list(const std::string& name, const std::string& text) {
+/// What a text spells in JSON or as Python prints it, or null.
+core::Json spelt(const std::string& text) {
   core::Json value;
   std::string why;
+  if (core::try_parse_json(text, value, why)) return value;
+  return read_python_literal(text).value_or(core::Json());
+}
+
+/// The list or object that a text spells, or null.
+core::Json spelt_list(const std::string& name, const std::string& text) {
   const bool list = holds_list(name);
-  if (!(list ? begins_with(text, "[{") : may_hold_messages(name) && begins_with(text, "["))) return {};
-  if (!core::try_parse_json(text, value, why)) return {};
+  const bool array = begins_with(text, "a") && core::trimmed(text).starts_with("array(");  // numpy's
+  if (!array && !(list ? begins_with(text, "[{") : may_hold_messages(name) && begins_with(text, "[")))
+    return {};
+  core::Json value = spelt(text);
+  if (array && !value.is_array()) return {};
   return list || is_messages(value) ? value : core::Json();
 }
 
@@ -55,9 +67,8 @@ core::Json typed_cell(const std::string& name, const std::string& cell) {
   if (cell.empty()) return {};
   if (cell == "True" || cell == "TRUE") return true;
   if (cell == "False" || cell == "FALSE") return false;
-  std::string why;
-  core::Json value;
-  return core::try_parse_json(cell, value, why) ? value : core::Json(cell);
+  core::Json value = spelt(cell);
+  return value.is_null() && cell != "null" ? core::Json(cell) : value;
 }
 
 }  // namespace

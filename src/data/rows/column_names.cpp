@@ -1,5 +1,7 @@
 #include "data/rows/column_names.h"
 
+#include <algorithm>
+
 #include "core/ascii.h"
 #include "core/config/fields.h"
 #include "core/config/nearest.h"
@@ -96,6 +98,10 @@ void MappedColumns::map(core::Json& row) {
     if (columns_.size() < kShown) columns_.insert(name);
   }
   row = mapped(row);
+}
+
+bool MappedColumns::all_met() const {
+  return std::ranges::all_of(theirs_of_, [&](const auto& mapped) { return met_.contains(mapped.first); });
 }
 
 void MappedColumns::require_met(const std::string& where) {

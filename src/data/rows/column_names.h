@@ -27,6 +27,8 @@ class MappedColumns {
   core::Json mapped(const core::Json& row) const;
   /// The row with the columns under our names.
   void map(core::Json& row);
+  /// Whether the rows since the last require_met() had every mapped column, one or another.
+  bool all_met() const;
   /// @throws Error{kRequest} naming a mapped column that no row had since the last call, and those that they
   /// had
   void require_met(const std::string& where);

@@ -112,6 +112,18 @@ void ExampleSource::look_ahead() {
   }
 }
 
+/// A mapped column may begin to be filled anywhere: before it is called missing, all of the entry is looked
+/// at.
+void ExampleSource::look_for_mapped_columns() {
+  for (const SourceFile& file : entries_[entry_].files) {
+    if (columns_.all_met()) return;
+    const auto reader =
+        open_rows(file, {options_.field, [this](const core::Json& row) { return readable(row); }});
+    for (RawRow raw; !columns_.all_met() && reader->next(raw);)
+      if (!raw.problem) columns_.map(raw.row);
+  }
+}
+
 /// Columns whose names are nearly ours, where a format then reads them.
 void ExampleSource::understand_names() {
   const ColumnRenames near = nearly_named(ahead_);
@@ -141,6 +153,7 @@ void ExampleSource::open_entry() {
   format_ = asked_;
   const auto first = std::ranges::find_if(ahead_, [](const RawRow& raw) { return !raw.problem; });
   if (first != ahead_.end()) {
+    look_for_mapped_columns();
     columns_.require_met(first->where);
     understand_names();
     if (format_ == nullptr) format_ = &first_format();

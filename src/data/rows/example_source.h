@@ -38,6 +38,7 @@ class ExampleSource {
   bool next_raw(RawRow& out);
   void look_ahead();
   void understand_names();
+  void look_for_mapped_columns();
   const Format& first_format() const;
   void open_entry();
   bool readable(const core::Json& row) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "core/ascii.h"
 #include "core/config/value.h"
@@ -36,6 +37,27 @@ std::vector<std::string_view> words_of(const core::Json& message) {
       if (part.is_object() && part.contains("text")) add(part.at("text"));
   add(*content);
   return texts;
+}
+
+/// Parts of messages that are no texts: models here see of them what the template writes, a marker or
+/// nothing.
+void look_at_parts(const core::Json& message, const std::string& where, Noticed& noticed) {
+  const auto content = message.find("content");
+  if (content == message.end() || !content->is_array()) return;
+  std::set<std::string> kinds;
+  for (const auto& part : *content) {
+    if (!part.is_object() || part.contains("text")) continue;
+    const auto type = part.find("type");
+    kinds.insert(type != part.end() && type->is_string() ? type->get<std::string>()
+                 : part.empty()                          ? "none"
+                                                         : part.items().begin().key());
+  }
+  for (const std::string& kind : kinds)
+    noticed.add(
+        fmt::format("a message holds a part of the type \"{}\", of which a model here sees nothing but "
+                    "what the chat template writes",
+                    kind),
+        where);
 }
 
 /// The function of a tool call, whether or not it lies in a member of that name.
@@ -117,6 +139,7 @@ void MessageWatch::look(const record::Example& example, const std::string& rende
   look_at_beginning(conversation, noticed);
   for (std::size_t i = 0; i < conversation.messages.size(); ++i) {
     look_at_message(conversation, i, at, noticed);
+    look_at_parts(conversation.messages[i], where, noticed);
     look_at_calls(conversation, i, noticed);
   }
   look_at_tools(conversation, noticed);

@@ -58,6 +58,14 @@ core::Json whole_conversation(const core::Json& prompt, const core::Json& comple
   return whole;
 }
 
+/// What a template writes before the first words of the assistant, where nobody spoke before; nothing where
+/// it refuses conversations that begin so.
+std::vector<std::int32_t> opening_of_assistant(const record::Example& example, const TextCodec& codec,
+                                               const text::Tokenizer& tokenizer) {
+  const auto opened = render_prompt(core::Json::array(), example, codec, true);
+  return opened.ok() ? tokenizer.encode(opened.value(), false) : std::vector<std::int32_t>();
+}
+
 bool is_one_answer(const core::Json& completion) {
   return completion.is_array() && completion.size() == 1 && completion[0].value("role", "") == "assistant";
 }
@@ -81,7 +89,8 @@ core::Result<Encoded> encode_conversation(const record::Example& example, const 
   const bool has_prompt = !example.language_modelling && !is_blank(example.prompt);
   const core::Json prompt = has_prompt ? as_messages(example.prompt, "user") : core::Json::array();
   const core::Json messages = whole_conversation(prompt, candidate.completion);
-  const bool one_answer = has_prompt && is_one_answer(candidate.completion);
+  const bool begins = !example.language_modelling && example.prompt.is_array() && example.prompt.empty();
+  const bool one_answer = (has_prompt || begins) && is_one_answer(candidate.completion);
   // Of one answer after its prompt all is the assistant's; blocks of a template may still leave a part out.
   const bool assistant_only =
       training && options.assistant_only && (!one_answer || chat_template.has_generation_blocks());
@@ -108,6 +117,8 @@ core::Result<Encoded> encode_conversation(const record::Example& example, const 
     const std::vector<std::int32_t> alone = tokenizer.encode(opened.value(), false);
     cut = common_prefix(alone, ids);
     out.straddles = cut < alone.size();
+  } else if (one_answer) {
+    cut = common_prefix(opening_of_assistant(example, codec, tokenizer), ids);
   }
   const auto begin = static_cast<std::ptrdiff_t>(cut);
   out.prompt.assign(ids.begin(), ids.begin() + begin);
