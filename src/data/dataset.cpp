@@ -7,6 +7,7 @@
 #include "data/cache/file.h"
 #include "data/cache/layout.h"
 #include "data/read_rows.h"
+#include "data/rows/file_content.h"
 #include "data/rows/source_files.h"
 #include "data/tokens/row_tokens.h"
 
@@ -28,7 +29,8 @@ std::uint64_t mix(std::uint64_t state, std::string_view text) {
 }
 
 /// Of everything that the cached tokens depend on.
-std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec, const RowUse& use) {
+std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec, const RowUse& use,
+                             const KnownContent& known) {
   core::Json settings = {{"format", options.format},
                          {"field", options.field},
                          {"on_error", options.on_error},
@@ -56,9 +58,12 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
   }
   for (const auto& entry : source_entries(options)) {
     state = mix(state, std::to_string(entry.weight));
-    for (const auto& file : source_files(entry.path, options))
-      state =
-          mix(state, fmt::format("{} {}", static_cast<int>(file.kind), core::fingerprint_file(file.path)));
+    for (const auto& file : source_files(entry.path, options)) {
+      const auto told = known.find(file.path);
+      const std::uint64_t content =
+          told != known.end() ? told->second : content_of(file, options).fingerprint;
+      state = mix(state, fmt::format("{} {}", static_cast<int>(file.kind), content));
+    }
   }
   return state;
 }
@@ -101,8 +106,8 @@ void build_cache(const DataOptions& options, const TextCodec& codec, const RowUs
 }  // namespace
 
 Dataset Dataset::open(const DataOptions& options, const TextCodec& codec, const RowUse& use,
-                      const std::string& cache_folder) {
-  const std::uint64_t fingerprint = fingerprint_of(options, codec, use);
+                      const std::string& cache_folder, const KnownContent& known) {
+  const std::uint64_t fingerprint = fingerprint_of(options, codec, use, known);
   const std::string folder = cache_folder.empty() ? core::cache_folder() : cache_folder;
   core::ensure_folder(folder);
   const std::string path = fmt::format("{}/tokens{}-{:016x}.bin", folder, cache::kVersion, fingerprint);

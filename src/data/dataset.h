@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,13 +17,17 @@
 
 namespace attune::data {
 
+/// Path → fingerprint of its content.
+using KnownContent = std::map<std::string, std::uint64_t, std::less<>>;
+
 class Dataset {
  public:
   /// Reads, tokenises (with progress) and caches; a cache of equal fingerprint is reused.
   /// @param use rows that cannot serve it are left out with a reason
   /// @param cache_folder where the cache file goes ("" = core::cache_folder()).
+  /// @param known fingerprints of files (FileContent), which are then not read for that
   static Dataset open(const DataOptions& options, const TextCodec& codec, const RowUse& use,
-                      const std::string& cache_folder = "");
+                      const std::string& cache_folder = "", const KnownContent& known = {});
   /// These rows alone, in this order. @param summary what is told of them
   Dataset some_rows(std::vector<std::uint32_t> rows, DatasetSummary summary) const;
   std::int64_t size() const;

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "core/system.h"
+#include "data/rows/file_content.h"
 #include "tests/data/support.h"
 
 namespace attune::data {
@@ -186,6 +187,23 @@ TEST_F(DatasetTest, ACacheMadeElsewhereTellsOfTheFilesThatAreRead) {
   for (const auto& [reason, places] : summary.dropped_examples)
     EXPECT_THAT(places.at(0), HasSubstr(folder_.path("moved.jsonl:"))) << reason;
   EXPECT_THAT(summary.dropped_examples, ::testing::SizeIs(2));
+}
+
+/// Lines of a file, as file_contents() counts them, vouch for it.
+TEST_F(DatasetTest, AFileWhoseContentIsKnownIsNotReadOnceMore) {
+  options_.path = folder_.write("rows.jsonl", kPairs);
+  const auto contents = file_contents(options_);
+  ASSERT_EQ(contents.size(), 1u);
+  EXPECT_EQ(contents[0].rows.size(), 4u);
+  const KnownContent known = {{contents[0].path, contents[0].fingerprint}};
+  ASSERT_EQ(Dataset::open(options_, codec_, GroupShape::kPairs, cache(), known).size(), 2);
+  const auto files = cache_files();
+  EXPECT_EQ(Dataset::open(options_, codec_, GroupShape::kPairs, cache()).size(),
+            2);  // the same key by itself
+  EXPECT_EQ(cache_files(), files);
+  folder_.write("rows.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"cd\"}\n");
+  EXPECT_EQ(Dataset::open(options_, codec_, GroupShape::kPairs, cache(), known).size(), 2);
+  EXPECT_NE(file_contents(options_)[0].fingerprint, contents[0].fingerprint);
 }
 
 TEST_F(DatasetTest, ADamagedOrTruncatedCacheIsMadeAnew) {

@@ -1,5 +1,7 @@
 #include "data/rows/file_content.h"
 
+#include <optional>
+
 #include "core/ascii.h"
 #include "core/files/files.h"
 #include "core/files/text_input.h"
@@ -36,11 +38,16 @@ class RowTexts {
       return true;
     }
     while (lines_ && lines_->next(text_)) {
+      fingerprint_ = core::fingerprint(text_, fingerprint_);
       if (core::trimmed(text_).empty()) continue;
       where_ = fmt::format("{}:{}", path_, lines_->line_number());
       return true;
     }
     return false;
+  }
+  /// Of all lines that were read; nothing where rows are no lines.
+  std::optional<std::uint64_t> fingerprint() const {
+    return lines_ ? std::optional(fingerprint_) : std::nullopt;
   }
   const std::string& text() const { return text_; }
   const std::string& where() const { return where_; }
@@ -59,23 +66,30 @@ class RowTexts {
   std::unique_ptr<core::LineReader> lines_;
   std::unique_ptr<RowReader> rows_;
   std::string path_, text_, where_;
+  std::uint64_t fingerprint_ = core::fingerprint({});
 };
 
 }  // namespace
 
+FileContent content_of(const SourceFile& file, const DataOptions& options) {
+  FileContent content{file.path, 0, {}};
+  std::optional<std::uint64_t> of_lines;
+  if (core::first_character(file.path) != '\0') {
+    RowTexts rows(file, options);
+    while (rows.next())
+      if (content.rows.size() <= kMostRows)
+        content.rows.push_back(static_cast<std::uint32_t>(core::fingerprint(rows.text())));
+    of_lines = rows.fingerprint();
+  }
+  if (content.rows.size() > kMostRows) content.rows.clear();
+  content.fingerprint = of_lines ? *of_lines : core::fingerprint_file(file.path);
+  return content;
+}
+
 std::vector<FileContent> file_contents(const DataOptions& options) {
   std::vector<FileContent> contents;
   for (const auto& entry : source_entries(options))
-    for (const auto& file : source_files(entry.path, options)) {
-      FileContent content{file.path, core::fingerprint_file(file.path), {}};
-      if (core::first_character(file.path) != '\0') {
-        RowTexts rows(file, options);
-        while (content.rows.size() <= kMostRows && rows.next())
-          content.rows.push_back(static_cast<std::uint32_t>(core::fingerprint(rows.text())));
-      }
-      if (content.rows.size() > kMostRows) content.rows.clear();
-      contents.push_back(std::move(content));
-    }
+    for (const auto& file : source_files(entry.path, options)) contents.push_back(content_of(file, options));
   return contents;
 }
 

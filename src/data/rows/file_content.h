@@ -12,9 +12,12 @@ namespace attune::data {
 
 struct FileContent {
   std::string path;
-  std::uint64_t fingerprint = 0;
+  std::uint64_t fingerprint = 0;    ///< of the lines where they are the rows, else of the bytes
   std::vector<std::uint32_t> rows;  ///< of each row; empty where they are too many to be counted by the way
 };
+
+/// Of one file; where rows are lines it is read once.
+FileContent content_of(const SourceFile& file, const DataOptions& options);
 
 /// Every file of a data setting in the order in which it is read. @throws Error{kRequest} as reading does
 std::vector<FileContent> file_contents(const DataOptions& options);

@@ -56,6 +56,12 @@ core::Json DataFiles::json() const {
   return json;
 }
 
+data::KnownContent DataFiles::known() const {
+  data::KnownContent known;
+  for (const auto& file : files_) known.emplace(file.content.path, file.content.fingerprint);
+  return known;
+}
+
 void DataFiles::save(const std::string& folder) const {
   core::write_file_atomically(core::join_path(folder, kFile), [&](const core::Sink& sink) {
     for (const auto& file : files_)

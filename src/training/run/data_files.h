@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "data/dataset.h"
 #include "data/rows/file_content.h"
 #include "training/options.h"
 #include "training/run/terms.h"
@@ -20,6 +21,9 @@ class DataFiles {
   core::Json json() const;
   /// Writes the fingerprints of rows beside run.json, and reads what an earlier part of the run wrote.
   void save(const std::string& folder) const;
+
+  /// For the cache of tokens, which need not read the files once more.
+  data::KnownContent known() const;
 
   /// What differs from the files that run.json tells of: file and first differing row; "" when nothing does.
   std::string difference(const core::Json& before, const std::string& folder) const;

@@ -1,4 +1,5 @@
-// TRL's sum of losses, {name: dpo, loss_type: [sigmoid, sft], loss_weights: [0.8, 1]}, as our list of methods.
+// TRL's sum of losses, {name: dpo, loss_type: [sigmoid, sft], loss_weights: [0.8, 1]}, as our list of
+// methods.
 #pragma once
 
 #include "core/config/value.h"

@@ -79,7 +79,7 @@ class Run {
     continuation.compare_files(files);
     load_model();
     if (folder.checkpoint()) continuation.compare_model(recipe_.model.path, model_fingerprint());
-    open_data(continuation.data_ever_changed());
+    open_data(continuation.data_ever_changed(), files.known());
     continuation.compare_tokens(data_info());
     if (continuation.data_changed()) say("going on with data that changed: " + continuation.change());
     check_extension(folder);
@@ -98,11 +98,11 @@ class Run {
   }
 
   /// @param shrunk the data may have fewer rows than when the run began
-  void open_data(bool shrunk) {
+  void open_data(bool shrunk, const data::KnownContent& known) {
     const auto& training = recipe_.training;
     for (auto& setting : settings_) {
       const bool shuffle = training.shuffle && setting.data.shuffle;
-      data::Dataset rows = open_part(setting.data, setting.use, setting.name);
+      data::Dataset rows = open_part(setting.data, setting.use, setting.name, known);
       std::optional<data::Dataset> eval;
       if (recipe_.val_size > 0) {
         auto parts = data::split_off(rows, recipe_.val_size, seed());
@@ -115,7 +115,7 @@ class Run {
           DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed(), shrunk}),
           *setting.method, model_->config());
       if (!recipe_.eval.data.is_null())
-        eval = open_part(held_out_options(recipe_), setting.use, setting.name);
+        eval = open_part(held_out_options(recipe_), setting.use, setting.name, known);
       terms_.push_back({setting.name, std::move(setting.method), setting.weight, std::move(rows),
                         std::move(steps), std::move(eval)});
       terms_.back().file = setting.data.name();
@@ -123,8 +123,8 @@ class Run {
   }
 
   data::Dataset open_part(const data::DataOptions& options, const data::RowUse& use,
-                          const std::string& method) {
-    auto data = data::Dataset::open(options, codec_, use);
+                          const std::string& method, const data::KnownContent& known) {
+    auto data = data::Dataset::open(options, codec_, use, "", known);
     const auto& summary = data.summary();
     require_rows(options, summary, method);
     say(fmt::format("{}: {} rows of {} ({}), {} tokens, {} trained on{}",
