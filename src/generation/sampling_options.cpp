@@ -5,6 +5,23 @@
 #include "core/error.h"
 
 namespace attune::generation {
+namespace {
+
+/// Filters that are techniques of their own.
+void declare_filters(SamplingOptions& options, core::Fields& fields) {
+  const auto share = [&](const char* name, double& target, const char* help) {
+    fields.add(name, target, help).range(0, 1).default_from("generation_config.json");
+  };
+  share("top_h", options.top_h,
+        "Draw from the most probable tokens up to this share of the entropy; 0 is off.");
+  share("typical_p", options.typical_p,
+        "Draw from the tokens about as surprising as the average that reach this sum; 1 is off.");
+  share("epsilon_cutoff", options.epsilon_cutoff, "Draw from tokens of at least this probability; 0 is off.");
+  share("eta_cutoff", options.eta_cutoff, "The same, less where the distribution is flat; 0 is off.");
+}
+
+}  // namespace
+
 void SamplingOptions::declare(core::Fields& fields) {
   const char* model = "generation_config.json";
   fields.add("max_new_tokens", max_new_tokens, "Longest completion, in tokens.")
@@ -31,14 +48,7 @@ void SamplingOptions::declare(core::Fields& fields) {
       .range(0, 1)
       .optional()
       .default_from(model);
-  const auto share = [&](const char* name, double& target, const char* help) {
-    fields.add(name, target, help).range(0, 1).default_from(model);
-  };
-  share("top_h", top_h, "Draw from the most probable tokens up to this share of the entropy; 0 is off.");
-  share("typical_p", typical_p,
-        "Draw from the tokens about as surprising as the average that reach this sum; 1 is off.");
-  share("epsilon_cutoff", epsilon_cutoff, "Draw from tokens of at least this probability; 0 is off.");
-  share("eta_cutoff", eta_cutoff, "The same, less where the distribution is flat; 0 is off.");
+  declare_filters(*this, fields);
   fields
       .add("repetition_penalty", repetition_penalty,
            "Weakens tokens that occurred before, prompt included; 1 is off.")
