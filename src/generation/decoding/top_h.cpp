@@ -25,7 +25,8 @@ class TopHSample : public SampleDecoding {
     for (auto token = tokens.begin(); token != end; ++token) total += std::exp(token->logp);
     std::vector<TokenLogp> considered(tokens.begin(), end);
     for (TokenLogp& token : considered) token.logp -= std::log(total);
-    const double most = share_ * entropy_of(considered);
+    // Equal tokens may reach the share exactly: rounding must not decide.
+    const double most = share_ * entropy_of(considered) * (1 + 1e-9);
     double held = 0;
     std::size_t kept = 0;
     for (; kept < considered.size(); ++kept) {
