@@ -72,7 +72,7 @@ if(GLOO_INCLUDE_DIR)
 else()
   message(STATUS "Gloo's headers were not found (Debian: libgloo-dev): training runs in one process only")
 endif()
-set_source_files_properties(src/training/group.cpp PROPERTIES
+set_source_files_properties(src/training/processes.cpp PROPERTIES
   COMPILE_DEFINITIONS "${group_definitions}" SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON)
 attune_folder(cli TORCH LINK attune_training)
 target_compile_definitions(attune_cli PRIVATE ATTUNE_BUILT_ASSETS="${CMAKE_SOURCE_DIR}/assets")

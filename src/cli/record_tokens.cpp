@@ -7,6 +7,7 @@
 
 #include "core/files/files.h"
 #include "core/system.h"
+#include "data/tokens/trained.h"
 #include "generation/codec.h"
 #include "model/files/peft.h"
 #include "net/hub.h"
@@ -36,8 +37,8 @@ Sequence sequence_of(const data::TokenizedExample& example, std::size_t candidat
   const auto& completion = example.completions[candidate];
   out.ids.insert(out.ids.end(), completion.ids.begin(), completion.ids.end());
   out.mask.insert(out.mask.end(), completion.mask.begin(), completion.mask.end());
-  // The first token of a sequence without prompt has no log-probability and is not trained on.
-  if (example.prompt.empty() && !out.mask.empty()) out.mask[0] = 0;
+  if (example.prompt.empty())
+    std::fill_n(out.mask.begin(), std::min(data::first_predicted(0), out.mask.size()), std::uint8_t{0});
   return out;
 }
 

@@ -34,11 +34,11 @@ void say_what_to_look_at(const std::string& folder) {
 training::RunResult train_with_progress(const training::TrainRecipe& recipe, const Output& out,
                                         const report::ReportExtras& extras) {
   const core::InterruptGuard guard;
-  const auto group = training::Group::from_environment();
+  const auto processes = training::Processes::from_environment();
   std::optional<core::Progress> progress;
   training::Observer observer;
   observer.interrupted = [] { return core::interrupt_requested(); };
-  if (!group.leads()) return training::run_training(recipe, observer, group);
+  if (!processes.leads()) return training::run_training(recipe, observer, processes);
   observer.on_message = [&](const std::string& line) {
     progress ? progress->message(line) : fmt::print(stderr, "{}\n", line);
   };
@@ -56,7 +56,7 @@ training::RunResult train_with_progress(const training::TrainRecipe& recipe, con
     report_or_say(folder, all);
   };
   try {
-    return training::run_training(recipe, observer, group);
+    return training::run_training(recipe, observer, processes);
   } catch (const core::Error& error) {
     progress.reset();
     // What is refused leaves everything as it is, the report of another run in OUTPUT too.

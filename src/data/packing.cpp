@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "data/tokens/trained.h"
 
 namespace attune::data {
 namespace {
@@ -119,8 +120,8 @@ class PlaceMarker {
   }
   void mark_tokens(Places& places) const {
     const auto prompt = static_cast<std::size_t>(item_.prompt_length);
-    for (std::size_t k = std::max<std::size_t>(prompt, 1); k < item_.ids.size(); ++k)
-      if (item_.mask[k - prompt] != 0) mark(k, places);
+    for (std::size_t k = first_predicted(prompt); k < item_.mask.size(); ++k)
+      if (item_.mask[k] != 0) mark(prompt + k, places);
     places.offsets.push_back(places.size());
   }
   void mark_last(Places& places) const {

@@ -29,7 +29,7 @@ class Reading {
     if (clock_.seconds() > kShort) progress.finish();
     if (summary_.rows_read == 0) core::fail_request("{}: no rows", options_.name());
     if (options_.on_error == "fail") malformed_.fail_if_any(options_.name(), summary_.rows_read);
-    summary_.format = source_.format_name();
+    summary_.format = source_.format_names();
     summary_.noticed.add_all(source_.noticed());
     if (use_.learns()) summary_.pairing = use_.pairing().info().name;
     return std::move(summary_);

@@ -4,6 +4,7 @@
 
 #include "core/progress.h"
 #include "core/system.h"
+#include "data/tokens/trained.h"
 
 namespace attune::data {
 
@@ -19,9 +20,7 @@ void DatasetSummary::count_sequences(std::int64_t prompt,
   for (const auto mask : masks) {
     longest = std::max<std::int64_t>(longest, prompt + std::ssize(mask));
     tokens += copies * std::ssize(mask);
-    trained_tokens += copies * std::ranges::count(mask, 1);
-    // The first token of a sequence without prompt is never trained on.
-    if (prompt == 0 && !mask.empty() && mask[0] == 1) trained_tokens -= copies;
+    trained_tokens += copies * trained_count(static_cast<std::size_t>(prompt), mask);
   }
   tokens += copies * std::max<std::int64_t>(1, std::ssize(masks)) * prompt;
   rows_kept += copies;

@@ -158,6 +158,20 @@ SamplingOptions sampling_of_folder(const std::string& model_folder) {
   return options;
 }
 
+std::optional<std::vector<std::int64_t>> end_ids_of_folder(const std::string& model_folder) {
+  const Settings settings = settings_of(model_folder);
+  if (!settings.is_own || !says(settings.config, "eos_token_id")) return std::nullopt;
+  const Json& eos = settings.config["eos_token_id"];
+  std::vector<std::int64_t> ids;
+  for (const Json& id : eos.is_array() ? eos : Json::array({eos})) {
+    if (!id.is_number_integer())
+      core::fail_request("{}: eos_token_id is {}, expected a token id or a list of them", settings.where,
+                         core::to_line(eos));
+    ids.push_back(id.get<std::int64_t>());
+  }
+  return ids;
+}
+
 std::string unheeded_settings(const std::string& model_folder) {
   const Settings settings = settings_of(model_folder);
   std::vector<std::string> named;

@@ -1,7 +1,10 @@
 // generation_config.json: which of its settings completions follow, and which not.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "generation/sampling_options.h"
 
@@ -11,6 +14,10 @@ namespace attune::generation {
 /// that file in config.json, as transformers reads them. Without do_sample decoding is greedy.
 /// @throws Error{kRequest} naming file and key
 SamplingOptions sampling_of_folder(const std::string& model_folder);
+
+/// Tokens that end a completion by generation_config.json; nothing where it does not say.
+/// @throws Error{kRequest} naming the file
+std::optional<std::vector<std::int64_t>> end_ids_of_folder(const std::string& model_folder);
 
 /// One line that names every setting of the folder that would change what transformers writes and changes
 /// nothing here; "" when there is none. Also keys that generation_config.json does not have in transformers.

@@ -1,33 +1,15 @@
 #include "generation/lane.h"
 
 #include "core/error.h"
-#include "core/files/files.h"
-#include "core/json.h"
+#include "generation/generation_config.h"
 
 namespace attune::generation {
 namespace {
 
 std::vector<std::int32_t> end_ids_of(const model::Model& model) {
   std::vector<std::int32_t> ids;
-  const auto add = [&](std::int64_t id) {
+  for (const std::int64_t id : end_ids_of_folder(model.folder()).value_or(model.config().eos_ids))
     if (id >= 0 && id < model.config().vocab_size) ids.push_back(static_cast<std::int32_t>(id));
-  };
-  const std::string where = (core::fs::path(model.folder()) / "generation_config.json").string();
-  if (!model.folder().empty() && core::fs::exists(where)) {
-    const core::Json config = core::read_json_file(where);
-    if (config.is_object() && config.contains("eos_token_id") && !config["eos_token_id"].is_null()) {
-      const core::Json& eos = config["eos_token_id"];
-      for (const core::Json& id : eos.is_array() ? eos : core::Json::array({eos})) {
-        if (!id.is_number_integer()) {
-          core::fail_request("{}: eos_token_id is {}, expected a token id or a list of them", where,
-                             core::to_line(eos));
-        }
-        add(id.get<std::int64_t>());
-      }
-      return ids;
-    }
-  }
-  for (const std::int64_t id : model.config().eos_ids) add(id);
   return ids;
 }
 

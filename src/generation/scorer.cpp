@@ -7,6 +7,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "data/tokens/trained.h"
 
 namespace attune::generation {
 namespace {
@@ -131,17 +132,15 @@ at::Tensor Scorer::hidden(std::span<const data::PackItem> items, Positions at) c
 std::vector<std::int32_t> trained_tokens(const data::PackItem& item) {
   std::vector<std::int32_t> ids;
   const auto prompt = static_cast<std::size_t>(item.prompt_length);
-  for (std::size_t k = std::max<std::size_t>(prompt, 1); k < item.ids.size(); ++k)
-    if (item.mask[k - prompt] != 0) ids.push_back(item.ids[k]);
+  for (std::size_t k = data::first_predicted(prompt); k < item.mask.size(); ++k)
+    if (item.mask[k] != 0) ids.push_back(item.ids[prompt + k]);
   return ids;
 }
 
 std::int64_t rows_of(const data::PackItem& item, Positions at) {
   if (at == Positions::kLast) return 1;
   if (at == Positions::kStepEnds) return std::ssize(item.step_ends);
-  const auto trained = std::count(item.mask.begin(), item.mask.end(), std::uint8_t{1});
-  // The first token of a sequence without prompt has no log-probability.
-  return trained - (item.prompt_length == 0 && !item.mask.empty() && item.mask[0] != 0 ? 1 : 0);
+  return data::trained_count(static_cast<std::size_t>(item.prompt_length), item.mask);
 }
 
 std::vector<std::vector<double>> by_item(const at::Tensor& numbers, std::span<const data::PackItem> items,

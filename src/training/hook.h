@@ -14,8 +14,8 @@
 #include "algorithm/method.h"
 #include "training/optimizer/optimizer.h"
 #include "training/options.h"
-#include "training/run/tensor_file.h"
 #include "training/step/step.h"
+#include "training/tensor_file.h"
 
 namespace attune::training {
 

@@ -50,8 +50,7 @@ struct MethodTerm {
   std::string file{};  ///< the data's name, for people
 };
 
-/// What one update learns from this term: loss, metrics, tokens, and the candidates to show when it goes
-/// wrong.
+/// What one update has learned from a term.
 struct TermUpdate {
   StepResult result;
   std::int64_t tokens = 0;  ///< of every sequence (TRL's num_tokens)

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "training/group.h"
 #include "training/hook.h"
 #include "training/observer.h"
 #include "training/optimizer/optimizer.h"
 #include "training/optimizer/schedule.h"
 #include "training/options.h"
+#include "training/processes.h"
 #include "training/run/best_evaluation.h"
 #include "training/run/evaluation.h"
 #include "training/run/event_file.h"
@@ -31,7 +31,7 @@ struct TrainerOptions {
   EngineOptions engine;
   double learning_rate = 1e-6;  ///< the peak, resolved
   std::string metric = "loss";  ///< for save_best, early stopping and schedules that follow it
-  Group group{};                ///< the processes that train together; the folder of one of them is written
+  Processes processes{};        ///< the processes that train together; the folder of one of them is written
   /// Writes the texts of a batch that stops the run; null: its ids only.
   const text::Tokenizer* tokenizer = nullptr;
 };
@@ -66,6 +66,8 @@ class Trainer {
     double loss = 0, grad_norm = 0, learning_rate = 0;
     std::int64_t tokens = 0;
   };
+  /// The learning rate of a run of so many updates.
+  std::unique_ptr<Schedule> schedule_over(std::int64_t total) const;
   Update update_once();
   /// Norm of all gradients; those of the layers go to the metrics.
   double measure_gradients();

@@ -237,6 +237,16 @@ TEST_F(DatasetTest, MixturesRepeatRows) {
   EXPECT_EQ(data.summary().rows_kept, 4);
 }
 
+TEST_F(DatasetTest, AMixtureNamesTheFormatOfEveryEntryOnce) {
+  // The name of the second format stands within that of the first.
+  const auto implicit =
+      folder_.write("implicit.jsonl", "{\"chosen\":\"Human: a b\",\"rejected\":\"Human: a c\"}\n");
+  const auto plain = folder_.write("plain.jsonl", kPairs);
+  options_.path = core::Json::array({implicit, plain, implicit});
+  const Dataset data = Dataset::open(options_, codec_, GroupShape::kPairs, cache());
+  EXPECT_EQ(data.summary().format, "implicit_preference, preference");
+}
+
 /// Peak memory (VmHWM) of a child process that opens a file of `megabytes` and reads every row, in MB; -1 on
 /// failure.
 double peak_of_child(const DataOptions& options, const TextCodec& codec, const std::string& cache) {

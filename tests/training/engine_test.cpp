@@ -211,6 +211,35 @@ TEST(Engine, StateAndPrepareRunOncePerStepHoweverItIsSplit) {
   expect_same(results[0], results[1], "state");
 }
 
+/// A method of whole steps whose loss means nothing for less.
+class WholeStepsOnly final : public RunningBaseline {
+ public:
+  algorithm::Scope scope() const override { return algorithm::Scope::kStep; }
+  bool has_loss_of_group() const override { return false; }
+  algorithm::Loss loss(const algorithm::Batch& batch, const algorithm::State& state) const override {
+    EXPECT_EQ(batch.size(), 12);
+    return RunningBaseline::loss(batch, state);
+  }
+};
+
+TEST(Engine, AnEvaluationAsksForGroupsWhereTheMethodHasLossesOfThem) {
+  const auto rows = fixture::random_rows(3, 4, 3);
+  const auto views = fixture::views(rows);
+  auto model = fixture::tiny_model();
+  const auto evaluated = [&](const algorithm::Method& method) {
+    const Step step = assemble_step(views, method, model.config(), method.shape());
+    algorithm::State state;
+    return Engine(model, {}, {}).run(step, method, state, 1, Purpose::kEvaluate);
+  };
+  const auto by_group = evaluated(RunningBaseline()), whole = evaluated(WholeStepsOnly());
+  ASSERT_EQ(by_group.groups.size(), 3U);
+  double sum = 0;
+  for (const GroupResult& group : by_group.groups) sum += group.loss;
+  EXPECT_NEAR(sum, by_group.loss, 1e-12);
+  EXPECT_TRUE(whole.groups.empty());
+  EXPECT_NEAR(whole.loss, by_group.loss, 1e-12);
+}
+
 TEST(Engine, WeightsOfAMixtureScaleGradients) {
   auto model = fixture::tiny_model();
   const auto pairs = fixture::random_rows(3, 2, 5), texts = fixture::random_rows(4, 1, 6);

@@ -118,9 +118,9 @@ class Generate : public Command {
     if (!unheeded.empty()) fmt::print(stderr, "attune: {}\n", unheeded);
   }
 
-  generation::Prompt tokenized(const record::Example& example, std::uint64_t record,
-                               std::string& problem) const {
-    auto ids = data::tokenize_prompt(example, codec_);
+  generation::Prompt tokenized(const record::Example& example, std::uint64_t record, std::string& problem,
+                               std::string* rendered = nullptr) const {
+    auto ids = data::tokenize_prompt(example, codec_, rendered);
     if (!ids.ok()) {
       problem = ids.error().reason;
       return {};
@@ -176,14 +176,14 @@ class Generate : public Command {
     std::vector<PromptRow> rows;
     for (record::Example example; reader.next(example);) {
       core::stop_if_interrupted();
-      std::string problem;
+      std::string problem, rendered;
       PromptRow row{prompt_only(data::as_read_by(example, codec_)),
-                    tokenized(example, static_cast<std::uint64_t>(reader.index()), problem)};
+                    tokenized(example, static_cast<std::uint64_t>(reader.index()), problem, &rendered)};
       if (!problem.empty()) {
         ++left_out_[problem];
         continue;
       }
-      watch.look(row.example, "", reader.where(), noticed);
+      watch.look(row.example, rendered, reader.where(), noticed);
       rows.push_back(std::move(row));
       if (rows.size() == kPromptsAtOnce) write_chunk(rows, sink);
     }

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "algorithm/method.h"
-#include "data/cache/file.h"
 #include "data/options.h"
+#include "data/tokens/cached_row.h"
 #include "data/tokens/codec.h"
 #include "model/config.h"
 #include "training/step/step.h"

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cli/record_tokens.h"
+#include "data/tokens/trained.h"
 
 namespace attune::cli {
 namespace {
@@ -47,8 +48,8 @@ class CandidateJson {
     const data::PackItem& item = step_.items[i_];
     ids_.assign(item.ids.begin() + item.prompt_length, item.ids.end());
     mask_ = item.mask;
-    // The first token of a sequence without prompt has no log-probability and is not trained on.
-    if (item.prompt_length == 0 && !mask_.empty()) mask_[0] = 0;
+    const std::size_t first = data::first_predicted(static_cast<std::size_t>(item.prompt_length));
+    std::fill_n(mask_.begin(), std::min(first, mask_.size()), std::uint8_t{0});
     add_coefficients();
     add_place(found);
     add_feedback(method.shape());

@@ -7,8 +7,8 @@
 #include <map>
 
 #include "cli/selftest_check.h"
-#include "training/run/data_stream.h"
 #include "training/run/terms.h"
+#include "training/step/data_stream.h"
 #include "training/step/engine.h"
 
 namespace attune::cli {

@@ -18,26 +18,9 @@
 
 #include "core/files/files.h"
 #include "data/tokenized_row.h"
-#include "data/tokens/tokenize.h"
+#include "data/tokens/cached_row.h"
 
 namespace attune::data {
-
-/// A candidate as it is written; owns what TokenizedCandidate points to.
-struct CachedCandidate {
-  record::Candidate said;  ///< feedback; no text
-  TokenizedExample::Completion completion;
-  std::vector<double> old_logps;
-};
-
-struct CachedRow {
-  std::int64_t index = 0;
-  std::vector<std::int32_t> prompt, teacher_prompt;
-  core::Json meta;
-  std::vector<CachedCandidate> candidates;
-  std::int64_t pairs =
-      0;                 ///< comparisons of its candidates; not written, as they are made anew at every step
-  std::string rendered;  ///< the text that was tokenised; not written
-};
 
 /// Fast 64-bit checksum of blocks whose sizes are multiples of 8 (the last may be any).
 class Checksum {

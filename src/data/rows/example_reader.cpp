@@ -42,7 +42,7 @@ bool ExampleReader::next(record::Example& example) {
       state.summary.noticed = state.source.noticed();
       return false;
     }
-    state.summary.format = state.source.format_name();
+    state.summary.format = state.source.format_names();
     ++state.summary.rows_read;
     if (state.row.example.ok())
       state.copies = state.row.copies;

@@ -160,8 +160,10 @@ void ExampleSource::open_entry() {
   }
   if (format_ == nullptr) return;
   const std::string name = format_->info().name;
-  if (format_name_.find(name) == std::string::npos) format_name_ += (format_name_.empty() ? "" : ", ") + name;
+  if (std::ranges::find(formats_, name) == formats_.end()) formats_.push_back(name);
 }
+
+std::string ExampleSource::format_names() const { return fmt::format("{}", fmt::join(formats_, ", ")); }
 
 bool ExampleSource::next(SourceRow& out) {
   if (options_.limit > 0 && index_ >= options_.limit) return false;

@@ -26,7 +26,8 @@ class ExampleSource {
  public:
   explicit ExampleSource(const DataOptions& options);
   bool next(SourceRow& out);  ///< false at the end, or when data.limit rows were given
-  const std::string& format_name() const { return format_name_; }
+  /// The formats of the entries met so far, each once: "preference, prompt_completion".
+  std::string format_names() const;
   /// What was understood although it was not said so, of the rows that were read.
   const Noticed& noticed() const { return noticed_; }
 
@@ -51,7 +52,7 @@ class ExampleSource {
   std::unique_ptr<RowReader> reader_;
   std::deque<RawRow> ahead_;  ///< rows looked at to recognise the format
   const Format *asked_ = nullptr, *format_ = nullptr;
-  std::string format_name_;
+  std::vector<std::string> formats_;  ///< names, in the order in which they were met
   std::int64_t index_ = 0, row_of_entry_ = 0;
   bool entry_opened_ = false;
   Noticed noticed_;

@@ -126,15 +126,13 @@ core::Json messages_of(const record::Example& example) {
 
 void MessageWatch::look(const record::Example& example, const std::string& rendered, const std::string& where,
                         Noticed& noticed) {
-  if (!codec_.chat_template) return;
+  if (!codec_.chat_template || rendered.empty()) return;
   text::ChatTemplate::Options options;
   options.tools = example.tools;
   options.extra = example.chat_template_kwargs;
   core::Json messages = messages_of(example);
   if (messages.empty() || example.prompt.is_string()) return;
-  const std::string text = rendered.empty() ? rendering(messages, options) : rendered;
-  if (text.empty()) return;  // the template refuses the messages, which is said elsewhere
-  const Conversation conversation{std::move(messages), options, text, where};
+  const Conversation conversation{std::move(messages), options, rendered, where};
   std::size_t at = 0;
   look_at_beginning(conversation, noticed);
   for (std::size_t i = 0; i < conversation.messages.size(); ++i) {

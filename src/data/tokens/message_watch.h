@@ -17,8 +17,7 @@ class MessageWatch {
  public:
   explicit MessageWatch(const TextCodec& codec) : codec_(codec) {}
 
-  /// @param rendered the text of the prompt with one of the completions, or of the prompt alone; "": made
-  /// here
+  /// @param rendered the text of the prompt with one of the completions, or of the prompt alone; "" where no template made it
   void look(const record::Example& example, const std::string& rendered, const std::string& where,
             Noticed& noticed);
 

@@ -3,10 +3,10 @@
 
 #include <functional>
 
-#include "data/cache/file.h"
 #include "data/row_use.h"
 #include "data/rows/example_source.h"
 #include "data/summary.h"
+#include "data/tokens/cached_row.h"
 
 namespace attune::data {
 

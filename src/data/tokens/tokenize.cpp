@@ -5,6 +5,7 @@
 
 #include "core/system.h"
 #include "data/tokens/tokenize_text.h"
+#include "data/tokens/trained.h"
 
 namespace attune::data {
 namespace {
@@ -129,15 +130,11 @@ std::optional<core::ItemError> truncate(TokenizedExample& example, const TextCod
   return {};
 }
 
-/// Something to train on in every completion; the first token of a sequence without prompt has no
-/// log-probability.
+/// Something to train on in every completion.
 std::optional<core::ItemError> check_trained(const TokenizedExample& example) {
-  for (const auto& completion : example.completions) {
-    const std::ptrdiff_t first = example.prompt.empty() ? 1 : 0;
-    if (std::ssize(completion.mask) <= first ||
-        std::find(completion.mask.begin() + first, completion.mask.end(), 1) == completion.mask.end())
+  for (const auto& completion : example.completions)
+    if (trained_count(example.prompt.size(), completion.mask) == 0)
       return core::ItemError{"no trained tokens", ""};
-  }
   return {};
 }
 

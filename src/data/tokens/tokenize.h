@@ -61,7 +61,9 @@ std::string length_limit_text(const DataOptions& options, const TextCodec& codec
 std::string beyond_context_text(std::int64_t longest, std::int64_t context);
 
 /// The prompt alone, ready to be continued (generation prompt added).
+/// @param rendered gets the text that the chat template made of it; may be null
 core::Result<std::vector<std::int32_t>> tokenize_prompt(const record::Example& example,
-                                                        const TextCodec& codec);
+                                                        const TextCodec& codec,
+                                                        std::string* rendered = nullptr);
 
 }  // namespace attune::data

@@ -148,8 +148,8 @@ core::Result<Encoded> encode_unchecked(const record::Example& example, const rec
   return encode_plain(example, candidate, codec, options.append_eos);
 }
 
-core::Result<std::vector<std::int32_t>> encode_prompt(const record::Example& example,
-                                                      const TextCodec& codec) {
+core::Result<std::vector<std::int32_t>> encode_prompt(const record::Example& example, const TextCodec& codec,
+                                                      std::string* rendered) {
   if (example.prompt_ids) return *example.prompt_ids;
   core::Json prompt = as_read_by(example, codec).prompt;
   if (example.language_modelling && !example.candidates.empty()) {
@@ -164,6 +164,7 @@ core::Result<std::vector<std::int32_t>> encode_prompt(const record::Example& exa
     if (prompt.empty()) return core::ItemError{"empty prompt", ""};
     const auto text = render_prompt(prompt, example, codec);
     if (!text.ok()) return text.error();
+    if (rendered != nullptr) *rendered = text.value();
     return need_tokenizer(codec).encode(text.value(), false);
   }
   return text::encode_pair(need_tokenizer(codec), prompt.get<std::string>(), "").prompt;
@@ -194,8 +195,8 @@ core::Result<Encoded> encode_candidate(const record::Example& example, const rec
 }
 
 core::Result<std::vector<std::int32_t>> tokenize_prompt(const record::Example& example,
-                                                        const TextCodec& codec) {
-  auto ids = encode_prompt(example, codec);
+                                                        const TextCodec& codec, std::string* rendered) {
+  auto ids = encode_prompt(example, codec, rendered);
   if (!ids.ok()) return ids;
   if (auto problem = outside_vocabulary(ids.value(), codec)) return *problem;
   return ids;

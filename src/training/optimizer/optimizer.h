@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "model/model.h"
-#include "training/run/tensor_file.h"
+#include "training/tensor_file.h"
 
 namespace attune::training {
 

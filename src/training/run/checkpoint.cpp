@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/files/files.h"
-#include "training/run/tensor_file.h"
+#include "training/tensor_file.h"
 
 namespace attune::training {
 namespace {

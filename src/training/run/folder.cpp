@@ -175,7 +175,7 @@ void RunFolder::begin(core::Json run_info) {
   remove_left_overs(path_);
   remove_left_overs(fs::path(path_) / "checkpoints");
   run_info["state"] = "running";
-  update(run_info);
+  put_info(run_info);
   core::write_file_atomically((fs::path(path_) / "recipe.yaml").string(), core::to_yaml(recipe_));
 }
 
@@ -233,7 +233,7 @@ void RunFolder::prune_checkpoints(std::int64_t keep, const std::string& best) {
   }
 }
 
-void RunFolder::update(const core::Json& changes) {
+void RunFolder::put_info(const core::Json& changes) {
   if (!writes_) return;
   info_.update(changes);
   core::write_file_atomically((fs::path(path_) / "run.json").string(), info_.dump(2) + "\n");
@@ -242,7 +242,7 @@ void RunFolder::update(const core::Json& changes) {
 void RunFolder::close(const std::string& state, const std::string& reason) {
   core::Json changes = {{"state", state}};
   if (!reason.empty()) changes["reason"] = reason;
-  update(changes);
+  put_info(changes);
 }
 
 }  // namespace attune::training

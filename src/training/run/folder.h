@@ -51,7 +51,7 @@ class RunFolder {
   /// Removes the oldest checkpoints beyond `keep` (0: keeps all), never `best` ("" for none).
   void prune_checkpoints(std::int64_t keep, const std::string& best);
   /// Merges into run.json and writes it.
-  void update(const core::Json& changes);
+  void put_info(const core::Json& changes);
   /// "running" → "finished" or "failed", with the reason.
   void close(const std::string& state, const std::string& reason = "");
 

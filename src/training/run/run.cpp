@@ -28,8 +28,8 @@ namespace {
 /// A run while it is put together.
 class Run {
  public:
-  Run(TrainRecipe recipe, const Observer& observer, Group group)
-      : recipe_(std::move(recipe)), observer_(observer), group_(std::move(group)) {}
+  Run(TrainRecipe recipe, const Observer& observer, Processes processes)
+      : recipe_(std::move(recipe)), observer_(observer), processes_(std::move(processes)) {}
 
   RunResult execute() {
     RunFolder folder = settle();
@@ -38,7 +38,7 @@ class Run {
     open(folder, files, continuation);
     reference_.emplace(recipe_, *model_, terms_);
     for (const auto& term : terms_) check_needs(*term.method, reference_->frozen());
-    group_.any(false);  // all have seen the folder as it was
+    processes_.any(false);  // all have seen the folder as it was
     core::Json info = run_info();
     info["data_files"] = files.json();
     if (!continuation.told().is_null()) info["data_changes"] = continuation.told();
@@ -46,14 +46,14 @@ class Run {
     if (folder.writes()) files.save(folder.path());
     try {
       train(folder);
-      if (group_.leads()) publish(folder);
+      if (processes_.leads()) publish(folder);
     } catch (const core::Error& error) {
       if (error.code() == core::ErrorCode::kRequest && folder.discard()) throw;
       if (error.code() != core::ErrorCode::kInterrupted) folder.close("failed", error.what());
       throw;
     }
-    group_.any(false);  // all is written
-    return {recipe_.output, recipe_.output + "/model", updates_, group_.leads()};
+    processes_.any(false);  // all is written
+    return {recipe_.output, recipe_.output + "/model", updates_, processes_.leads()};
   }
 
   std::string rehearse() {
@@ -71,7 +71,7 @@ class Run {
     settings_ = terms_of(recipe_);
     resolve(recipe_, settings_);
     return {recipe_.output, resolved_json(recipe_, settings_), recipe_.resume, recipe_.overwrite,
-            group_.leads()};
+            processes_.leads()};
   }
 
   /// Model and data, compared with what the run began with where it goes on.
@@ -188,7 +188,7 @@ class Run {
                          folder);
     Observer observer = observer_;
     const bool writes_text = !heads_of_terms(terms_).contains("score");  // a reward model does not
-    if (group_.leads() && writes_text) {
+    if (processes_.leads() && writes_text) {
       observer.on_samples = [&](std::int64_t update) { samples.write(update); };
       if (recipe_.samples.prompts > 0)
         if (const auto unheeded = generation::unheeded_settings(model_->folder()); !unheeded.empty())
@@ -196,7 +196,7 @@ class Run {
     }
     TrainerOptions options{
         recipe_.training,    engine_options(), recipe_.training.learning_rate,
-        recipe_.eval.metric, group_,           codec_.tokenizer ? &*codec_.tokenizer : nullptr};
+        recipe_.eval.metric, processes_,       codec_.tokenizer ? &*codec_.tokenizer : nullptr};
     Trainer trainer(*model_, reference_->frozen(), std::move(terms_), hooks(), options, folder, observer);
     say_what_stays_idle(trainer);
     if (const auto checkpoint = folder.checkpoint()) {
@@ -209,11 +209,11 @@ class Run {
     }
     trainer.run();
     updates_ = trainer.updates();
-    if (!group_.leads()) return;
+    if (!processes_.leads()) return;
     const std::int64_t taken = trainer.take_result();
     if (taken != updates_)
       say(fmt::format("the result is that of update {}, the best by eval_{}", taken, recipe_.eval.metric));
-    folder.update({{"result_step", taken}});
+    folder.put_info({{"result_step", taken}});
   }
 
   Hooks hooks() {
@@ -226,7 +226,7 @@ class Run {
     core::StagedFolder stage(recipe_.output + "/model");
     model_->save_result(stage.path());
     stage.publish();
-    folder.update({{"finished", core::iso_time()}, {"seconds", clock_.seconds()}});
+    folder.put_info({{"finished", core::iso_time()}, {"seconds", clock_.seconds()}});
     if (observer_.on_result) observer_.on_result(recipe_.output);
     folder.close("finished");
   }
@@ -263,7 +263,7 @@ class Run {
 
   TrainRecipe recipe_;
   const Observer& observer_;
-  Group group_;
+  Processes processes_;
   core::Stopwatch clock_;
   std::vector<TermSetting> settings_;
   std::optional<model::Model> model_;
@@ -275,8 +275,8 @@ class Run {
 
 }  // namespace
 
-RunResult run_training(TrainRecipe recipe, const Observer& observer, Group group) {
-  return Run(std::move(recipe), observer, std::move(group)).execute();
+RunResult run_training(TrainRecipe recipe, const Observer& observer, Processes processes) {
+  return Run(std::move(recipe), observer, std::move(processes)).execute();
 }
 
 std::string require_output(const TrainRecipe& recipe) { return Run(recipe, Observer(), Group()).rehearse(); }

@@ -5,24 +5,24 @@
 #include <string>
 
 #include "core/json.h"
-#include "training/group.h"
 #include "training/observer.h"
 #include "training/options.h"
+#include "training/processes.h"
 
 namespace attune::training {
 
 struct RunResult {
   std::string folder, model_folder;
   std::int64_t updates = 0;
-  bool leads = true;  ///< false: another process of the group wrote the folder
+  bool leads = true;  ///< false: another process wrote the folder
 };
 
 /// Runs (or continues) the recipe. Everything that can be refused is refused before OUTPUT is created.
 /// @throws core::Error; OUTPUT/run.json then says "failed" (or "running" after an interrupt) with the reason.
-/// @param group processes that train together, all with the same recipe. One writes the run; the others
+/// @param processes that train together, all with the same recipe. One writes the run; the others
 /// should have no observer but `interrupted`, which all of them need or none. Returns when the run is
 /// written.
-RunResult run_training(TrainRecipe recipe, const Observer& observer, Group group = {});
+RunResult run_training(TrainRecipe recipe, const Observer& observer, Processes processes = {});
 
 /// Where OUTPUT stands for a run of the recipe, without changing anything there.
 /// @param recipe complete, settled and resolved

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "data/group_row.h"
+#include "data/tokens/trained.h"
 
 namespace attune::training {
 namespace {
@@ -66,7 +67,8 @@ class Assembler {
   /// Of one number for each completion token, those of trained tokens.
   static std::vector<double> trained_of(const data::PackItem& item, std::span<const double> numbers) {
     std::vector<double> trained;
-    for (std::size_t k = item.prompt_length == 0 ? 1 : 0; k < numbers.size() && k < item.mask.size(); ++k)
+    const auto prompt = static_cast<std::size_t>(item.prompt_length);
+    for (std::size_t k = data::first_predicted(prompt); k < numbers.size() && k < item.mask.size(); ++k)
       if (item.mask[k] != 0) trained.push_back(numbers[k]);
     return trained;
   }

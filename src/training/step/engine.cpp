@@ -34,15 +34,15 @@ std::vector<std::int64_t> every_item(const Step& step) {
 
 std::vector<std::int64_t> PreparedStep::all() const { return every_item(step); }
 
-Engine::Engine(model::Model& policy, FrozenModels frozen, EngineOptions options, Group group)
-    : policy_(policy), frozen_(std::move(frozen)), options_(options), group_(std::move(group)) {}
+Engine::Engine(model::Model& policy, FrozenModels frozen, EngineOptions options, Processes processes)
+    : policy_(policy), frozen_(std::move(frozen)), options_(options), processes_(std::move(processes)) {}
 
-generation::ScorerOptions Engine::reading() const {
+generation::ScorerOptions Engine::scorer_options() const {
   return {options_.micro_batch_tokens, options_.share_prefixes, options_.temperature, {}};
 }
 
 generation::Scorer Engine::scorer(Source source) const {
-  return scorer_of(source, policy_, frozen_, reading());
+  return scorer_of(source, policy_, frozen_, scorer_options());
 }
 
 model::SignalModel Engine::cached_reference(const Step& step, std::span<const std::int64_t> items) const {
@@ -84,8 +84,9 @@ void Engine::read_frozen(const Step& step, const std::vector<Need>& needs,
   const Source source = needs.front().source;
   const Phase phase(source == Source::kReference ? "forward, reference" : "forward, frozen");
   std::pair<std::size_t, std::size_t> own = {0, step.items.size()};
-  if (!group_.alone())
-    own = group_shares(step, every_item(step), group_.size())[static_cast<std::size_t>(group_.rank())];
+  if (!processes_.alone())
+    own =
+        group_shares(step, every_item(step), processes_.size())[static_cast<std::size_t>(processes_.rank())];
   const auto seen_by = [&](Source by) {
     const auto& items =
         by == Source::kTeacher && !step.teacher_items.empty() ? step.teacher_items : step.items;
@@ -104,7 +105,7 @@ void Engine::read_frozen(const Step& step, const std::vector<Need>& needs,
                   : reader.compare(seen_by(source), readings, scorer(needs.front().against),
                                    seen_by(needs.front().against));
   for (std::size_t i = 0; i < needs.size(); ++i)
-    signals[needs[i].key()] = {needs[i].at, group_.gather(numbers[i])};
+    signals[needs[i].key()] = {needs[i].at, processes_.gather(numbers[i])};
 }
 
 PreparedStep Engine::prepare(Step step, const algorithm::Method& method, algorithm::State& state,

@@ -16,7 +16,7 @@
 
 #include "algorithm/method.h"
 #include "model/model.h"
-#include "training/group.h"
+#include "training/processes.h"
 #include "training/step/frozen_models.h"
 #include "training/step/step.h"
 
@@ -66,8 +66,8 @@ struct PreparedStep {
 
 class Engine {
  public:
-  /// @param group processes that share every step: all call prepare() and accumulate() with the same
-  Engine(model::Model& policy, FrozenModels frozen, EngineOptions options, Group group = {});
+  /// @param processes that share every step: all call prepare() and accumulate() with the same
+  Engine(model::Model& policy, FrozenModels frozen, EngineOptions options, Processes processes = {});
 
   /// @param updates how many updates will learn from the step. Of several all but the first need the old
   /// policy's signals, which are then read here; one update may take them from its own pass.
@@ -105,12 +105,12 @@ class Engine {
   model::SignalModel cached_reference(const Step& step, std::span<const std::int64_t> items) const;
   std::vector<at::Tensor> read_cached(const Step& step, std::pair<std::size_t, std::size_t> own,
                                       const std::vector<generation::Reading>& readings) const;
-  generation::ScorerOptions reading() const;
+  generation::ScorerOptions scorer_options() const;
 
   model::Model& policy_;
   FrozenModels frozen_;
   EngineOptions options_;
-  Group group_;
+  Processes processes_;
 };
 
 }  // namespace attune::training

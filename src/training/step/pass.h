@@ -35,6 +35,8 @@ class Engine::Pass {
   /// Whether all signals are needed before any coefficient, or micro-batch after micro-batch can be finished.
   bool needs_whole() const;
   bool trains() const { return purpose_ == Purpose::kTrain; }
+  /// The same without the way back.
+  static model::SignalModel values_of(const model::SignalModel& forwarded);
   bool drops() const { return trains() && engine_.options_.adapter_dropout > 0; }
   model::SignalModel forward(std::size_t batch) const;
   /// Reads the policy's signals of one micro-batch.

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "core/json.h"
-#include "training/run/data_stream.h"
 #include "training/step/assemble.h"
+#include "training/step/data_stream.h"
 #include "training/step/step.h"
 
 namespace attune::training {

@@ -1,4 +1,4 @@
-#include "training/group.h"
+#include "training/processes.h"
 
 #include <ATen/ATen.h>
 
@@ -41,7 +41,7 @@ std::int64_t number_in(const char* name, std::int64_t least, std::int64_t most) 
 
 #ifdef USE_C10D_GLOO
 
-class Group::Connection {
+class Processes::Connection {
  public:
   Connection(std::int64_t rank, std::int64_t size) {
     c10d::TCPStoreOptions options;
@@ -93,7 +93,7 @@ class Group::Connection {
 
 #else
 
-class Group::Connection {
+class Processes::Connection {
  public:
   Connection(std::int64_t, std::int64_t size) {
     core::fail_request(
@@ -107,17 +107,17 @@ class Group::Connection {
 
 #endif
 
-Group Group::from_environment() {
-  Group group;
-  if (variable("WORLD_SIZE").empty()) return group;
-  group.size_ = number_in("WORLD_SIZE", 1, 1 << 20);
-  if (group.size_ == 1) return group;
-  group.rank_ = number_in("RANK", 0, group.size_ - 1);
-  group.connection_ = std::make_shared<Connection>(group.rank_, group.size_);
-  return group;
+Processes Processes::from_environment() {
+  Processes processes;
+  if (variable("WORLD_SIZE").empty()) return processes;
+  processes.size_ = number_in("WORLD_SIZE", 1, 1 << 20);
+  if (processes.size_ == 1) return processes;
+  processes.rank_ = number_in("RANK", 0, processes.size_ - 1);
+  processes.connection_ = std::make_shared<Connection>(processes.rank_, processes.size_);
+  return processes;
 }
 
-void Group::sum(at::Tensor& numbers) const {
+void Processes::sum(at::Tensor& numbers) const {
   if (alone() || numbers.numel() == 0) return;
   at::Tensor here =
       numbers.detach().to(at::kCPU).contiguous();  // the numbers themselves where they lie so already
@@ -125,7 +125,7 @@ void Group::sum(at::Tensor& numbers) const {
   if (here.const_data_ptr() != numbers.const_data_ptr()) numbers.detach().copy_(here);
 }
 
-std::vector<at::Tensor> Group::gather_bytes(const at::Tensor& bytes) const {
+std::vector<at::Tensor> Processes::gather_bytes(const at::Tensor& bytes) const {
   const auto counts = connection_->gather(at::full({1}, bytes.numel(), at::kLong), size_);
   std::int64_t longest = 0;
   for (const auto& count : counts) longest = std::max(longest, count.item<std::int64_t>());
@@ -138,7 +138,7 @@ std::vector<at::Tensor> Group::gather_bytes(const at::Tensor& bytes) const {
   return parts;
 }
 
-at::Tensor Group::gather(const at::Tensor& rows) const {
+at::Tensor Processes::gather(const at::Tensor& rows) const {
   if (alone()) return rows;
   ATTUNE_ASSERT(rows.scalar_type() == at::kDouble && (rows.dim() == 1 || rows.dim() == 2));
   // Who has no rows may not know how wide they are: the others tell.
@@ -153,7 +153,7 @@ at::Tensor Group::gather(const at::Tensor& rows) const {
   return width > 0 ? all.view({-1, width}) : all;
 }
 
-std::vector<std::string> Group::gather(const std::string& text) const {
+std::vector<std::string> Processes::gather(const std::string& text) const {
   if (alone()) return {text};
   at::Tensor bytes = at::empty({static_cast<std::int64_t>(text.size())}, at::kByte);
   if (!text.empty()) std::memcpy(bytes.data_ptr(), text.data(), text.size());
@@ -166,7 +166,7 @@ std::vector<std::string> Group::gather(const std::string& text) const {
   return texts;
 }
 
-bool Group::any(bool here) const {
+bool Processes::any(bool here) const {
   if (alone()) return here;
   at::Tensor count = at::full({1}, here ? 1 : 0, at::kDouble);
   sum(count);

@@ -14,15 +14,15 @@ namespace attune::training {
 
 /// A handle: copies speak for the same processes. Every process makes the same calls in the same order; a
 /// call returns when all have made it. @throws Error{kRun} when one of them is gone
-class Group {
+class Processes {
  public:
-  Group() = default;  ///< this process alone
+  Processes() = default;  ///< this process alone
 
-  /// The group that the environment tells of as torchrun does (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT),
+  /// Those that the environment tells of as torchrun does (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT),
   /// connected over Gloo; without WORLD_SIZE, or with 1, this process alone.
   /// @throws Error{kRequest} when a variable is missing or no number, Error{kRun} when the others cannot be
   /// reached
-  static Group from_environment();
+  static Processes from_environment();
 
   std::int64_t rank() const { return rank_; }  ///< 0 … size − 1
   std::int64_t size() const { return size_; }

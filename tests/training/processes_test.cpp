@@ -1,4 +1,4 @@
-#include "training/group.h"
+#include "training/processes.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -11,34 +11,34 @@
 namespace attune::training {
 namespace {
 
-TEST(Group, AProcessAloneKeepsWhatItHas) {
-  const Group group;
-  EXPECT_EQ(group.rank(), 0);
-  EXPECT_EQ(group.size(), 1);
-  EXPECT_TRUE(group.alone());
-  EXPECT_TRUE(group.leads());
+TEST(Processes, AProcessAloneKeepsWhatItHas) {
+  const Processes processes;
+  EXPECT_EQ(processes.rank(), 0);
+  EXPECT_EQ(processes.size(), 1);
+  EXPECT_TRUE(processes.alone());
+  EXPECT_TRUE(processes.leads());
   at::Tensor numbers = at::arange(3, at::kDouble);
-  group.sum(numbers);
+  processes.sum(numbers);
   EXPECT_TRUE(at::equal(numbers, at::arange(3, at::kDouble)));
   const at::Tensor rows = at::arange(6, at::kDouble).view({3, 2});
-  EXPECT_TRUE(group.gather(rows).is_same(rows));
-  EXPECT_EQ(group.gather(std::string("loss")), std::vector<std::string>{"loss"});
-  EXPECT_TRUE(group.any(true));
-  EXPECT_FALSE(group.any(false));
+  EXPECT_TRUE(processes.gather(rows).is_same(rows));
+  EXPECT_EQ(processes.gather(std::string("loss")), std::vector<std::string>{"loss"});
+  EXPECT_TRUE(processes.any(true));
+  EXPECT_FALSE(processes.any(false));
 }
 
-TEST(Group, TheEnvironmentDecides) {
+TEST(Processes, TheEnvironmentDecides) {
   ::unsetenv("WORLD_SIZE");
-  EXPECT_TRUE(Group::from_environment().alone());
+  EXPECT_TRUE(Processes::from_environment().alone());
   ::setenv("WORLD_SIZE", "1", 1);
-  EXPECT_TRUE(Group::from_environment().alone());
+  EXPECT_TRUE(Processes::from_environment().alone());
   ::setenv("WORLD_SIZE", "2", 1);
   ::setenv("RANK", "2", 1);
-  EXPECT_THROW(Group::from_environment(), core::Error);  // ranks of two are 0 and 1
+  EXPECT_THROW(Processes::from_environment(), core::Error);  // ranks of two are 0 and 1
   ::unsetenv("RANK");
-  EXPECT_THROW(Group::from_environment(), core::Error);
+  EXPECT_THROW(Processes::from_environment(), core::Error);
   ::setenv("WORLD_SIZE", "two", 1);
-  EXPECT_THROW(Group::from_environment(), core::Error);
+  EXPECT_THROW(Processes::from_environment(), core::Error);
   ::unsetenv("WORLD_SIZE");
 }
 

@@ -1,4 +1,4 @@
-#include "training/run/tensor_file.h"
+#include "training/tensor_file.h"
 
 #include <ATen/ATen.h>
 

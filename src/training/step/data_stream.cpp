@@ -1,4 +1,4 @@
-#include "training/run/data_stream.h"
+#include "training/step/data_stream.h"
 
 #include <algorithm>
 #include <numeric>
