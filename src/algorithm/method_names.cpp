@@ -76,11 +76,22 @@ std::unique_ptr<Method> method_of_plain_name(const std::string& name, const std:
   fail_unknown_method(name, place);
 }
 
+/// `{name: ipo, loss_type: ipo}` says the same twice.
+std::unique_ptr<Method> method_of_own_loss(const std::string& name, const std::string& loss_type) {
+  auto method = method_of_name(name);
+  if (method == nullptr || name == loss_type) return method;
+  for (const auto& trl_name : method->info().trl_names)
+    if (trl_name.second == loss_type) return method;
+  return nullptr;
+}
+
 /// `{name: dpo, loss_type: ipo}`, a trainer of TRL with its loss.
 std::unique_ptr<Method> method_of_loss_type(const std::string& trainer, const core::Value& value,
                                             const std::string& key) {
   const std::string loss_type = loss_type_of(value, key);
   if (auto method = method_of_trl_name(trainer, loss_type)) return method;
+  if (auto method = method_of_own_loss(trainer, loss_type)) return method;
+  if (!standing_in_for(loss_type).empty()) fail_unknown_method(loss_type, value.place());
   std::vector<std::string> known;
   for (const auto& [entry, create] : method_entries()) {
     for (const auto& trl_name : create()->info().trl_names) {
@@ -88,8 +99,7 @@ std::unique_ptr<Method> method_of_loss_type(const std::string& trainer, const co
     }
   }
   if (!known.empty()) fail_unknown("loss_type of " + trainer, loss_type, value.place(), known);
-  if (!method_of_name(trainer))
-    fail_unknown_method(standing_in_for(loss_type).empty() ? trainer : loss_type, value.place());
+  if (!method_of_name(trainer)) fail_unknown_method(trainer, value.place());
   core::fail_request("{}: {}.loss_type: {} is one loss, without types", value.place(), key, trainer);
 }
 

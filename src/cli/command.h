@@ -83,6 +83,9 @@ class Command {
   virtual CommandInfo info() const = 0;
   /// Declares the options; pointers into this object.
   virtual void declare(core::Fields& fields) = 0;
+  /// What of the options cannot be together, or is missing, once they are set: said in one message with what
+  /// could not be read.
+  virtual std::vector<std::string> objections() const { return {}; }
   /// Does it. @return the exit code. @throws core::Error, which main turns into a message and an exit code.
   virtual int run(const Request& request, Output& out) = 0;
 };

@@ -1,10 +1,12 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <new>
 
+#include "algorithm/method.h"
 #include "cli/command.h"
 #include "cli/foreign/translate.h"
 #include "core/config/nearest.h"
@@ -23,7 +25,21 @@ bool asks_for_help(const std::vector<std::string>& arguments) {
   return false;
 }
 
+/// "dpo" and "sft" are commands of TRL, and methods here.
+std::string method_hint(const std::string& name) {
+  for (const auto& [entry, make] : algorithm::method_entries()) {
+    const auto known = make()->info().trl_names;
+    const bool is_trainer =
+        std::any_of(known.begin(), known.end(), [&](const auto& trl) { return trl.first == name; });
+    if (entry == name || is_trainer)
+      return fmt::format("; to learn by it: attune train method={} model=… data=… output=…", name);
+  }
+  return "";
+}
+
 [[noreturn]] void unknown_command(const std::string& name) {
+  if (const std::string hint = method_hint(name); !hint.empty())
+    core::fail_request("unknown command '{}'{}", name, hint);
   std::vector<std::string> names;
   for (const auto& entry : command_entries()) names.emplace_back(entry.first);
   core::fail_request("unknown command '{}'{}", name, core::did_you_mean(name, names));
@@ -36,9 +52,43 @@ std::unique_ptr<Command> make_command(const std::string& name) {
   unknown_command(name);
 }
 
-/// Puts what is written in other programs' words into ours.
-void read_foreign_names(Request& request, const core::Fields& fields) {
-  Translation translation = in_our_words(request.settings, fields);
+/// The messages of an error that has several, which stand below its first line.
+std::vector<std::string> messages_of(const core::Error& error) {
+  const std::string_view text = error.what();
+  constexpr std::string_view kNext = "\n  ";
+  std::vector<std::string> messages;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(kNext, at), text.size());
+    const std::string_view line = text.substr(at, end - at);
+    if (at > 0 || !line.ends_with(':')) messages.emplace_back(line);
+    at = end + kNext.size();
+  }
+  return messages;
+}
+
+/// @param refused what has no counterpart here @param besides what else is wrong
+void fail_with_all(const std::vector<std::string>& refused, const std::vector<std::string>& besides) {
+  const std::string rest = fmt::format("{}", fmt::join(besides, "\n  "));
+  if (refused.empty() && besides.size() == 1) core::fail_request("{}", rest);
+  if (refused.empty() && !besides.empty()) core::fail_request("all of this is to change:\n  {}", rest);
+  if (!refused.empty())
+    core::fail_request("not here, and what to do instead:\n  {}{}{}", fmt::join(refused, "\n  "),
+                       besides.empty() ? "" : "\nand besides:\n  ", rest);
+}
+
+/// Sets the command's options from the request, after other programs' words in it were put into ours. What
+/// cannot be is said in one message.
+void take_settings(Request& request, core::Fields& fields, const Command& command) {
+  Translation translation{request.settings, "", {}};
+  if (fields.find("method") != nullptr) translation = in_our_words(request.settings, fields);
+  std::vector<std::string> besides;
+  try {
+    fields.assign_all(translation.settings, "");
+  } catch (const core::Error& error) {
+    besides = messages_of(error);
+  }
+  for (std::string& objection : command.objections()) besides.push_back(std::move(objection));
+  fail_with_all(translation.refused, besides);
   if (!translation.remark.empty()) say(translation.remark);
   request.settings = std::move(translation.settings);
 }
@@ -53,8 +103,7 @@ int run_command(const std::string& name, const std::vector<std::string>& rest) {
     return 0;
   }
   Request request = parse_request(rest, info, fields);
-  if (fields.find("method") != nullptr) read_foreign_names(request, fields);
-  fields.assign_all(request.settings, "");
+  take_settings(request, fields, *command);
   Output out(request.json);
   return command->run(request, out);
 }

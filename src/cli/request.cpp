@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <cctype>
 
 #include "cli/command.h"
+#include "cli/foreign/guide.h"
 #include "core/config/nearest.h"
 #include "core/error.h"
 #include "core/files/files.h"
@@ -45,30 +47,119 @@ bool Request::has_flag(std::string_view name) const {
   return std::find(flags.begin(), flags.end(), name) != flags.end();
 }
 
+namespace {
+
+bool is_setting(std::string_view word) {
+  const auto name_end = std::find_if(
+      word.begin(), word.end(), [](unsigned char c) { return !std::isalnum(c) && c != '_' && c != '.'; });
+  return name_end != word.begin() && name_end != word.end() && *name_end == '=';
+}
+
+/// -1 and -0.5 are values, no flags.
+bool is_flag(std::string_view word) {
+  return word.size() > 1 && word[0] == '-' && !std::isdigit(static_cast<unsigned char>(word[1])) &&
+         word[1] != '.';
+}
+
+/// What a person typed, word by word.
+class Words {
+ public:
+  Words(const std::vector<std::string>& arguments, const CommandInfo& info, const core::Fields& fields)
+      : arguments_(arguments),
+        info_(info),
+        fields_(fields),
+        takes_dashes_(fields_.find("method") != nullptr) {}
+
+  /// Takes all of them apart. @return the settings, as key=value
+  std::vector<std::string> read(Request& request) {
+    while (at_ < arguments_.size()) {
+      const std::string& argument = arguments_[at_++];
+      if (argument == "--json") {
+        request.json = true;
+      } else if (argument.size() > 1 && argument[0] == '-') {
+        read_flag(argument, request);
+      } else if (argument.find('=') != std::string::npos) {
+        settings_.push_back(argument);
+      } else if (is_recipe(argument)) {
+        read_recipe_name(argument, request);
+      } else {
+        request.words.push_back(argument);
+      }
+    }
+    return settings_;
+  }
+
+ private:
+  void read_recipe_name(const std::string& argument, Request& request) {
+    if (!request.recipe.empty())
+      core::fail_request("one recipe is enough, found '{}' and '{}'", request.recipe, argument);
+    request.recipe = argument;
+  }
+
+  void read_flag(const std::string& argument, Request& request) {
+    const std::string name = argument.substr(std::min<std::size_t>(2, argument.size()));
+    const bool two_dashes = argument.starts_with("--");
+    if (two_dashes && std::find(info_.flags.begin(), info_.flags.end(), name) != info_.flags.end()) {
+      request.flags.push_back(name);
+    } else if (two_dashes && takes_dashes_ && is_option(name)) {
+      read_option(name, request);
+    } else {
+      unknown_flag(argument, info_);
+    }
+  }
+
+  /// Whether a flag is no misspelling of one of the command's.
+  bool is_option(const std::string& name) {
+    const std::string key = key_of(name.substr(0, name.find('=')));
+    if (fields_.find(key) != nullptr || find_guide_row(key) != nullptr || key == "config") return true;
+    std::vector<std::string> flags = {"json", "help"};
+    flags.insert(flags.end(), info_.flags.begin(), info_.flags.end());
+    return !key.empty() && core::nearest(key, flags).empty();
+  }
+
+  static std::string key_of(std::string name) {
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+  }
+
+  /// `--flag value`, `--flag=value`, `--flag`, `--no_flag`, `--flag several values`, as argparse takes them.
+  void read_option(const std::string& name, Request& request) {
+    const std::size_t equals = name.find('=');
+    std::string key = key_of(name.substr(0, equals));
+    std::vector<std::string> values;
+    if (equals != std::string::npos) {
+      values.push_back(name.substr(equals + 1));
+    } else {
+      while (at_ < arguments_.size() && !is_flag(arguments_[at_]) && !is_setting(arguments_[at_]) &&
+             (key == "config" || !is_recipe(arguments_[at_])))
+        values.push_back(arguments_[at_++]);
+    }
+    if (key == "config" && !values.empty()) return read_recipe_name(values.front(), request);
+    if (values.empty() && key.starts_with("no_") && find_guide_row(key) == nullptr) {
+      settings_.push_back(key.substr(3) + "=false");
+    } else if (values.empty()) {
+      settings_.push_back(key + "=true");
+    } else if (values.size() == 1) {
+      settings_.push_back(key + "=" + values.front());
+    } else {
+      settings_.push_back(key + "=" + core::to_line(core::Json(values)));
+    }
+  }
+
+  const std::vector<std::string>& arguments_;
+  const CommandInfo& info_;
+  core::Fields fields_;
+  bool takes_dashes_;
+  std::size_t at_ = 0;
+  std::vector<std::string> settings_;
+};
+
+}  // namespace
+
 Request parse_request(const std::vector<std::string>& arguments, const CommandInfo& info,
                       const core::Fields& fields) {
   Request request;
-  std::vector<std::string> settings;
-  for (const std::string& argument : arguments) {
-    if (argument == "--json") {
-      request.json = true;
-    } else if (argument.size() > 1 && argument[0] == '-') {
-      const std::string name = argument.substr(std::min<std::size_t>(2, argument.size()));
-      if (std::find(info.flags.begin(), info.flags.end(), name) == info.flags.end() || argument[1] != '-') {
-        unknown_flag(argument, info);
-      }
-      request.flags.push_back(name);
-    } else if (argument.find('=') != std::string::npos) {
-      settings.push_back(argument);
-    } else if (is_recipe(argument)) {
-      if (!request.recipe.empty()) {
-        core::fail_request("one recipe is enough, found '{}' and '{}'", request.recipe, argument);
-      }
-      request.recipe = argument;
-    } else {
-      request.words.push_back(argument);
-    }
-  }
+  const std::vector<std::string> settings = Words(arguments, info, fields).read(request);
   if (request.words.size() > info.max_words) {
     const std::string& word = request.words[info.max_words];
     core::fail_request("'{}' is neither a recipe (.yaml) nor a setting (key=value); see attune {} --help",

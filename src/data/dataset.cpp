@@ -58,7 +58,7 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
   }
   for (const auto& entry : source_entries(options)) {
     state = mix(state, std::to_string(entry.weight));
-    for (const auto& file : source_files(entry.path, options)) {
+    for (const auto& file : source_files(entry, options)) {
       const auto told = known.find(file.path);
       const std::uint64_t content =
           told != known.end() ? told->second : content_of(file, options).fingerprint;
@@ -72,7 +72,7 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
 std::vector<std::string> file_names(const DataOptions& options) {
   std::vector<std::string> names;
   for (const auto& entry : source_entries(options))
-    for (const auto& file : source_files(entry.path, options)) names.push_back(file.path);
+    for (const auto& file : source_files(entry, options)) names.push_back(file.path);
   return names;
 }
 

@@ -1,5 +1,9 @@
 #include "training/options.h"
 
+#include <fmt/ranges.h>
+
+#include <string_view>
+
 #include "core/error.h"
 #include "training/optimizer/parameter_groups.h"
 #include "training/optimizer/schedule.h"
@@ -265,18 +269,24 @@ core::Value TrainRecipe::pairing_setting() const {
 }
 
 void TrainRecipe::refuse_contradictions() const {
-  if (!eval.data.is_null() && val_size > 0)
-    core::fail_request("val_size and eval.data both say what is held out: leave one of them out");
-  if (training.save_best && !evaluates())
-    core::fail_request("training.save_best needs held-out data: set eval.data or val_size");
-  if (!evaluates() && (training.eval_steps > 0 || eval.metric != EvalOptions().metric))
-    core::fail_request("{} has no effect without held-out data: set eval.data or val_size",
-                       training.eval_steps > 0 ? "training.eval_steps" : "eval.metric");
-  if (training.early_stopping_patience > 0 && !evaluates())
-    core::fail_request("training.early_stopping_patience needs held-out data: set eval.data or val_size");
-  if (reference.sync && reference.cache)
-    core::fail_request(
-        "reference.sync moves the reference, and reference.cache computes its numbers once: use one of them");
+  std::vector<std::string> said;
+  const auto refuse = [&](bool wrong, std::string_view why) {
+    if (wrong) said.emplace_back(why);
+  };
+  refuse(!eval.data.is_null() && val_size > 0,
+         "val_size and eval.data both say what is held out: leave one of them out");
+  refuse(training.save_best && !evaluates(),
+         "training.save_best needs held-out data: set eval.data or val_size");
+  refuse(!evaluates() && training.eval_steps > 0,
+         "training.eval_steps has no effect without held-out data: set eval.data or val_size");
+  refuse(!evaluates() && eval.metric != EvalOptions().metric,
+         "eval.metric has no effect without held-out data: set eval.data or val_size");
+  refuse(training.early_stopping_patience > 0 && !evaluates(),
+         "training.early_stopping_patience needs held-out data: set eval.data or val_size");
+  refuse(
+      reference.sync && reference.cache,
+      "reference.sync moves the reference, and reference.cache computes its numbers once: use one of them");
+  if (!said.empty()) core::fail_request("{}", fmt::join(said, "\n  "));
   parameter_rules(training.parameter_groups);  // refuses what it cannot read
 }
 

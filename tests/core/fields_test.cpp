@@ -116,9 +116,40 @@ TEST_F(FieldsTest, UnknownKeysNameTheNearest) {
   EXPECT_THAT(all, HasSubstr("r.yaml:3: unknown key 'data.paht'"));
 }
 
+/// Whatever is wrong in whatever way is one message.
+TEST_F(FieldsTest, EverythingThatIsWrongIsSaidAtOnce) {
+  const std::string all =
+      refusal("shuffle: maybe\nmetod: dpo\ntraining: {epochs: many, schedule: cosin}\nrate: 2\n");
+  EXPECT_THAT(all, HasSubstr("5 settings cannot be taken:"));
+  for (const char* said :
+       {"r.yaml:1: shuffle must be", "r.yaml:2: unknown key 'metod'", "r.yaml:3: training.epochs must be",
+        "did you mean 'cosine'?", "r.yaml:4: rate must be"})
+    EXPECT_THAT(all, HasSubstr(said));
+}
+
+TEST_F(FieldsTest, ASettingIsFoundByItsLastPart) {
+  EXPECT_THAT(refusal("TrainingArguments.learning_rate: 1\n"),
+              HasSubstr("did you mean 'training.learning_rate'?"));
+  EXPECT_THAT(refusal("lr: 1\n"), HasSubstr("did you mean 'training.learning_rate'?"));
+  EXPECT_THAT(refusal("learning_rates: 1\n"), HasSubstr("did you mean 'training.learning_rate'?"));
+}
+
+TEST_F(FieldsTest, YesAndNoAreTakenInEverySpelling) {
+  for (const char* yes : {"true", "yes", "'True'", "ON", "1", "t", "Y"}) {
+    recipe.shuffle = false;
+    assign(fmt::format("shuffle: {}\n", yes));
+    EXPECT_TRUE(recipe.shuffle) << yes;
+  }
+  for (const char* no : {"False", "no", "off", "0", "f", "N"}) {
+    recipe.shuffle = true;
+    assign(fmt::format("shuffle: {}\n", no));
+    EXPECT_FALSE(recipe.shuffle) << no;
+  }
+}
+
 TEST_F(FieldsTest, WrongTypesNamePlaceKeyAndValue) {
-  EXPECT_THAT(refusal("shuffle: yes\n"),
-              HasSubstr("r.yaml:1: shuffle must be true or false, found the string 'yes'"));
+  EXPECT_THAT(refusal("shuffle: maybe\n"),
+              HasSubstr("r.yaml:1: shuffle must be true or false, found the string 'maybe'"));
   EXPECT_THAT(refusal("rate: fast\n"), HasSubstr("rate must be a number, found the string 'fast'"));
   EXPECT_THAT(refusal("rate: '0.5'\n"), HasSubstr("remove the quotes"));
   EXPECT_THAT(refusal("rate: .nan\n"), HasSubstr("rate must be a finite number, found .nan"));

@@ -1,4 +1,5 @@
 """Names of TRL, transformers, PEFT, LLaMA-Factory and Axolotl: taken as docs/from-*.md say, or refused all in one."""
+import json
 import math
 import pathlib
 import re
@@ -134,6 +135,7 @@ def test_all_that_is_not_there_is_said_in_one_message(data, tmp_path):
     assert "argument 'push_to_hub=true': push_to_hub: nothing is sent anywhere" in said
     assert "a round by hand does one round of it" in said
     assert "did you mean 'training.learning_rate'?" in said and "'training.warmup_step'" in said
+    assert "model is missing" not in said
     assert not (tmp_path / "run").exists()
 
 
@@ -321,3 +323,99 @@ def test_beta_without_its_section():
 def test_a_run_of_ours_says_nothing_of_others(data, tmp_path):
     done = run([ATTUNE, "check", f"model={MODEL}", f"data={data}", "method=dpo", "training.learning_rate=1e-4"])
     assert done.returncode == 0 and "without effect" not in done.stderr
+
+
+def splits(folder, **counts):
+    """A folder with a file of pairs for each split."""
+    folder.mkdir()
+    for name, count in counts.items():
+        lines = [json.dumps({"prompt": f"{name} {i}?", "chosen": " yes", "rejected": " no"}) for i in range(count)]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def checked(*arguments):
+    done = attune("check", f"model_name_or_path={MODEL}", "method=dpo", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    return found["rows_read"], [part["rows_read"] for part in found["others"]], done.stderr
+
+
+def test_splits_with_names_of_their_own(tmp_path):
+    folder = splits(tmp_path / "uf", train_prefs=10, train_sft=7, test_prefs=5, test_sft=3)
+    settings = [f"dataset_name={folder}", "dataset_train_split=train_prefs", "dataset_test_split=test_prefs", "eval_strategy=epoch"]
+    assert checked(*settings)[:2] == (10, [5])
+    assert checked(f"data=[{{path: {folder}, split: train_prefs}}, {{path: {folder}, split: train_sft}}]")[0] == 17
+    only = splits(tmp_path / "only", train=4)
+    said = refused("check", f"model={MODEL}", "method=dpo", f"dataset_name={only}", "dataset_train_split=train_prefs")
+    assert 'there is no split "train_prefs"; the folder has: train' in said
+
+
+def test_evaluations_are_on_the_test_split(tmp_path):
+    folder = splits(tmp_path / "pairs", train=6, test=3)
+    assert checked(f"dataset_name={folder}", "eval_strategy=steps", "eval_steps=1")[:2] == (6, [3])
+    assert checked(f"data={folder}", "dataset_test_split=test", "evaluation_strategy=epoch")[:2] == (6, [3])
+    assert checked(f"data={folder}", "dataset_test_split=test")[:2] == (6, [])
+    assert checked(f"data={folder}", "eval_strategy=no")[:2] == (6, [])
+    said = refused("check", f"model={MODEL}", "method=dpo", f"dataset_name={folder}", "dataset_test_split=validation",
+                   "eval_strategy=steps")
+    assert "dataset_test_split: " in said and "has no split 'validation', but: test, train" in said
+    said = refused("check", f"model={MODEL}", "method=dpo", f"dataset_name={folder}/train.jsonl", "eval_strategy=steps",
+                   "eval_steps=1", "dataset_test_split=test")
+    assert "one file without splits: give eval_dataset=FILE" in said
+
+
+def test_names_of_llama_factory_s_list(tmp_path):
+    folder = splits(tmp_path / "data", mine=4, other=2)
+    (folder / "dataset_info.json").write_text(json.dumps({"demo": {"file_name": "mine.jsonl"}, "hub": {"hf_hub_url": "a/b"}}))
+    assert checked("stage=dpo", "dataset=demo,other", f"dataset_dir={folder}")[0] == 6
+    assert checked("stage=dpo", "dataset=hub,identity", f"data={folder}/other.jsonl")[0] == 2
+    assert f"no file 'hub' is here or in {folder}" in refused("check", f"model={MODEL}", "stage=dpo", "dataset=hub",
+                                                            f"dataset_dir={folder}")
+
+
+def test_one_message_has_everything(data, tmp_path):
+    said = refused("train", f"data={data}", "method=dpo", f"output={tmp_path}/run", "load_in_4bit=true", "eval_steps=5",
+                   "loss_type=xyz", "bf16=yes", "foo_bar=1", "lr_scheduler_type=cosin", "save_steps=0.5", "torch_dtype=bf16",
+                   "num_train_epochs=many", "metric_for_best_model=eval_loss_x", "early_stopping_steps=3")
+    for part in ("load_in_4bit: no training", "training.eval_steps has no effect", "'xyz'", "unknown key 'foo_bar'", "'cosin'",
+                 "save_steps: a whole number", "training.epochs must be a number", "model is missing", "eval.metric",
+                 "training.early_stopping_patience needs"):
+        assert said.count(part) == 1, (part, said)
+    assert "bf16" not in said and "bfloat16" not in said
+
+
+def test_a_command_line_of_trl_is_pasted(data, tmp_path):
+    config = tmp_path / "x.cfg"
+    config.write_text("beta: 0.3\nnum_train_epochs: 2\n")
+    recipe, _ = trained(tmp_path, "--model_name_or_path", MODEL, "--dataset_name", data, "--method=dpo", "--config", config,
+                        "--learning-rate", "1e-4", "--max-length", "128", "--max_steps", "-1", "--num_train_epochs", "1",
+                        "--use_peft", "--lora_target_modules", "q_proj", "v_proj", "--no_remove_unused_columns", "--bf16", "no",
+                        "--gradient_checkpointing_kwargs", '{"use_reentrant": false}', "--output_dir", tmp_path / "run")
+    wanted = {"method.name": "dpo", "method.beta": "0.3", "training.learning_rate": "0.0001", "data.max_length": "128",
+              "training.epochs": "1.0", "training.max_steps": "0", "adapter.type": "lora", "training.dtype": "float32",
+              "adapter.target_modules": "[q_proj, v_proj]", "adapter.dropout": "0.05"}
+    assert {key: recipe[key] for key in wanted} == wanted
+
+
+def test_flags_that_are_none(data):
+    assert "did you mean '--json'?" in refused("check", f"model={MODEL}", f"data={data}", "--jsn")
+    assert "unknown key 'foo_bar'" in refused("check", f"model={MODEL}", f"data={data}", "--foo-bar", "1")
+    assert "attune train method=dpo" in refused("dpo", "--beta", "1")
+    assert "attune train method=sft" in refused("sft")
+
+
+@pytest.mark.parametrize("key, meant", [("batch_size", "training.batch_size"), ("TrainingArguments.learning_rate", "training.learning_rate"),
+                                        ("lr", "training.learning_rate"), ("warmup_step", "training.warmup_steps"),
+                                        ("save_step", "training.save_steps"), ("eval_step", "training.eval_steps"),
+                                        ("weight_decays", "training.weight_decay"), ("betas", "training.adam_beta1"),
+                                        ("max_seq_len", "data.max_length")])
+def test_what_is_meant_is_found(key, meant):
+    assert f"did you mean '{meant}'?" in refused("check", f"{key}=4")
+
+
+@pytest.mark.parametrize("method, loss", [("dapo", "dapo"), ("ipo", "ipo"), ("dr_grpo", "dr_grpo")])
+def test_a_method_that_says_its_loss_too(method, loss):
+    done = attune("check", f"method={{name: {method}, loss_type: {loss}}}")
+    assert "loss" not in done.stderr, done.stderr
+    assert "without a reference" in refused("check", f"data={ROOT}/x", "method=dpo", "loss_type=simpo")

@@ -52,6 +52,8 @@ class Check : public Command {
     fields.add("rows", rows_, "How many rows are shown token by token.").range(0, 1000);
   }
 
+  std::vector<std::string> objections() const override { return training::objections_to(recipe_, false); }
+
   int run(const Request&, Output& out) override {
     if (recipe_.data.is_null()) core::fail_request("data is missing; for example data=prefs.jsonl");
     ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed, recipe_.kernels};

@@ -5,6 +5,7 @@
 #include "cli/train_output.h"
 #include "core/files/files.h"
 #include "core/system.h"
+#include "training/run/resolve.h"
 
 namespace attune::cli {
 namespace {
@@ -30,6 +31,8 @@ class Train : public Command {
         .flags = {}};
   }
   void declare(core::Fields& fields) override { recipe_.declare(fields); }
+
+  std::vector<std::string> objections() const override { return training::objections_to(recipe_, true); }
 
   int run(const Request&, Output& out) override {
     ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed, recipe_.kernels};

@@ -1,8 +1,12 @@
 // Names of what is learnt from.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
+#include "algorithm/method.h"
 #include "cli/foreign/reader.h"
+#include "core/ascii.h"
 #include "core/files/files.h"
 
 namespace attune::cli {
@@ -10,24 +14,67 @@ namespace {
 
 using core::Value;
 
+/// The name of the method, "" where it is not said or a list.
+std::string method_of(const ForeignReader& reader) {
+  const Value* method = reader.given("method");
+  const Value* name = method == nullptr ? nullptr : method->is_map() ? method->find("name") : method;
+  return name == nullptr ? "" : text_of(*name);
+}
+
+/// Whether the method is one of those that a trainer of TRL has.
+bool is_trainer(const ForeignReader& reader, std::string_view trainer) {
+  const std::string name = method_of(reader);
+  if (name.empty() || name == trainer) return name == trainer;
+  for (const auto& [entry, make] : algorithm::method_entries())
+    if (entry == name)
+      for (const auto& known : make()->info().trl_names)
+        if (known.first == trainer) return true;
+  return false;
+}
+
+/// Whether a method is named, and it is of another trainer.
+bool is_trainer_of_others(const ForeignReader& reader, std::string_view trainer) {
+  return !method_of(reader).empty() && !is_trainer(reader, trainer);
+}
+
 void read_max_length(ForeignReader& reader, const std::string&, const Value& value) {
   value.is_null() ? reader.set("data.max_length", "0", value) : reader.set("data.max_length", value);
 }
 
-void read_text_field(ForeignReader& reader, const std::string&, const Value& value) {
-  if (value.is_scalar() && !is_off(value) && value.text() != "text") reader.set("data.columns.text", value);
+void read_text_field(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (!value.is_scalar() || is_off(value) || value.text() == "text") return;
+  if (is_trainer_of_others(reader, "sft"))
+    return reader.refuse(name, value,
+                         "it names the texts of SFT; data.columns renames columns of every method");
+  reader.set("data.columns.text", value);
+}
+
+/// SFT's shuffles once before its sampler does, which shuffles anyway; GRPO's is that of the sampler.
+void read_shuffle_dataset(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (value.is_null() || is_true(value)) return;
+  if (is_trainer(reader, "grpo")) return reader.set("training.shuffle", "false", value);
+  reader.note(name);
+}
+
+/// A configuration of a data set on the hub; a folder has none but the one.
+void read_dataset_config(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (!is_off(value) && text_of(value) != "default") reader.refuse(name, value);
+}
+
+/// A template itself, or the name of one, which the model folder's stands for.
+void read_chat_template(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (is_off(value)) return;
+  text_of(value).find('{') != std::string::npos ? reader.refuse(name, value) : reader.note(name);
 }
 
 void read_sampling_strategy(ForeignReader& reader, const std::string& name, const Value& value) {
-  const std::string text = value.is_scalar() ? value.text() : "";
+  const std::string text = text_of(value);
   if (text == "sequential") return reader.set("training.shuffle", "false", value);
   if (!is_off(value) && text != "random") reader.refuse(name, value, "random or sequential");
 }
 
-void read_test_split(ForeignReader& reader, const std::string&, const Value& value) {
-  const Value *asked = reader.given("eval_strategy"), *data = reader.given("dataset_name");
-  if (asked == nullptr || is_off(*asked) || data == nullptr || is_off(value)) return;
-  reader.set("eval.data", Value::map({{"path", *data}, {"split", value}}, value.place()));
+void read_test_split(ForeignReader& reader, const std::string& name, const Value&) {
+  if (!is_on(reader.given("eval_strategy")) && !is_on(reader.given("evaluation_strategy"))) reader.note(name);
 }
 
 void read_shuffling(ForeignReader& reader, const std::string&, const Value& value) {
@@ -39,12 +86,15 @@ void read_train_on_inputs(ForeignReader& reader, const std::string&, const Value
   if (!value.is_null()) reader.set("data.assistant_only", is_true(value) ? "false" : "true", value);
 }
 
-/// Both programs learn demonstrations by what the assistant said, unless a setting of theirs says otherwise.
-void assistant_only_unless(ForeignReader& reader, std::string_view told_by, const Value& from) {
-  const Value* data = reader.given("data");
-  const bool told =
-      reader.given(told_by) != nullptr || (data != nullptr && data->find("assistant_only") != nullptr);
-  if (!told) reader.set("data.assistant_only", "true", from);
+/// LLaMA-Factory trains LoRA on all layers unless told otherwise.
+void adapter_unless(ForeignReader& reader, const Value& from) {
+  if (const Value* own = reader.given("adapter"); own != nullptr && text_of(*own) == "none") return;
+  if (const Value* tuning = reader.given("finetuning_type"); tuning != nullptr && text_of(*tuning) != "lora")
+    return;
+  reader.set_default("adapter.type", "lora", from, {"finetuning_type", "adapter_name_or_path"});
+  reader.set_default("adapter.target_modules", "all-linear", from, {"lora_target", "adapter_name_or_path"});
+  reader.set_default("adapter.rank", "8", from, {"lora_rank", "adapter_name_or_path"});
+  reader.set_default("adapter.alpha", "16", from, {"lora_rank", "lora_alpha", "adapter_name_or_path"});
 }
 
 void read_stage(ForeignReader& reader, const std::string& name, const Value& value) {
@@ -57,7 +107,7 @@ void read_stage(ForeignReader& reader, const std::string& name, const Value& val
        {"ipo", "ipo"},
        {"grpo", "dapo"},
        {"reward", "bradley_terry"}}};
-  const std::string text = value.is_scalar() ? value.text() : "";
+  const std::string text = text_of(value);
   const auto at =
       std::find_if(kMethods.begin(), kMethods.end(), [&](const auto& known) { return known.first == text; });
   if (at == kMethods.end()) {
@@ -65,29 +115,53 @@ void read_stage(ForeignReader& reader, const std::string& name, const Value& val
     return;
   }
   reader.set("method.name", std::string(at->second), value);
-  if (text == "sft") assistant_only_unless(reader, "train_on_prompt", value);
+  // Both programs learn demonstrations by what the assistant said, unless a setting of theirs says otherwise.
+  if (text == "sft") reader.set_default("data.assistant_only", "true", value, {"train_on_prompt"});
+  if (name == "stage") adapter_unless(reader, value);
 }
 
-/// LLaMA-Factory's: names, separated by commas, that are files here, in dataset_dir where that is given.
+/// Where dataset_info.json has an entry's file, "" where it has none.
+std::string listed_file(const std::string& folder, const std::string& name) {
+  const std::string path = core::join_path(folder, "dataset_info.json");
+  if (!core::fs::exists(path)) return "";
+  const core::Json entries = core::parse_json(core::read_file(path), path);
+  const bool listed = entries.is_object() && entries.contains(name) && entries[name].is_object() &&
+                      entries[name].value("file_name", core::Json()).is_string();
+  return listed ? core::join_path(folder, entries[name]["file_name"].get<std::string>()) : "";
+}
+
+/// A name of LLaMA-Factory's `dataset`: a file, also in its folder and without its ending; "" where there is
+/// none.
+std::string found_file(const std::string& folder, const std::string& name) {
+  for (const std::string& path :
+       {core::join_path(folder, name), name, listed_file(folder, name),
+        core::join_path(folder, name + ".json"), core::join_path(folder, name + ".jsonl")})
+    if (!path.empty() && core::fs::exists(path)) return path;
+  return "";
+}
+
+/// LLaMA-Factory's: names, separated by commas, that are files here or in dataset_dir.
 void read_dataset(ForeignReader& reader, const std::string& name, const Value& value) {
   const std::string ours = name == "eval_dataset" ? "eval.data" : "data";
-  if (value.is_null()) return;
+  const Value* said = ours == "data" ? reader.given("data") : nullptr;
+  const bool said_as_ours =
+      said != nullptr ? !said->is_map() || said->find("path") != nullptr : reader.given_as_ours(ours);
+  if (value.is_null() || said_as_ours) return;
   if (!value.is_scalar()) return reader.set(ours, value);
-  const Value* folder = reader.given("dataset_dir");
+  const Value* dir = reader.given("dataset_dir");
+  const std::string folder = dir == nullptr ? "data" : text_of(*dir);
   std::vector<Value> files;
   std::string rest = value.text() + ",";
   for (std::size_t comma; (comma = rest.find(',')) != std::string::npos; rest = rest.substr(comma + 1)) {
-    std::string file = rest.substr(0, comma);
-    file = file.substr(std::min(file.find_first_not_of(' '), file.size()));
-    if (folder != nullptr && core::fs::exists(core::join_path(folder->text(), file)))
-      file = core::join_path(folder->text(), file);
-    if (!core::fs::exists(file) && name == "eval_dataset" && folder == nullptr)
+    const std::string part(core::trimmed(rest.substr(0, comma))), file = found_file(folder, part);
+    if (file.empty() && name == "eval_dataset" && dir == nullptr)
       return reader.set(ours, value);  // TRL's is one name, which reading it will speak of
-    if (!core::fs::exists(file))
-      return reader.refuse(name, value,
-                           "no file is called '" + file +
-                               "'; names of dataset_info.json are not read: "
-                               "give the file, data=FILE");
+    if (file.empty())
+      return reader.refuse(
+          name, value,
+          fmt::format("no file '{}' is here or in {}, and its dataset_info.json names none; give "
+                      "the file, {}=FILE",
+                      part, folder, ours));
     files.push_back(Value::scalar(file, true, value.place()));
   }
   reader.set(ours, files.size() == 1 ? files[0] : Value::list(files, value.place()));
@@ -97,15 +171,17 @@ void read_nothing(ForeignReader&, const std::string&, const Value&) {}
 
 /// Axolotl's list: {path, split, weight}; what only says how rows look is recognised here.
 void read_datasets(ForeignReader& reader, const std::string& name, const Value& value) {
-  constexpr std::array<std::string_view, 9> kLooks = {"type",
-                                                      "ds_type",
-                                                      "field_messages",
-                                                      "message_field_role",
-                                                      "message_field_content",
-                                                      "message_property_mappings",
-                                                      "chat_template",
-                                                      "roles",
-                                                      "conversation"};
+  constexpr std::array<std::string_view, 11> kLooks = {"type",
+                                                       "ds_type",
+                                                       "field_messages",
+                                                       "message_field_role",
+                                                       "message_field_content",
+                                                       "message_property_mappings",
+                                                       "chat_template",
+                                                       "roles",
+                                                       "conversation",
+                                                       "field_chosen",
+                                                       "field_rejected"};
   std::vector<Value> entries;
   for (const Value& item : value.is_list() ? value.items() : std::vector<Value>{value}) {
     Value entry = Value::map({}, item.place());
@@ -129,15 +205,20 @@ void read_datasets(ForeignReader& reader, const std::string& name, const Value& 
   } else {
     reader.set("data.path", entries.front());
   }
-  if (reader.given("rl") != nullptr || reader.given("method") != nullptr) return;
+  const bool of_trl = reader.given("model_name_or_path") != nullptr;
+  if (of_trl || reader.given("rl") != nullptr || reader.given("method") != nullptr) return;
   reader.set("method.name", "sft", value);
-  assistant_only_unless(reader, "train_on_inputs", value);
+  reader.set_default("data.assistant_only", "true", value, {"train_on_inputs"});
 }
 
 constexpr Reading kDataReadings[] = {
     {"max_length", read_max_length},
     {"max_seq_length", read_max_length},
     {"dataset_text_field", read_text_field},
+    {"shuffle_dataset", read_shuffle_dataset},
+    {"chat_template", read_chat_template},
+    {"dataset_config", read_dataset_config},
+    {"dataset_config_name", read_dataset_config},
     {"train_sampling_strategy", read_sampling_strategy},
     {"dataset_test_split", read_test_split},
     {"disable_shuffling", read_shuffling},

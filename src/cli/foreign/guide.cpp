@@ -46,9 +46,8 @@ std::string plain(std::string_view cell) {
 }
 
 bool has_name(const GuideRow& row, std::string_view name) {
-  return std::any_of(row.names.begin(), row.names.end(), [&](std::string_view known) {
-    return known.ends_with('*') ? name.starts_with(known.substr(0, known.size() - 1)) : name == known;
-  });
+  return std::any_of(row.names.begin(), row.names.end(),
+                     [&](const std::string& known) { return is_named(known, name); });
 }
 
 std::vector<GuideRow> rows_of_all_pages() {
@@ -63,6 +62,10 @@ std::vector<GuideRow> rows_of_all_pages() {
 }
 
 }  // namespace
+
+bool is_named(std::string_view known, std::string_view name) {
+  return known.ends_with('*') ? name.starts_with(known.substr(0, known.size() - 1)) : name == known;
+}
 
 std::string GuideRow::text() const {
   std::string out = fmt::format("{}", fmt::join(names, ", "));

@@ -27,6 +27,9 @@ struct GuideRow {
 /// two.
 std::vector<GuideRow> guide_rows(std::string_view page, std::string_view content);
 
+/// Whether a name is the known one, or begins as "vllm_*" says.
+bool is_named(std::string_view known, std::string_view name);
+
 /// The row of the pages that has the name, or null.
 const GuideRow* find_guide_row(std::string_view name);
 

@@ -1,4 +1,6 @@
 // Names of methods, losses, models and adapters.
+#include <fmt/format.h>
+
 #include "cli/foreign/reader.h"
 #include "core/ascii.h"
 
@@ -21,14 +23,37 @@ void read_dft(ForeignReader& reader, const std::string&, const Value& value) {
 }
 
 void read_pref_loss(ForeignReader& reader, const std::string& name, const Value& value) {
-  const std::string text = value.is_scalar() ? value.text() : "";
+  const std::string text = text_of(value);
   if (is_off(value) || text == "sigmoid") return;
   if (text == "ipo" || text == "hinge") return reader.set("method.name", text, value);
   reader.refuse(name, value, "no method '" + text + "'; see attune list methods");
 }
 
-void read_use_peft(ForeignReader& reader, const std::string&, const Value& value) {
-  if (!value.is_null()) reader.set("adapter.type", is_true(value) ? "lora" : "none", value);
+void read_use_peft(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (value.is_null()) return;
+  const auto wanted = core::truth_of(value);
+  if (!wanted) return reader.refuse(name, value, "true or false, found " + value.described());
+  reader.set("adapter.type", *wanted ? "lora" : "none", value);
+  if (*wanted)
+    reader.set_default("adapter.dropout", "0.05", value, {"lora_dropout", "peft_config"});  // as TRL
+}
+
+/// LLaMA-Factory's alpha is twice the rank unless it is given.
+void read_rank(ForeignReader& reader, const std::string&, const Value& value) {
+  if (value.is_null()) return;
+  reader.set("adapter.rank", value);
+  const core::Json rank = value.to_json();
+  if (rank.is_number_integer())
+    reader.set_default("adapter.alpha", fmt::format("{}", 2 * rank.get<std::int64_t>()), value,
+                       {"lora_alpha"});
+}
+
+/// TRL's older values are truths.
+void read_scale(ForeignReader& reader, const std::string&, const Value& value) {
+  if (value.is_null()) return;
+  const auto truth = core::truth_of(value);
+  truth ? reader.set("method.scale_rewards", *truth ? "group" : "none", value)
+        : reader.set("method.scale_rewards", value);
 }
 
 void read_map(ForeignReader& reader, const std::string& name, const Value& value) {
@@ -42,7 +67,7 @@ void read_revision(ForeignReader& reader, const std::string& name, const Value& 
 }
 
 void read_tuning(ForeignReader& reader, const std::string& name, const Value& value) {
-  const std::string text = value.is_scalar() ? value.text() : "";
+  const std::string text = text_of(value);
   if (text == "lora" || text == "full")
     return reader.set("adapter.type", text == "lora" ? "lora" : "none", value);
   if (!is_off(value)) reader.refuse(name, value);
@@ -88,6 +113,8 @@ constexpr Reading kMethodReadings[] = {
     {"loss_weights", read_loss_weights},
     {"pref_loss", read_pref_loss},
     {"use_peft", read_use_peft},
+    {"lora_rank", read_rank},
+    {"scale_rewards", read_scale},
     {"peft_config", read_map},
     {"model_init_kwargs", read_map},
     {"model_revision", read_revision},

@@ -1,28 +1,60 @@
 #include "cli/foreign/reader.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
-#include "core/error.h"
-
 namespace attune::cli {
+
+namespace {
+
+bool says_none(const core::Value& value) {
+  return value.is_scalar() && !value.quoted() && value.text() == "None";
+}
+
+}  // namespace
 
 bool is_off(const core::Value& value) {
   if (value.is_list()) return value.items().empty();
   if (value.is_map()) return value.entries().empty();
   const core::Json json = value.to_json();
-  return json.is_null() || json == false || json == "" || json == "no" || json == "none" || json == "None";
+  return json.is_null() || core::truth_of(value) == false || (json.is_number() && json == 0) || json == "" ||
+         json == "none" || json == "None";
 }
 
 ReadName reading_of(std::string_view name) {
-  for (const auto& readings : {run_readings(), data_readings(), method_readings()})
+  for (const auto& readings : {run_readings(), strategy_readings(), data_readings(), method_readings()})
     for (const Reading& reading : readings)
-      if (reading.name == name) return reading.read;
+      if (is_named(reading.name, name)) return reading.read;
   return nullptr;
 }
 
-bool ForeignReader::take(const std::string& name, const core::Value& value) {
+const core::Value* ForeignReader::given(std::string_view name) const {
+  const core::Value* found = request_.find(name);
+  for (const auto& [key, value] : request_.entries())
+    if (found == nullptr) found = value.find(name);
+  return found == nullptr || found->is_null() || says_none(*found) ? nullptr : found;
+}
+
+bool ForeignReader::given_as_ours(std::string_view ours) const {
+  const std::size_t dot = ours.find('.');
+  const core::Value* section = request_.find(ours.substr(0, dot));
+  return section != nullptr &&
+         (dot == std::string_view::npos || section->find(ours.substr(dot + 1)) != nullptr);
+}
+
+void ForeignReader::set_default(std::string_view ours, const std::string& text, const core::Value& from,
+                                std::initializer_list<std::string_view> names) {
+  const bool said = given_as_ours(ours) || std::any_of(names.begin(), names.end(),
+                                                       [&](auto name) { return given(name) != nullptr; });
+  if (!said) set(ours, text, from);
+}
+
+bool ForeignReader::take(const std::string& name, const core::Value& given) {
   const GuideRow* row = find_guide_row(name);
   if (row == nullptr) return false;
+  const core::Value value = says_none(given) ? core::Value::null(given.place()) : given;
   if (const ReadName read = reading_of(name)) {
     read(*this, name, value);
   } else if (row->absent) {
@@ -65,18 +97,6 @@ void ForeignReader::note(const std::string& name) {
   } else if (std::find(at->second.begin(), at->second.end(), name) == at->second.end()) {
     at->second.push_back(name);
   }
-}
-
-void ForeignReader::finish() const {
-  if (refused_.empty()) return;
-  std::string message = fmt::format("not here, and what to do instead:\n  {}", fmt::join(refused_, "\n  "));
-  try {
-    core::Fields fields = fields_;
-    fields.assign_all(settings_, "");
-  } catch (const core::Error& error) {
-    message += fmt::format("\nand besides:\n  {}", error.what());
-  }
-  core::fail_request("{}", message);
 }
 
 std::string ForeignReader::remark() const {

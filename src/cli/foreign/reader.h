@@ -1,6 +1,7 @@
 // A request while it is put into our words.
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "cli/foreign/guide.h"
 #include "core/config/fields.h"
+#include "core/config/truth.h"
 #include "core/config/value.h"
 
 namespace attune::cli {
@@ -20,7 +22,7 @@ class ForeignReader {
       : request_(request), fields_(fields) {}
 
   /// Takes a name as its row says; false when no page has it.
-  bool take(const std::string& name, const core::Value& value);
+  bool take(const std::string& name, const core::Value& given);
   /// Sets one of ours, dotted; later wins.
   void set(std::string_view ours, core::Value value);
   void set(std::string_view ours, const std::string& text, const core::Value& from);
@@ -28,8 +30,14 @@ class ForeignReader {
   void keep(const std::string& key, const core::Value& value) {
     settings_.entries().emplace_back(key, value);
   }
-  /// A name as it was given alone, or null.
-  const core::Value* given(std::string_view name) const { return request_.find(name); }
+  /// Sets one of ours to what the other program does by itself, unless the request says so under one of
+  /// `names` or under ours.
+  void set_default(std::string_view ours, const std::string& text, const core::Value& from,
+                   std::initializer_list<std::string_view> names);
+  /// A name as it was given alone or in a section, or null; null where it says None.
+  const core::Value* given(std::string_view name) const;
+  /// Whether one of ours, dotted, is in the request.
+  bool given_as_ours(std::string_view ours) const;
   /// What is set so far.
   const core::Value& settings() const { return settings_; }
 
@@ -37,8 +45,8 @@ class ForeignReader {
   void refuse(const std::string& name, const core::Value& value, const std::string& why = "");
   void note(const std::string& name);  ///< it has no effect here
 
-  /// @throws Error{kRequest} where something was refused; what else is wrong is added
-  void finish() const;
+  /// What was refused, each with its row; `settings` are what remains.
+  const std::vector<std::string>& refused() const { return refused_; }
   std::string remark() const;
 
  private:
@@ -56,13 +64,19 @@ struct Reading {
   ReadName read;
 };
 std::span<const Reading> run_readings();
+std::span<const Reading> strategy_readings();
 std::span<const Reading> data_readings();
 std::span<const Reading> method_readings();
 /// How a name is read, or null where its row says it all.
 ReadName reading_of(std::string_view name);
 
-/// Whether the value says that the thing is not wanted: null, false, "no", "none", or empty.
+/// Whether the value says that the thing is not wanted: null, any spelling of false, "none", a zero, or
+/// empty.
 bool is_off(const core::Value& value);
-inline bool is_true(const core::Value& value) { return value.to_json() == true; }
+inline bool is_true(const core::Value& value) { return core::truth_of(value) == true; }
+/// The text of a scalar, "" of all else.
+inline std::string text_of(const core::Value& value) { return value.is_scalar() ? value.text() : ""; }
+/// Whether it is given, and not to say no.
+inline bool is_on(const core::Value* value) { return value != nullptr && !is_off(*value); }
 
 }  // namespace attune::cli

@@ -1,4 +1,6 @@
-// Names of what a run computes with, and of its steps and evaluations.
+// Names of what a run computes with.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -10,24 +12,76 @@ namespace {
 
 using core::Value;
 
+/// "bf16", "torch.bfloat16", "half" … as training.dtype says it.
+std::string dtype_of(std::string text) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kNames = {{{"bf16", "bfloat16"},
+                                                                                    {"fp16", "float16"},
+                                                                                    {"half", "float16"},
+                                                                                    {"fp32", "float32"},
+                                                                                    {"float", "float32"},
+                                                                                    {"fp64", "float64"},
+                                                                                    {"double", "float64"},
+                                                                                    {"auto", ""}}};
+  if (text.starts_with("torch.")) text = text.substr(6);
+  for (const auto& [theirs, ours] : kNames)
+    if (theirs == text) return std::string(ours);
+  return text;
+}
+
+/// What the arithmetic is to be: of the switches first, whatever the order; else the type of the weights.
+void settle_dtype(ForeignReader& reader, const std::string& name, const Value& value) {
+  const auto on = [&](std::string_view key) {
+    const Value* given = reader.given(key);
+    return given != nullptr && is_true(*given);
+  };
+  const bool bf16 = on("bf16") || on("pure_bf16"), fp16 = on("fp16");
+  if (bf16 && fp16) {
+    if (name == "fp16") reader.refuse(name, value, "bf16 and fp16 are both on: leave one of them out");
+    return;
+  }
+  const Value* given = reader.given("dtype");
+  if (given == nullptr) given = reader.given("torch_dtype");
+  const std::string weights = given == nullptr || is_off(*given) ? "" : dtype_of(text_of(*given));
+  const std::string half = bf16 ? "bfloat16" : fp16 ? "float16" : "";
+  const bool of_weights = name == "dtype" || name == "torch_dtype";
+  if (!half.empty() && weights.find("16") != std::string::npos && weights != half) {
+    if (of_weights)
+      reader.refuse(
+          name, value,
+          "weights in " + weights + " and arithmetic in " + half + " contradict each other: leave one out");
+    return;
+  }
+  // Weights in float32 with half-precision arithmetic is what the optimiser keeps anyway.
+  if (!half.empty()) return reader.set("training.dtype", half, value);
+  if (!weights.empty()) reader.set("training.dtype", weights, value);
+}
+
 void read_half(ForeignReader& reader, const std::string& name, const Value& value) {
-  if (is_true(value)) return reader.set("training.dtype", name == "fp16" ? "float16" : "bfloat16", value);
-  const bool left_open = value.is_scalar() && value.text() == "auto";  // of another program's machine
-  if (!is_off(value) && !left_open)
+  if (is_true(value)) return settle_dtype(reader, name, value);
+  if (!is_off(value) && text_of(value) != "auto")  // "auto" is left open: it is of another machine
     reader.refuse(
         name, value,
         "true or false; " + name + "=true is training.dtype=" + (name == "fp16" ? "float16" : "bfloat16"));
 }
 
-void read_dtype(ForeignReader& reader, const std::string&, const Value& value) {
-  std::string text = value.is_scalar() ? value.text() : "";
-  if (text.starts_with("torch.")) text = text.substr(6);
-  if (!text.empty() && !is_off(value) && text != "auto") reader.set("training.dtype", text, value);
-}
-
+/// By any name of AdamW whose states are float32.
 void read_optimizer(ForeignReader& reader, const std::string& name, const Value& value) {
-  const std::string text = value.is_scalar() ? core::lowercase(value.text()) : "";
-  if (!is_off(value) && !text.starts_with("adamw")) reader.refuse(name, value);
+  constexpr std::array<std::string_view, 9> kNames = {"adamw",
+                                                      "adamw_torch",
+                                                      "adamw_torch_fused",
+                                                      "adamw_hf",
+                                                      "adamw_apex_fused",
+                                                      "adamw_torch_xla",
+                                                      "adamw_torch_npu_fused",
+                                                      "adamw_anyprecision",
+                                                      "paged_adamw_32bit"};
+  const std::string text = core::lowercase(text_of(value));
+  if (is_off(value) || std::find(kNames.begin(), kNames.end(), text) != kNames.end()) return;
+  const bool rounded = text.find("adamw") != std::string::npos;
+  reader.refuse(name, value,
+                rounded ? text + " keeps its states in fewer bits, which is not there: " + name +
+                              "=adamw_torch is the same optimiser with states in float32"
+                        : text + " is not there, only AdamW: " + name + "=adamw_torch, or leave it out");
 }
 
 void read_cpu(ForeignReader& reader, const std::string&, const Value& value) {
@@ -38,49 +92,9 @@ void read_accumulation(ForeignReader& reader, const std::string& name, const Val
   if (!value.is_null()) reader.set("training." + name, value);
 }
 
-/// Shares of the run, which transformers takes below 1.
-bool is_share(const Value& value) {
-  const core::Json json = value.to_json();
-  return json.is_number_float() && json.get<double>() > 0 && json.get<double>() < 1;
-}
-
-void read_steps(ForeignReader& reader, const std::string& name, const Value& value) {
-  if (value.is_null()) return;
-  if (is_share(value)) return reader.refuse(name, value, "a whole number of updates, not a share of the run");
-  reader.set("training." + name, value);
-}
-
-void read_warmup(ForeignReader& reader, const std::string& name, const Value& value) {
-  if (!value.is_null()) reader.set(is_share(value) ? "training.warmup_ratio" : "training." + name, value);
-}
-
 void read_max_steps(ForeignReader& reader, const std::string&, const Value& value) {
   if (value.to_json() == -1) return reader.set("training.max_steps", "0", value);
   if (!value.is_null()) reader.set("training.max_steps", value);
-}
-
-void read_eval_strategy(ForeignReader& reader, const std::string& name, const Value& value) {
-  const Value* data = reader.given("eval_dataset");
-  if (is_off(value) && data != nullptr && !is_off(*data))
-    reader.refuse(name, value, "eval_dataset is evaluated on: leave it out");
-}
-
-void read_save_strategy(ForeignReader& reader, const std::string&, const Value& value) {
-  const std::string text = value.is_scalar() ? value.text() : "";
-  if (text == "best") reader.set("training.save_best", "true", value);
-  if (text == "epoch" || text == "no") reader.set("training.save_steps", "0", value);
-}
-
-void read_metric(ForeignReader& reader, const std::string&, const Value& value) {
-  if (is_off(value) || !value.is_scalar()) return;
-  const std::string& text = value.text();
-  reader.set("eval.metric", text.starts_with("eval_") ? text.substr(5) : text, value);
-}
-
-void read_greater_is_better(ForeignReader& reader, const std::string& name, const Value& value) {
-  const Value* metric = reader.given("metric_for_best_model");
-  const std::string text = metric != nullptr && metric->is_scalar() ? metric->text() : "loss";
-  if (!value.is_null() && is_true(value) == text.ends_with("loss")) reader.refuse(name, value);
 }
 
 void read_resume(ForeignReader& reader, const std::string& name, const Value& value) {
@@ -95,6 +109,17 @@ void read_resume(ForeignReader& reader, const std::string& name, const Value& va
   reader.refuse(name, value,
                 "a run goes on from the newest checkpoint of its own output: give that output, or model=" +
                     json.get<std::string>() + " to begin anew from these weights");
+}
+
+/// A rate, which is a share of the peak here.
+void read_least_rate(ForeignReader& reader, const std::string& name, const Value& value) {
+  const Value* peak = reader.given("learning_rate");
+  const core::Json least = value.to_json(), most = peak == nullptr ? core::Json() : peak->to_json();
+  if (least.is_number() && most.is_number() && most.get<double>() > 0)
+    return reader.set("training.min_lr_ratio", fmt::format("{}", least.get<double>() / most.get<double>()),
+                      value);
+  reader.refuse(name, value,
+                "write min_lr / learning_rate as training.min_lr_ratio, or give learning_rate, too");
 }
 
 void read_schedule_settings(ForeignReader& reader, const std::string& name, const Value& value) {
@@ -114,41 +139,59 @@ void read_schedule_settings(ForeignReader& reader, const std::string& name, cons
                      [&, k = std::string_view(key)](const auto& known) { return known.first == k; });
     if (at != kNames.end()) {
       reader.set("training." + std::string(at->second), entry);
+    } else if (key == "min_lr") {
+      read_least_rate(reader, name + "." + key, entry);
     } else {
-      reader.refuse(name + "." + key, entry,
-                    "there are training.min_lr_ratio (a share of the peak) and others: " +
-                        find_guide_row(name)->text());
+      reader.refuse(
+          name + "." + key, entry,
+          "no schedule here heeds it; there are num_cycles, power, min_lr_rate, min_lr, num_decay_steps, "
+          "factor, patience, threshold and cooldown");
     }
   }
 }
 
-void read_once_an_epoch(ForeignReader& reader, const std::string& name, const Value& value) {
+/// Names whose one is what happens here.
+void read_one(ForeignReader& reader, const std::string& name, const Value& value) {
   if (!is_off(value) && value.to_json() != 1) reader.refuse(name, value);
+}
+
+/// What belongs to something that is off changes nothing.
+void read_of(ForeignReader& reader, const std::string& name, const Value& value, std::string_view whole) {
+  if (is_off(value)) return;
+  is_on(reader.given(whole)) ? reader.refuse(name, value) : reader.note(name);
+}
+
+void read_hub(ForeignReader& reader, const std::string& name, const Value& value) {
+  read_of(reader, name, value, "push_to_hub");
+}
+
+void read_vllm(ForeignReader& reader, const std::string& name, const Value& value) {
+  read_of(reader, name, value, "use_vllm");
 }
 
 constexpr Reading kRunReadings[] = {
     {"bf16", read_half},
     {"fp16", read_half},
     {"pure_bf16", read_half},
-    {"dtype", read_dtype},
-    {"torch_dtype", read_dtype},
+    {"dtype", settle_dtype},
+    {"torch_dtype", settle_dtype},
     {"optim", read_optimizer},
     {"optimizer", read_optimizer},
     {"use_cpu", read_cpu},
     {"gradient_accumulation_steps", read_accumulation},
-    {"logging_steps", read_steps},
-    {"save_steps", read_steps},
-    {"eval_steps", read_steps},
-    {"warmup_steps", read_warmup},
     {"max_steps", read_max_steps},
-    {"eval_strategy", read_eval_strategy},
-    {"save_strategy", read_save_strategy},
-    {"metric_for_best_model", read_metric},
-    {"greater_is_better", read_greater_is_better},
     {"resume_from_checkpoint", read_resume},
     {"lr_scheduler_kwargs", read_schedule_settings},
-    {"evals_per_epoch", read_once_an_epoch},
-    {"saves_per_epoch", read_once_an_epoch},
+    {"evals_per_epoch", read_one},
+    {"saves_per_epoch", read_one},
+    {"temperature", read_one},
+    {"top_p", read_one},
+    {"repetition_penalty", read_one},
+    {"num_iterations", read_one},
+    {"num_processes", read_one},
+    {"num_machines", read_one},
+    {"hub_*", read_hub},
+    {"vllm_*", read_vllm},
 };
 
 }  // namespace

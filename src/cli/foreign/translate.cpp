@@ -38,22 +38,34 @@ bool is_ours_below(core::Fields& fields, const std::string& section, const std::
   return fields.find(section) != nullptr || fields.find(section + "." + key) != nullptr;
 }
 
-/// Names of others that their values do not need to be looked at for: a name of ours whose value has another
-/// form there.
+/// Names of ours that others have, too, with values of another form.
 bool reads_otherwise(const std::string& key, const core::Value& value) {
-  return key == "adapter" && value.is_scalar() && value.text() == "qlora";
+  return (key == "adapter" && text_of(value) == "qlora") ||
+         (key == "scale_rewards" && core::truth_of(value).has_value());
+}
+
+/// An option of some method alone: `reference_free=true` is `method.reference_free=true`.
+bool is_option_alone(core::Fields& fields, const std::string& key) {
+  return key.find('.') == std::string::npos && !is_ours(fields, key) && find_guide_row(key) == nullptr &&
+         is_method_option(key);
 }
 
 bool is_foreign(core::Fields& fields, const std::string& key, const core::Value& value) {
   return (!is_ours(fields, key) || reads_otherwise(key, value)) && find_guide_row(key) != nullptr;
 }
 
+bool is_foreign_below(core::Fields& fields, const std::string& section, const std::string& key,
+                      const core::Value& value) {
+  return (!is_ours_below(fields, section, key) || reads_otherwise(key, value)) &&
+         find_guide_row(key) != nullptr;
+}
+
 bool speaks_ours(core::Fields& fields, const core::Value& settings) {
   return std::none_of(settings.entries().begin(), settings.entries().end(), [&](const auto& entry) {
-    if (is_foreign(fields, entry.first, entry.second)) return true;
+    if (is_foreign(fields, entry.first, entry.second) || is_option_alone(fields, entry.first)) return true;
     if (!is_ours(fields, entry.first)) return false;
     return std::any_of(entry.second.entries().begin(), entry.second.entries().end(), [&](const auto& inner) {
-      return !is_ours_below(fields, entry.first, inner.first) && find_guide_row(inner.first) != nullptr;
+      return is_foreign_below(fields, entry.first, inner.first, inner.second);
     });
   });
 }
@@ -61,7 +73,7 @@ bool speaks_ours(core::Fields& fields, const core::Value& settings) {
 void read_section(ForeignReader& reader, core::Fields& fields, const std::string& section,
                   const core::Value& entries) {
   for (const auto& [key, value] : entries.entries()) {
-    const bool taken = !is_ours_below(fields, section, key) && reader.take(key, value);
+    const bool taken = is_foreign_below(fields, section, key, value) && reader.take(key, value);
     if (!taken) reader.set(section + "." + key, value);
   }
 }
@@ -70,11 +82,15 @@ void read_section(ForeignReader& reader, core::Fields& fields, const std::string
 
 Translation in_our_words(const core::Value& settings, const core::Fields& fields) {
   core::Fields known = fields;
-  if (speaks_ours(known, settings)) return {settings, ""};
+  if (speaks_ours(known, settings)) return {settings, "", {}};
   ForeignReader reader(settings, fields);
   for (const auto& [key, value] : settings.entries()) {
     if (is_foreign(known, key, value)) {
       reader.take(key, value);
+    } else if (is_option_alone(known, key)) {
+      reader.set("method." + key, value);
+    } else if (!is_ours(known, key) && value.is_null()) {
+      continue;  // a key of theirs without a value says nothing
     } else if (!is_ours(known, key) || key.find('.') != std::string::npos) {
       reader.keep(key, value);
     } else if (value.is_map()) {
@@ -83,8 +99,7 @@ Translation in_our_words(const core::Value& settings, const core::Fields& fields
       reader.set(key, value);
     }
   }
-  reader.finish();
-  return {reader.settings(), reader.remark()};
+  return {reader.settings(), reader.remark(), reader.refused()};
 }
 
 }  // namespace attune::cli

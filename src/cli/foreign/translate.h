@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/config/fields.h"
 #include "core/config/value.h"
@@ -10,13 +11,12 @@
 namespace attune::cli {
 
 struct Translation {
-  core::Value settings;  ///< in our words
-  std::string remark;    ///< one line about what was read and has no effect here; "" for nothing
+  core::Value settings;              ///< in our words
+  std::string remark;                ///< one line about what was read and has no effect here; "" for nothing
+  std::vector<std::string> refused;  ///< what has no counterpart here, each with its row of docs/from-*.md
 };
 
 /// @param fields of a command that trains, or looks at what would be trained
-/// @throws Error{kRequest}: one message about everything that has no counterpart here, each key with its row
-/// of docs/from-*.md, and about what else of the request cannot be read
 Translation in_our_words(const core::Value& settings, const core::Fields& fields);
 
 }  // namespace attune::cli

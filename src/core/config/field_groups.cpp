@@ -1,4 +1,6 @@
 // Groups of fields: sections, assignment of whole maps, suggestions for unknown keys, references of options.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "core/config/fields.h"
@@ -17,11 +19,24 @@ void collect_keys(const Fields& fields, const std::string& prefix, std::vector<s
   for (const Field& field : fields.all()) {
     out.push_back(join(prefix, field.name()));
     for (const std::string& alias : field.aliases()) out.push_back(join(prefix, alias));
+    for (const OptionRow& row : field.long_form()) out.push_back(join(join(prefix, field.name()), row.key));
   }
   for (const Section& section : fields.sections()) {
     out.push_back(join(prefix, section.name));
     collect_keys(section.fields, join(prefix, section.name), out);
   }
+}
+
+std::string last_of(std::string_view path) { return std::string(path.substr(path.rfind('.') + 1)); }
+
+/// The setting elsewhere whose last part is meant: learning_rate, lr and TrainingArguments.learning_rate for
+/// training.learning_rate. @param how exact, or near
+std::string meant_elsewhere(const std::vector<std::string>& paths, const std::string& key, bool exact) {
+  std::vector<std::string> lasts;
+  for (const std::string& path : paths) lasts.push_back(last_of(path));
+  const std::string wanted = last_of(key), last = exact ? wanted : nearest(wanted, lasts);
+  const auto at = std::find(lasts.begin(), lasts.end(), last);
+  return last.empty() || at == lasts.end() ? "" : paths[static_cast<std::size_t>(at - lasts.begin())];
 }
 
 /// What to say of a key that no field has.
@@ -34,36 +49,71 @@ std::string unknown_text(const Fields& fields, const std::string& key, const Val
     here.insert(here.end(), field.aliases().begin(), field.aliases().end());
   }
   for (const Section& section : fields.sections()) here.push_back(section.name);
-  std::string near = nearest(key, here);
-  if (near.empty()) {  // perhaps the section was forgotten: learning_rate for training.learning_rate
-    collect_keys(fields, "", everywhere);
-    for (const std::string& path : everywhere) {
-      if (near.empty() && path.substr(path.rfind('.') + 1) == key) near = path;
-    }
-    if (near.empty()) near = nearest(key, everywhere);
-  }
+  collect_keys(fields, "", everywhere);
+  std::string near = meant_elsewhere(everywhere, key, true);
+  if (near.empty()) near = nearest(key, here);
+  if (near.empty()) near = meant_elsewhere(everywhere, key, false);
+  if (near.empty()) near = nearest(key, everywhere);
   if (!near.empty())
     return fmt::format("{}: unknown key '{}'; did you mean '{}'?", value.place(), join(prefix, key),
                        join(prefix, near));
   return fmt::format("{}: unknown key '{}'{}", value.place(), join(prefix, key), did_you_mean(key, here));
 }
 
-/// Messages about every unknown key, those of sections too.
-void collect_unknown(Fields& fields, const Value& map, const std::string& prefix,
-                     const std::vector<std::string>& ignored, std::vector<std::string>& out) {
-  for (const auto& [key, value] : map.entries()) {
-    if (std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
-    const auto section =
-        std::find_if(fields.sections().begin(), fields.sections().end(),
-                     [&, k = std::string_view(key)](const Section& s) { return s.name == k; });
-    if (section != fields.sections().end()) {
-      Fields inner = section->fields;
-      collect_unknown(inner, value, join(prefix, key), {}, out);
-    } else if (key.find('.') != std::string::npos || fields.find(key) == nullptr) {
-      out.push_back(unknown_text(fields, key, value, prefix));
+/// Assigns what can be, and gathers messages about the rest, that of sections too.
+class Assignment {
+ public:
+  void assign(Fields& fields, const Value& map, const std::string& prefix,
+              const std::vector<std::string>& ignored) {
+    if (map.is_null()) return;
+    if (!map.is_map()) {
+      wrong_.push_back(fmt::format("{}: {} must be settings (key: value), found {}", map.place(),
+                                   prefix.empty() ? "this" : prefix, map.described()));
+      return;
+    }
+    for (const auto& [key, value] : map.entries())
+      if (std::find(ignored.begin(), ignored.end(), key) == ignored.end())
+        assign_one(fields, key, value, prefix);
+  }
+
+  void fail_if_any() const {
+    std::vector<std::string> all = unknown_;
+    all.insert(all.end(), wrong_.begin(), wrong_.end());
+    if (all.size() == 1) fail_request("{}", all.front());
+    if (!all.empty())
+      fail_request("{} {}:\n  {}", all.size(), wrong_.empty() ? "unknown keys" : "settings cannot be taken",
+                   fmt::join(all, "\n  "));
+  }
+
+ private:
+  void assign_one(Fields& fields, const std::string& key, const Value& value, const std::string& prefix) {
+    if (const Section* section = section_of(fields, key)) {
+      const bool is_short = !section->first.empty() && (value.is_scalar() || value.is_list());
+      Fields inner = section->fields;  // copies point to the same values
+      return assign(inner, is_short ? Value::map({{section->first, value}}, value.place()) : value,
+                    join(prefix, key), {});
+    }
+    Field* field = key.find('.') == std::string::npos ? fields.find(key) : nullptr;
+    if (field == nullptr) {
+      unknown_.push_back(unknown_text(fields, key, value, prefix));
+      return;
+    }
+    try {
+      field->assign(value, join(prefix, key));
+    } catch (const Error& error) {
+      wrong_.emplace_back(error.what());
     }
   }
-}
+
+  static const Section* section_of(const Fields& fields, std::string_view key) {
+    const auto& sections = fields.sections();
+    const auto at =
+        std::find_if(sections.begin(), sections.end(), [&](const Section& s) { return s.name == key; });
+    return at == sections.end() ? nullptr : &*at;
+  }
+
+  std::vector<std::string> unknown_, wrong_;
+};
 
 }  // namespace
 
@@ -98,33 +148,9 @@ Field* Fields::find(std::string_view name) {
 
 void Fields::assign_all(const Value& map, const std::string& prefix,
                         const std::vector<std::string>& ignored) {
-  if (map.is_null()) return;
-  std::vector<std::string> messages;
-  collect_unknown(*this, map, prefix, ignored, messages);
-  if (messages.size() > 1)
-    fail_request("{} unknown keys:\n  {}", messages.size(), fmt::join(messages, "\n  "));
-  if (!map.is_map()) {
-    fail_request("{}: {} must be settings (key: value), found {}", map.place(),
-                 prefix.empty() ? "this" : prefix, map.described());
-  }
-  for (const auto& [key, value] : map.entries()) {
-    if (std::find(ignored.begin(), ignored.end(), key) != ignored.end()) continue;
-    const auto section =
-        std::find_if(sections_.begin(), sections_.end(), [&](const Section& s) { return s.name == key; });
-    if (section != sections_.end()) {
-      const bool is_short = !section->first.empty() && (value.is_scalar() || value.is_list());
-      section->fields.assign_all(is_short ? Value::map({{section->first, value}}, value.place()) : value,
-                                 join(prefix, key));
-      continue;
-    }
-    Field* field = key.find('.') == std::string::npos ? find(key) : nullptr;
-    if (field == nullptr) unknown(key, value, prefix);
-    field->assign(value, join(prefix, key));
-  }
-}
-
-void Fields::unknown(const std::string& key, const Value& value, const std::string& prefix) const {
-  fail_request("{}", unknown_text(*this, key, value, prefix));
+  Assignment assignment;
+  assignment.assign(*this, map, prefix, ignored);
+  assignment.fail_if_any();
 }
 
 std::string Fields::first_field(std::string_view path) const {

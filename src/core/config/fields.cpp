@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/config/nearest.h"
+#include "core/config/truth.h"
 #include "core/error.h"
 
 namespace attune::core {
@@ -29,9 +31,9 @@ std::string quoted_list(const std::vector<std::string>& names) {
 }
 
 bool read_bool(const Value& value, const std::string& key) {
-  const Json json = value.to_json();
-  if (!json.is_boolean()) wrong_type(value, key, "true or false");
-  return json.get<bool>();
+  const std::optional<bool> truth = truth_of(value);
+  if (!truth) wrong_type(value, key, "true or false");
+  return *truth;
 }
 
 double read_double(const Value& value, const std::string& key) {

@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "core/ascii.h"
 
@@ -15,6 +17,21 @@ namespace {
 constexpr std::size_t kLongestName = 64;  // longer names are no misspelt option
 
 std::string normal_form(std::string_view name) { return snake_case(name.substr(0, kLongestName)); }
+
+/// What people write short.
+std::string spelled_out(std::string name) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kShort = {
+      {{"lr", "learning_rate"},
+       {"wd", "weight_decay"},
+       {"bs", "batch_size"},
+       {"betas", "adam_beta1"},
+       {"eps", "adam_epsilon"},
+       {"max_seq_len", "max_length"},
+       {"max_sequence_length", "max_length"}}};
+  for (const auto& [written, meant] : kShort)
+    if (written == name) return std::string(meant);
+  return name;
+}
 
 constexpr std::size_t kEdit = 2;  // what an edit costs; a letter too often or once too few costs half
 
@@ -44,7 +61,7 @@ std::size_t distance(const std::string& a, const std::string& b) {
 
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
   if (name.empty() || name.size() > kLongestName) return "";
-  const std::string wanted = normal_form(name);
+  const std::string wanted = spelled_out(normal_form(name));
   std::string best;
   std::size_t best_distance = SIZE_MAX;
   for (const std::string& candidate : candidates) {

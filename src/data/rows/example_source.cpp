@@ -69,7 +69,7 @@ ColumnRenames used_of(const ColumnRenames& renames, const std::deque<RawRow>& ro
 
 ExampleSource::ExampleSource(const DataOptions& options) : options_(options), columns_(options.columns) {
   for (const auto& entry : source_entries(options_))
-    entries_.push_back({source_files(entry.path, options_), entry.weight});
+    entries_.push_back({source_files(entry, options_), entry.weight});
   if (entries_.empty()) core::fail_request("no data is given: data=prefs.jsonl names a file or folder");
   if (options_.format != "auto") asked_ = &format_named(options_.format);
 }

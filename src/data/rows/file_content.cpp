@@ -89,13 +89,13 @@ FileContent content_of(const SourceFile& file, const DataOptions& options) {
 std::vector<FileContent> file_contents(const DataOptions& options) {
   std::vector<FileContent> contents;
   for (const auto& entry : source_entries(options))
-    for (const auto& file : source_files(entry.path, options)) contents.push_back(content_of(file, options));
+    for (const auto& file : source_files(entry, options)) contents.push_back(content_of(file, options));
   return contents;
 }
 
 std::string place_of_row(const std::string& path, std::size_t row, const DataOptions& options) {
   for (const auto& entry : source_entries(options))
-    for (const auto& file : source_files(entry.path, options)) {
+    for (const auto& file : source_files(entry, options)) {
       if (file.path != path) continue;
       RowTexts rows(file, options);
       for (std::size_t i = 0; rows.next(); ++i)

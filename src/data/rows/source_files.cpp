@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <regex>
 #include <set>
 
 #include "core/ascii.h"
@@ -65,29 +66,68 @@ void collect(const fs::path& folder, const fs::path& below, int depth, std::vect
   if (error) core::fail_request("{}: cannot list the folder: {}", folder.string(), error.message());
 }
 
-std::vector<SourceFile> folder_files(const std::string& folder, const std::string& split) {
+const std::map<std::string, std::string>& split_words() {
+  static const std::map<std::string, std::string> words = {
+      {"train", "train"},      {"training", "train"}, {"validation", "validation"},
+      {"valid", "validation"}, {"dev", "validation"}, {"val", "validation"},
+      {"test", "test"},        {"testing", "test"},   {"eval", "test"},
+      {"evaluation", "test"}};
+  return words;
+}
+
+/// "data/train_prefs-00000-of-00002.jsonl.gz" → "train_prefs".
+std::string stem_of(const std::string& relative_path) {
+  std::string stem = core::lowercase(fs::path(relative_path).filename().string());
+  stem = stem.substr(0, stem.find('.'));
+  static const std::regex shard("[-_. ]?[0-9]+([-_]of[-_][0-9]+)?$");
+  return std::regex_replace(stem, shard, "");
+}
+
+/// What a file's split is called: its own name where that says more than which of the three it is.
+std::string split_name(const std::string& relative_path) {
+  const std::string kind = split_of(relative_path), stem = stem_of(relative_path);
+  const bool says_more = !split_of(stem).empty() && !split_words().contains(stem);
+  return says_more ? stem : kind;
+}
+
+bool belongs_to(const std::string& relative_path, const std::string& split) {
+  const std::string wanted = core::lowercase(split);
+  const auto kind = split_words().find(wanted);
+  if (kind != split_words().end()) return split_of(relative_path) == kind->second;
+  const fs::path folders = fs::path(relative_path).parent_path();
+  const bool below = std::any_of(folders.begin(), folders.end(), [&](const fs::path& part) {
+    return core::lowercase(part.string()) == wanted;
+  });
+  return below || wanted == stem_of(relative_path) || wanted == split_name(relative_path);
+}
+
+/// The data files of a folder, sorted.
+std::vector<std::string> files_below(const std::string& folder) {
   std::vector<std::string> found;
   collect(folder, "", 0, found);
   std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<SourceFile> folder_files(const std::string& folder, const std::string& split) {
+  const auto found = files_below(folder);
   if (found.empty())
     core::fail_request(
         "{}: the folder holds no data files (jsonl, ndjson, json, csv, tsv, txt, also .gz and .zst)", folder);
-  std::map<std::string, std::vector<std::string>> by_split;
-  for (const auto& name : found) by_split[split_of(name)].push_back(name);
-  std::string wanted = split_of(split + ".");
-  if (split.empty()) wanted = by_split.contains("train") ? "train" : "";
-  if (!split.empty() && wanted.empty()) wanted = split;
-  const auto chosen = by_split.find(wanted);
-  if (chosen == by_split.end()) {
-    std::vector<std::string> known;
-    for (const auto& [name, files] : by_split) known.push_back(name.empty() ? "(no split)" : name);
+  const bool has_train =
+      std::any_of(found.begin(), found.end(), [](const auto& name) { return belongs_to(name, "train"); });
+  std::vector<SourceFile> files;
+  for (const auto& name : found) {
+    const bool chosen = !split.empty() ? belongs_to(name, split)
+                        : has_train    ? belongs_to(name, "train")
+                                       : split_of(name).empty();
+    if (chosen) files.push_back(source_file(fs::path(folder) / name));
+  }
+  if (files.empty())
     core::fail_request(
         "{}: {}; the folder has: {}", folder,
         split.empty() ? "say which split with data.split=…" : "there is no split \"" + split + "\"",
-        fmt::join(known, ", "));
-  }
-  std::vector<SourceFile> files;
-  for (const auto& name : chosen->second) files.push_back(source_file(fs::path(folder) / name));
+        fmt::join(splits_of_folder(folder), ", "));
   return files;
 }
 
@@ -104,8 +144,12 @@ SourceEntry source_entry(const core::Json& value) {
     entry.path = value.at("path").get<std::string>();
     for (const auto& [key, setting] : value.items()) {
       if (key == "path") continue;
+      if (key == "split" && setting.is_string()) {
+        entry.split = setting.get<std::string>();
+        continue;
+      }
       if (key != "weight")
-        core::fail_request("data.path: unknown key \"{}\"; an entry has path and weight", key);
+        core::fail_request("data.path: unknown key \"{}\"; an entry has path, split and weight", key);
       if (!setting.is_number() || !(setting > 0) || setting > 1000)
         core::fail_request("data.path: the weight of {} must be a number above 0 (at most 1000)", entry.path);
       entry.weight = setting.get<double>();
@@ -123,11 +167,6 @@ SourceEntry source_entry(const core::Json& value) {
 }  // namespace
 
 std::string split_of(const std::string& relative_path) {
-  static const std::map<std::string, std::string> names = {
-      {"train", "train"},      {"training", "train"}, {"validation", "validation"},
-      {"valid", "validation"}, {"dev", "validation"}, {"val", "validation"},
-      {"test", "test"},        {"testing", "test"},   {"eval", "test"},
-      {"evaluation", "test"}};
   std::string word;
   for (const char c : core::lowercase(relative_path) + ".") {
     const bool delimiter = c == '-' || c == '.' || c == '_' || c == ' ' || c == '/' || (c >= '0' && c <= '9');
@@ -135,11 +174,25 @@ std::string split_of(const std::string& relative_path) {
       word += c;
       continue;
     }
-    const auto found = names.find(word);
-    if (found != names.end()) return found->second;
+    const auto found = split_words().find(word);
+    if (found != split_words().end()) return found->second;
     word.clear();
   }
   return "";
+}
+
+std::vector<std::string> splits_of_folder(const std::string& folder) {
+  std::set<std::string> names;
+  for (const auto& file : files_below(folder)) {
+    const std::string name = split_name(file);
+    names.insert(name.empty() ? "(no split)" : name);
+  }
+  return {names.begin(), names.end()};
+}
+
+bool has_split(const std::string& folder, const std::string& split) {
+  const auto files = files_below(folder);
+  return std::any_of(files.begin(), files.end(), [&](const auto& file) { return belongs_to(file, split); });
 }
 
 std::vector<SourceEntry> source_entries(const DataOptions& options) {
@@ -150,10 +203,11 @@ std::vector<SourceEntry> source_entries(const DataOptions& options) {
   return entries;
 }
 
-std::vector<SourceFile> source_files(const std::string& path, const DataOptions& options) {
+std::vector<SourceFile> source_files(const SourceEntry& entry, const DataOptions& options) {
+  const std::string& path = entry.path;
   std::error_code error;
   const auto status = fs::status(path, error);
-  if (fs::is_directory(status)) return folder_files(path, options.split);
+  if (fs::is_directory(status)) return folder_files(path, entry.split.empty() ? options.split : entry.split);
   if (fs::exists(status)) return {source_file(path)};
   if (looks_like_hub_name(path))
     core::fail_request(

@@ -12,8 +12,9 @@ namespace attune::data {
 struct SourceEntry {
   std::string path;
   double weight = 1;
+  std::string split;  ///< its own, "" for that of the options
 };
-/// @throws Error{kRequest}: neither a text nor a list of texts and {path, weight}; a weight that is not
+/// @throws Error{kRequest}: neither a text nor a list of texts and {path, weight, split}; a weight that is not
 /// positive.
 std::vector<SourceEntry> source_entries(const DataOptions& options);
 
@@ -23,10 +24,15 @@ struct SourceFile {
   std::string path;
   FileKind kind = FileKind::kJsonLines;
 };
-/// The files of one entry in order: the file itself, or those of a folder that belong to `split` by their
-/// names (split_of). @throws Error{kRequest}: missing, a kind that cannot be read, a folder without data, no
-/// such split.
-std::vector<SourceFile> source_files(const std::string& path, const DataOptions& options);
+/// The files of one entry in order: the file itself, or those of a folder that belong to the split by their
+/// names: to train those of split_of, to train_prefs those that are called so (train_prefs.jsonl,
+/// train_prefs-00000-of-00002.jsonl). @throws Error{kRequest}: missing, a kind that cannot be read, a folder
+/// without data, no such split.
+std::vector<SourceFile> source_files(const SourceEntry& entry, const DataOptions& options);
+
+/// What a folder's splits are called: "train", "test", "train_prefs".
+std::vector<std::string> splits_of_folder(const std::string& folder);
+bool has_split(const std::string& folder, const std::string& split);
 
 /// The split that a file's name and its folders below the root tell: "train", "validation", "test", or "" for
 /// none.

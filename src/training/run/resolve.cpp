@@ -171,6 +171,29 @@ core::Json resolved_pairing(const TrainRecipe& recipe) {
 
 }  // namespace
 
+std::vector<std::string> objections_to(TrainRecipe recipe, bool complete) {
+  std::vector<std::string> said;
+  const auto ask = [&](const auto& check) {
+    try {
+      check();
+    } catch (const core::Error& error) {
+      const bool new_one = std::ranges::find(said, error.what()) == said.end();
+      if (error.exit_code() == 2 && new_one) said.emplace_back(error.what());
+    }
+  };
+  if (complete) ask([&] { recipe.require_complete(); });
+  ask([&] { recipe.refuse_contradictions(); });
+  ask([&] { recipe.settle(); });
+  ask([&] { check_schedule(recipe); });
+  if (recipe.method.is_null() || recipe.data.is_null()) return said;
+  ask([&] {
+    const auto terms = terms_of(recipe);
+    ask([&] { check_reference(recipe.reference, terms); });
+    ask([&] { check_teacher(recipe.teacher, terms); });
+  });
+  return said;
+}
+
 void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   auto& training = recipe.training;
   resolve_adapter(recipe);

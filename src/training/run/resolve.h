@@ -1,6 +1,7 @@
 // A recipe with every choice made that its author left open, and as the run folder keeps it.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "core/json.h"
@@ -8,6 +9,10 @@
 #include "training/run/terms.h"
 
 namespace attune::training {
+
+/// Everything about a recipe that cannot be together or has no effect, as far as the recipe alone tells.
+/// @param complete what a run needs is asked for, too
+std::vector<std::string> objections_to(TrainRecipe recipe, bool complete);
 
 /// Fills in what follows from the method (learning rate), the model (adapter of an adapter folder), the
 /// machine (tokens of a micro-batch) and an unfinished run of the same OUTPUT; checks settings against each

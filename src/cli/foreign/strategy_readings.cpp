@@ -1,0 +1,129 @@
+// Names of when a run logs, saves and evaluates, and on what.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/foreign/reader.h"
+#include "core/files/files.h"
+#include "data/rows/source_files.h"
+
+namespace attune::cli {
+namespace {
+
+using core::Value;
+
+/// Shares of the run, which transformers takes below 1.
+bool is_share(const Value& value) {
+  const core::Json json = value.to_json();
+  return json.is_number_float() && json.get<double>() > 0 && json.get<double>() < 1;
+}
+
+/// What a strategy says, also by its older name: "steps", "epoch", "best", "no", or "" where it is not given.
+std::string strategy(const ForeignReader& reader, std::string_view name) {
+  const Value* given = reader.given(name);
+  if (given == nullptr && name == "eval_strategy") given = reader.given("evaluation_strategy");
+  if (given == nullptr) return "";
+  return is_off(*given) ? "no" : text_of(*given);
+}
+
+/// Counts of steps are heeded where the strategy of the same name is by steps.
+void read_steps(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (value.is_null()) return;
+  const std::string by = strategy(reader, name.substr(0, name.find('_')) + "_strategy");
+  if (name != "logging_steps" && !by.empty() && by != "steps") return;
+  if (is_share(value)) return reader.refuse(name, value, "a whole number of updates, not a share of the run");
+  reader.set("training." + name, value);
+}
+
+void read_warmup(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (!value.is_null()) reader.set(is_share(value) ? "training.warmup_ratio" : "training." + name, value);
+}
+
+/// Held-out data where nothing but a strategy asks for it: the split of the training data's folder, as TRL's
+/// scripts take it.
+void take_test_split(ForeignReader& reader, const std::string& name, const Value& value) {
+  for (const char* held_out :
+       {"eval_dataset", "test_datasets", "val_size", "val_set_size", "test_split_size"})
+    if (is_on(reader.given(held_out))) return;
+  if (reader.given_as_ours("eval.data")) return;
+  const Value* data = reader.given("dataset_name");
+  for (const char* other : {"train_dataset", "data"})
+    if (data == nullptr) data = reader.given(other);
+  if (data != nullptr && data->is_map()) data = data->find("path");
+  if (data == nullptr || !data->is_scalar() || !core::fs::exists(data->text())) return;
+  const Value* asked = reader.given("dataset_test_split");
+  const std::string split = asked == nullptr ? "test" : text_of(*asked), &path = data->text();
+  const std::string instead = ": give eval_dataset=FILE or val_size=0.1, or " + name + "=no";
+  if (!core::fs::is_directory(path))
+    return reader.refuse(
+        name, value,
+        "it evaluates on the split '" + split + "', and " + path + " is one file without splits" + instead);
+  const auto splits = data::splits_of_folder(path);
+  if (!data::has_split(path, split))
+    return reader.refuse(
+        asked == nullptr ? name : "dataset_test_split", asked == nullptr ? value : *asked,
+        fmt::format("{} has no split '{}', but: {}{}{}", path, split, fmt::join(splits, ", "), instead,
+                    asked == nullptr ? ", or dataset_test_split=SPLIT" : ""));
+  reader.set("eval.data", Value::map({{"path", Value::scalar(path, true, data->place())},
+                                      {"split", Value::scalar(split, true, value.place())}},
+                                     value.place()));
+}
+
+void read_eval_strategy(ForeignReader& reader, const std::string& name, const Value& value) {
+  const std::string by = strategy(reader, "eval_strategy");
+  if (by == "no") {
+    if (is_on(reader.given("eval_dataset")))
+      reader.refuse(name, value, "eval_dataset is evaluated on: leave it out");
+    return;
+  }
+  if (by != "steps" && by != "epoch") return reader.refuse(name, value, "steps, epoch or no");
+  take_test_split(reader, name, value);
+  if (by != "steps" || reader.given("eval_steps") != nullptr) return;
+  const Value* logging = reader.given("logging_steps");
+  const bool of_trl = reader.given("stage") == nullptr && reader.given("base_model") == nullptr;
+  const std::string by_itself = of_trl ? "10" : "500";  // what logging_steps is there
+  reader.set("training.eval_steps", logging == nullptr ? by_itself : text_of(*logging), value);
+}
+
+void read_save_strategy(ForeignReader& reader, const std::string& name, const Value& value) {
+  const std::string by = strategy(reader, name);
+  if (by == "steps") return reader.set_default("training.save_steps", "500", value, {"save_steps"});
+  if (by == "best") return reader.set("training.save_best", "true", value);
+  if (by != "no" && by != "epoch") return reader.refuse(name, value, "steps, epoch, best or no");
+  reader.set("training.save_steps", "0", value);
+}
+
+void read_save_limit(ForeignReader& reader, const std::string&, const Value& value) {
+  value.is_null() ? reader.set("training.save_total_limit", "0", value)
+                  : reader.set("training.save_total_limit", value);
+}
+
+void read_metric(ForeignReader& reader, const std::string&, const Value& value) {
+  if (is_off(value) || !value.is_scalar()) return;
+  const std::string& text = value.text();
+  reader.set("eval.metric", text.starts_with("eval_") ? text.substr(5) : text, value);
+}
+
+void read_greater_is_better(ForeignReader& reader, const std::string& name, const Value& value) {
+  const Value* metric = reader.given("metric_for_best_model");
+  const std::string text = metric != nullptr && metric->is_scalar() ? metric->text() : "loss";
+  if (!value.is_null() && is_true(value) == text.ends_with("loss")) reader.refuse(name, value);
+}
+
+constexpr Reading kStrategyReadings[] = {
+    {"logging_steps", read_steps},
+    {"save_steps", read_steps},
+    {"eval_steps", read_steps},
+    {"warmup_steps", read_warmup},
+    {"eval_strategy", read_eval_strategy},
+    {"evaluation_strategy", read_eval_strategy},
+    {"save_strategy", read_save_strategy},
+    {"save_total_limit", read_save_limit},
+    {"metric_for_best_model", read_metric},
+    {"greater_is_better", read_greater_is_better},
+};
+
+}  // namespace
+
+std::span<const Reading> strategy_readings() { return kStrategyReadings; }
+
+}  // namespace attune::cli
