@@ -114,7 +114,7 @@ class Words {
     if (fields_.find(key) != nullptr || find_guide_row(key) != nullptr || key == "config") return true;
     std::vector<std::string> flags = {"json", "help"};
     flags.insert(flags.end(), info_.flags.begin(), info_.flags.end());
-    return !key.empty() && core::nearest(key, flags).empty();
+    return std::isalpha(static_cast<unsigned char>(key[0])) != 0 && core::nearest(key, flags).empty();
   }
 
   static std::string key_of(std::string name) {

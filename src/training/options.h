@@ -93,8 +93,7 @@ struct TrainRecipe {
   void settle();
   /// `pairing`, also where it has its older name; null: each method's default. @throws Error{kRequest}: both
   core::Value pairing_setting() const;
-
- private:
+  /// Settings that exclude each other or have no effect, all of them. @throws Error{kRequest}
   void refuse_contradictions() const;
 };
 

@@ -166,9 +166,9 @@ TEST(Translate, TheLeastRateIsAShare) {
 }
 
 TEST(Translate, WhatIsOfOneTrainerOnly) {
-  EXPECT_EQ(translated("method: sft\nshuffle_dataset: false\n"), R"({"method":{"name":"sft"}})");
+  EXPECT_EQ(translated("method: sft\nshuffle_dataset: false\n"), R"({"method":"sft"})");
   EXPECT_EQ(translated("method: dapo\nshuffle_dataset: false\n"),
-            R"({"method":{"name":"dapo"},"training":{"shuffle":false}})");
+            R"({"method":"dapo","training":{"shuffle":false}})");
   EXPECT_THAT(refusal("method: dpo\ndataset_text_field: prompt\n"),
               HasSubstr("dataset_text_field: it names"));
   EXPECT_THAT(refusal("dataset_config: helpful\n"), HasSubstr("r.yaml:1: dataset_config: "));
@@ -180,7 +180,7 @@ TEST(Translate, WhatIsOfOneTrainerOnly) {
 }
 
 TEST(Translate, KeysWithoutAValueSayNothing) {
-  EXPECT_EQ(translated("base_model: m\nsome_key_of_theirs:\n"), R"({"model":{"path":"m"}})");
+  EXPECT_EQ(translated("base_model: m\nsome_key_of_theirs:\n"), R"({"model":"m"})");
 }
 
 TEST(Translate, OtherProgramsTrainOnWhatTheAssistantSaid) {
@@ -195,7 +195,7 @@ TEST(Translate, OtherProgramsTrainOnWhatTheAssistantSaid) {
       translated("stage: dpo\nlora_rank: 4\nlora_target: q_proj\n"),
       R"({"method":{"name":"dpo"},"adapter":{"type":"lora","rank":4,"alpha":8,"target_modules":"q_proj"}})");
   EXPECT_EQ(translated("model_name_or_path: m\ndatasets: [{path: a.jsonl, split: train}]\n"),
-            R"({"model":{"path":"m"},"data":{"path":"a.jsonl","split":"train"}})");
+            R"({"model":"m","data":{"path":"a.jsonl","split":"train"}})");
   EXPECT_EQ(
       translated("sequence_len: 9\ndatasets: [{path: a.jsonl, type: alpaca, split: test}]\n"),
       R"({"method":{"name":"sft"},"data":{"max_length":9,"path":"a.jsonl","split":"test","assistant_only":true}})");

@@ -41,7 +41,7 @@ bool is_ours_below(core::Fields& fields, const std::string& section, const std::
 /// Names of ours that others have, too, with values of another form.
 bool reads_otherwise(const std::string& key, const core::Value& value) {
   return (key == "adapter" && text_of(value) == "qlora") ||
-         (key == "scale_rewards" && core::truth_of(value).has_value());
+         (key == "scale_rewards" && value.to_json().is_boolean());
 }
 
 /// An option of some method alone: `reference_free=true` is `method.reference_free=true`.

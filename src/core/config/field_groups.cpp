@@ -51,6 +51,8 @@ std::string unknown_text(const Fields& fields, const std::string& key, const Val
   for (const Section& section : fields.sections()) here.push_back(section.name);
   collect_keys(fields, "", everywhere);
   std::string near = meant_elsewhere(everywhere, key, true);
+  if (near.empty() && value.is_map() && value.entries().size() == 1)  // TrainingArguments.learning_rate
+    near = meant_elsewhere(everywhere, value.entries().front().first, true);
   if (near.empty()) near = nearest(key, here);
   if (near.empty()) near = meant_elsewhere(everywhere, key, false);
   if (near.empty()) near = nearest(key, everywhere);

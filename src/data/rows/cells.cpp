@@ -51,10 +51,10 @@ core::Json spelt(const std::string& text) {
 /// The list or object that a text spells, or null.
 core::Json spelt_list(const std::string& name, const std::string& text) {
   const bool list = holds_list(name);
+  if (!list && !may_hold_messages(name)) return {};
   const std::string_view start = core::trimmed(text).substr(0, 6);
   const bool array = start.starts_with('(') || start == "array(";  // tuples, and numpy's
-  if (!array && !(list ? begins_with(text, "[{") : may_hold_messages(name) && begins_with(text, "[")))
-    return {};
+  if (!array && !begins_with(text, list ? "[{" : "[")) return {};
   core::Json value = spelt(text);
   if (array && !value.is_array()) return {};
   return list || is_messages(value) ? value : core::Json();
