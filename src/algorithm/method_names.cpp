@@ -91,6 +91,9 @@ std::unique_ptr<Method> method_of_loss_type(const std::string& trainer, const co
   const std::string loss_type = loss_type_of(value, key);
   if (auto method = method_of_trl_name(trainer, loss_type)) return method;
   if (auto method = method_of_own_loss(trainer, loss_type)) return method;
+  if (method_of_name(loss_type))
+    core::fail_request("{}: {} is no loss of {}, but a method: write method={}", value.place(), loss_type,
+                       trainer, loss_type);
   if (!standing_in_for(loss_type).empty()) fail_unknown_method(loss_type, value.place());
   std::vector<std::string> known;
   for (const auto& [entry, create] : method_entries()) {

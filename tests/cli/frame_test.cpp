@@ -120,7 +120,7 @@ TEST_F(Frame, WrongRequestsNameTheirPlace) {
   EXPECT_THAT(refusal({"one", "two", "three"}),
               HasSubstr("'three' is neither a recipe (.yaml) nor a setting"));
   EXPECT_THAT(refusal({"--jsn"}), HasSubstr("did you mean '--json'?"));
-  EXPECT_THAT(refusal({"--zzzzzzzz=1"}), HasSubstr("settings are written without dashes, as zzzzzzzz=…"));
+  EXPECT_THAT(refusal({"--zzzzzzzz=1"}), HasSubstr("argument 'zzzzzzzz=1': unknown key 'zzzzzzzz'"));
   EXPECT_THAT(refusal({"--json=1"}), HasSubstr("takes no value"));
   EXPECT_THAT(refusal({"---"}), HasSubstr("unknown flag"));
 }

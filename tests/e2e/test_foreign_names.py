@@ -418,4 +418,8 @@ def test_what_is_meant_is_found(key, meant):
 def test_a_method_that_says_its_loss_too(method, loss):
     done = attune("check", f"method={{name: {method}, loss_type: {loss}}}")
     assert "loss" not in done.stderr, done.stderr
-    assert "without a reference" in refused("check", f"data={ROOT}/x", "method=dpo", "loss_type=simpo")
+
+
+def test_a_loss_that_is_a_method():
+    assert "simpo is no loss of dpo, but a method: write method=simpo" in refused("check", f"model={MODEL}", f"data={ROOT}/x",
+                                                                                "method=dpo", "loss_type=simpo")
