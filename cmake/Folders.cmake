@@ -14,13 +14,17 @@ function(attune_folder name)
   endif()
 endfunction()
 
-# attune_compile_together(<target> <root> <sources…>): files of one sub-folder are compiled some eight at a time. Which
-# ones go together follows from their names alone, so that a new file has only its own group compiled again.
+# attune_compile_together(<target> <root> <sources…>): files of one sub-folder, or of all of the target
+# (ATTUNE_SUB_FOLDERS_TOGETHER), are compiled some eight at a time (ATTUNE_FILES_TOGETHER). Which ones go together follows
+# from their names alone, so that a new file has only its own group compiled again.
 function(attune_compile_together target root)
   set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
   set(folders "")
   foreach(source ${ARGN})
     get_filename_component(folder ${source} DIRECTORY)
+    if(ATTUNE_SUB_FOLDERS_TOGETHER)
+      set(folder ${root}/${target})
+    endif()
     list(APPEND folders ${folder})
     list(APPEND "files_of_${folder}" ${source})
   endforeach()

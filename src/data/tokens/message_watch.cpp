@@ -18,17 +18,17 @@ constexpr std::int64_t kMostTrials = 2000;
 /// So many words before the first message are more than the names of roles.
 constexpr int kWordsOfAText = 5;
 
-std::string_view stripped(std::string_view text) { return core::trimmed(text, " \t\r\n"); }
+std::string_view without_edges(std::string_view text) { return core::trimmed(text, " \t\r\n"); }
 
 /// The words of a message in the order of its parts; what was thought before them may go without harm.
-std::vector<std::string_view> words_of(const core::Json& message) {
+std::vector<std::string_view> texts_of(const core::Json& message) {
   std::vector<std::string_view> texts;
   const auto add = [&](const core::Json& value) {
     if (!value.is_string()) return;
     std::string_view text = value.get_ref<const std::string&>();
     const std::size_t thought = text.rfind("</think>");
     if (thought != std::string_view::npos) text.remove_prefix(thought + 8);
-    if (!stripped(text).empty()) texts.push_back(stripped(text));
+    if (!without_edges(text).empty()) texts.push_back(without_edges(text));
   };
   const auto content = message.find("content");
   if (content == message.end()) return texts;
@@ -166,7 +166,7 @@ void MessageWatch::look_at_message(const Conversation& conversation, std::size_t
                                    Noticed& noticed) {
   const core::Json& message = conversation.messages[i];
   const std::string role = message.value("role", ""), kind = (i == 0 ? "first " : "") + role;
-  const auto texts = words_of(message);
+  const auto texts = texts_of(message);
   if (texts.empty()) return;
   bool found = true;
   for (const auto& text : texts) {
@@ -222,7 +222,7 @@ void MessageWatch::look_at_tools(const Conversation& conversation, Noticed& noti
 void MessageWatch::look_at_beginning(const Conversation& conversation, Noticed& noticed) {
   const core::Json& first = conversation.messages[0];
   const std::string role = first.value("role", "");
-  const auto texts = words_of(first);
+  const auto texts = texts_of(first);
   if (role == "system" || role == "developer" || texts.empty() || !conversation.options.tools.empty()) return;
   const std::size_t at = conversation.rendered.find(texts.front());
   if (at == std::string::npos) return;

@@ -32,9 +32,9 @@ bool same_numbers(const StoredTensor& a, const StoredTensor& b) {
 }
 
 /// Fills the plan of one model.
-class Planner {
+class WeightPlanner {
  public:
-  Planner(TransformerWeights& weights, ModelConfig& config, const WeightFiles& files)
+  WeightPlanner(TransformerWeights& weights, ModelConfig& config, const WeightFiles& files)
       : weights_(weights),
         config_(config),
         files_(files),
@@ -103,7 +103,7 @@ class Planner {
 
 WeightPlan plan_weights(TransformerWeights& weights, ModelConfig& config, const WeightFiles& files,
                         const std::string& config_path) {
-  return Planner(weights, config, files).plan(config_path);
+  return WeightPlanner(weights, config, files).plan(config_path);
 }
 
 }  // namespace attune::model

@@ -96,7 +96,7 @@ Value conjugate(Runtime&, const Value& self, const Args& args) {
   return posit(self);
 }
 
-Value is_integer(Runtime&, const Value& self, const Args& args) {
+Value float_is_integer(Runtime&, const Value& self, const Args& args) {
   const Parameters none(args, "is_integer", {}, 0);
   return Value::boolean(std::isfinite(self.as_float()) && std::floor(self.as_float()) == self.as_float());
 }
@@ -113,7 +113,7 @@ Function dict_method(std::string_view name) {
 
 Function number_method(Kind kind, std::string_view name) {
   if (name == "conjugate") return conjugate;
-  if (kind == Kind::kFloat) return name == "is_integer" ? is_integer : nullptr;
+  if (kind == Kind::kFloat) return name == "is_integer" ? float_is_integer : nullptr;
   if (name == "bit_length") return bit_length;
   return name == "bit_count" ? bit_count : nullptr;
 }
