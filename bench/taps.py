@@ -34,7 +34,7 @@ def instructions(program, *arguments):
 
 def train(program, rows, updates, folder):
     return instructions(program, "train", f"data={rows}", "method=dpo", f"training.max_steps={updates}", "training.batch_size=2",
-                        "eval.split=0", "samples.prompts=0", f"output={folder}/{updates}")
+                        "samples.prompts=0", f"output={folder}/{updates}")
 
 
 def generate(program, tokens):

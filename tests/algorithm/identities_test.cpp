@@ -154,7 +154,8 @@ TEST(Names, MistakesAreNamed) {
   EXPECT_NE(message("{name: rloo, loss_type: xyzzy}").find("nearest is grpo ("), std::string::npos);
   EXPECT_NE(message("{name: cpo, loss_type: xyzzy}").find("simpo"), std::string::npos);
   EXPECT_NE(message("{name: xyzzy, loss_type: plugh}").find("known are: "), std::string::npos);
-  EXPECT_NE(message("{name: tdpo, loss_type: ipo}").find("one loss"), std::string::npos);
+  EXPECT_NE(message("{name: tdpo, loss_type: ipo}").find("write method=ipo"), std::string::npos);
+  EXPECT_NE(message("{name: tdpo, loss_type: xyzzy}").find("one loss"), std::string::npos);
   EXPECT_NE(message("{name: dpo, loss_type: [sigmoid, ipo]}").find("list"), std::string::npos);
   EXPECT_NE(message("{name: dpo, betta: 1}").find("beta"), std::string::npos);
   EXPECT_NE(message("{beta: 1}").find("name"), std::string::npos);

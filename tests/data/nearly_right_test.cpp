@@ -108,7 +108,12 @@ TEST_F(NearlyRight, ListsThatAreKeptAsText) {
   // A text that is no list of messages is a text, whatever it begins with.
   EXPECT_EQ(read("t.jsonl", R"({"prompt":"[1, 2","completion":"[{\"a\": 1}]"})")[0].candidates[0].completion,
             "[{\"a\": 1}]");
-  const auto message = refused("py.jsonl", R"({"messages":"[{'role': 'user', 'content': 'a'}]"})");
+  EXPECT_EQ(read("py.jsonl", R"({"messages":"[{'role': 'user', 'content': 'a'}, {'role': 'assistant', )"
+                             R"('content': 'b'}]"})")[0]
+                .candidates[0]
+                .completion,
+            json(turns));
+  const auto message = refused("py.jsonl", R"({"messages":"[{'role': 'user', 'content': f(1)}]"})");
   EXPECT_THAT(message, AllOf(HasSubstr("py.jsonl:1"), HasSubstr("\"messages\" is a string"),
                              HasSubstr("json.dumps"), Not(HasSubstr("no known data format"))));
 }

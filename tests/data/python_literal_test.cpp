@@ -16,7 +16,7 @@ TEST(PythonLiteral, ListsOfAnything) {
             R"(["a","it's","say \"b\"","c\n\\ 'd' é € 😀"])");
   EXPECT_EQ(read("[1, -2.5, 1e-05, True, False, None, (1,), (), {}, []]"),
             "[1,-2.5,1e-05,true,false,null,[1],[],{},[]]");
-  EXPECT_EQ(read(" [{'role': 'user', 'n': {'a': [1]}}, ] "), R"([{"n":{"a":[1]},"role":"user"}])");
+  EXPECT_EQ(read(" [{'role': 'user', 'n': {'a': [1]}}, ] "), R"([{"role":"user","n":{"a":[1]}}])");
 }
 
 TEST(PythonLiteral, ArraysOfNumpy) {
