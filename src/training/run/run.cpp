@@ -279,6 +279,8 @@ RunResult run_training(TrainRecipe recipe, const Observer& observer, Processes p
   return Run(std::move(recipe), observer, std::move(processes)).execute();
 }
 
-std::string require_output(const TrainRecipe& recipe) { return Run(recipe, Observer(), Processes()).rehearse(); }
+std::string require_output(const TrainRecipe& recipe) {
+  return Run(recipe, Observer(), Processes()).rehearse();
+}
 
 }  // namespace attune::training
