@@ -32,7 +32,7 @@ def test_bash_completes_commands_settings_values_and_files(tmp_path):
     assert {"train", "generate", "completion"} <= set(completed("attune "))
     assert completed("attune train training.epo") == ["training.epochs="]
     assert {"method=", "model=", "--json"} <= set(completed("attune train "))
-    assert completed("attune train method=dp") == ["dpo"]
+    assert completed("attune train method=kt") == ["kto"]
     assert "cosine" in completed("attune train training.schedule=")
     assert completed("attune train resume=e") == ["extend"]
     assert completed("attune train reference.cache=t") == ["true"]

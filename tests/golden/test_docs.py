@@ -58,6 +58,13 @@ def test_settings_of_ours_exist(page, settings):
 
 OLDER = {"overwrite_output_dir", "max_prompt_length", "max_seq_length", "truncation_mode", "torch_dtype", "warmup_ratio",
          "logging_dir", "save_safetensors", "no_cuda", "group_by_length", "include_tokens_per_second"}
+# Names of scripts written for earlier versions of TRL and of the alignment handbook, and of accelerate's file.
+OLDER |= {"chat_template", "dataset_batch_size", "dataset_mixer", "dataset_mixture", "datasets", "evaluation_strategy", "force_use_ref_model",
+          "label_pad_token_id", "model_adapter_name", "ref_adapter_name", "ref_model_name_or_path", "rpo_alpha", "test_split_size",
+          "use_logits_to_keep"}
+ACCELERATE = {"accelerate_config", "compute_environment", "deepspeed_config", "distributed_type", "downcast_bf16", "dynamo_config",
+              "fsdp_version", "gpu_ids", "machine_rank", "main_process_ip", "main_process_port", "main_training_function", "mixed_precision",
+              "num_machines", "num_processes", "rdzv_backend", "same_network", "tpu_env", "tpu_use_cluster", "tpu_use_sudo"}
 ARGUMENTS = {"model", "ref_model", "train_dataset", "eval_dataset", "peft_config", "reward_funcs"}  # of the trainers
 
 
@@ -94,7 +101,7 @@ def test_every_setting_of_trl_has_its_place():
     assert all(fnmatch.filter(wanted, star) for star in stars)
     covered = set(rows) | {name for star in stars for name in fnmatch.filter(wanted, star)}
     assert wanted - covered == set(), "docs/from-trl.md does not name these"
-    assert set(rows) - wanted - OLDER - ARGUMENTS - set(stars) == set(), "TRL does not have these"
+    assert set(rows) - wanted - OLDER - ACCELERATE - ARGUMENTS - set(stars) == set(), "TRL does not have these"
     for row in tables("from-trl"):
         for word in code(row[0]):
             assert not word.endswith("Trainer") or any(hasattr(place, word) for place in (trl, cpo, orpo)), word
