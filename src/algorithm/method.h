@@ -177,6 +177,8 @@ struct MethodInfo {
   std::vector<std::pair<std::string, std::string>> trl_names = {};
   /// Methods to which this one comes nearest of those that are here.
   std::vector<Relatives> stands_in_for = {};
+  /// Whether TRL's trainer of that name trains it: "dpo" for each of DPOTrainer's losses.
+  bool is_of_trainer(std::string_view trainer) const;
 };
 
 /// One method. Options are set through fields() before the first use; afterwards the object is constant.

@@ -8,6 +8,11 @@
 
 namespace attune::algorithm {
 
+bool MethodInfo::is_of_trainer(std::string_view trainer) const {
+  return std::any_of(trl_names.begin(), trl_names.end(),
+                     [&](const auto& known) { return known.first == trainer; });
+}
+
 namespace {
 
 std::unique_ptr<Method> method_of_name(std::string_view name) {

@@ -7,15 +7,6 @@
 namespace attune::algorithm::testing {
 namespace {
 
-void expect_same(const std::string& one, const std::string& other, const Batch& batch) {
-  const auto a = method(one), b = method(other);
-  const Coefficients left = coefficients_of(*a, prepared(*a, batch)),
-                     right = coefficients_of(*b, prepared(*b, batch));
-  EXPECT_NEAR(left.loss, right.loss, 1e-12) << one << " | " << other;
-  EXPECT_TRUE(at::allclose(left.by_signal.at("logps"), right.by_signal.at("logps"), 1e-12, 1e-13))
-      << one << " | " << other;
-}
-
 Batch pair_step() { return random_step(*method("tdpo"), 11, 5); }
 
 TEST(Identities, SpecialCasesOfDpo) {

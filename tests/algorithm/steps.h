@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <memory>
 #include <random>
@@ -75,6 +76,16 @@ inline double loss_of(const Method& method, const Batch& batch) {
 
 inline Coefficients coefficients_of(const Method& method, const Batch& batch) {
   return differentiate(method, batch, {});
+}
+
+/// Whether two methods have one loss and one set of coefficients on a step.
+inline void expect_same(const std::string& one, const std::string& other, const Batch& batch) {
+  const auto a = method(one), b = method(other);
+  const Coefficients left = coefficients_of(*a, prepared(*a, batch)),
+                     right = coefficients_of(*b, prepared(*b, batch));
+  EXPECT_NEAR(left.loss, right.loss, 1e-12) << one << " | " << other;
+  EXPECT_TRUE(at::allclose(left.by_signal.at("logps"), right.by_signal.at("logps"), 1e-12, 1e-13))
+      << one << " | " << other;
 }
 
 inline std::vector<double> list(const at::Tensor& tensor) {

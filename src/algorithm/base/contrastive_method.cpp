@@ -21,6 +21,18 @@ void ContrastiveMethod::declare_shape(core::Fields& fields) {
              "AlphaPO (arXiv:2501.03884): the shape α of the reward (1 − p^−α)/α; 0 is log p.");
 }
 
+void ContrastiveMethod::declare_margin(core::Fields& fields) {
+  fields.add("gamma", gamma_, "γ, the margin that a pair is to reach.").non_negative().alias("simpo_gamma");
+}
+
+void ContrastiveMethod::declare_smoothing(core::Fields& fields) {
+  declare_label_smoothing(fields, label_smoothing_, "Fraction of pairs whose preference is assumed flipped.");
+}
+
+at::Tensor ContrastiveMethod::margin_loss(const at::Tensor& difference) const {
+  return smoothed_logistic(beta_ * difference - gamma_, label_smoothing_);
+}
+
 at::Tensor ContrastiveMethod::reward(const PairTerms::Side& side) const {
   const at::Tensor s = per_token_ ? side.per_token(side.logps) : side.logps;
   // (1 − p^−α)/α is the derivative of the α-divergence of order 1 − α, its exponent bounded there.

@@ -24,16 +24,6 @@ double merit_of(const Candidate& candidate, bool by_reward) {
   return candidate.label ? (*candidate.label ? 1 : 0) : std::numeric_limits<double>::quiet_NaN();
 }
 
-/// First and one past the last candidate of each prompt.
-std::vector<std::pair<std::int64_t, std::int64_t>> groups_of(const Batch& batch) {
-  std::vector<std::pair<std::int64_t, std::int64_t>> groups;
-  for (std::int64_t i = 0; i < batch.size(); ++i) {
-    if (i == 0 || batch.candidates[i].group != batch.candidates[i - 1].group) groups.emplace_back(i, i);
-    groups.back().second = i + 1;
-  }
-  return groups;
-}
-
 /// What the implicit rewards make of the order that the data ask for.
 void add_order_metrics(const at::Tensor& rewards, const at::Tensor& outranks, Metrics& metrics) {
   const at::Tensor gaps = rewards.unsqueeze(1) - rewards.unsqueeze(0);
@@ -64,6 +54,10 @@ std::vector<Need> ListMethod::needs() const {
   if (uses_reference()) needs.push_back({"logps", Source::kReference});
   for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
   return needs;
+}
+
+void ListMethod::declare_reward_temperature(core::Fields& fields, double& alpha) {
+  fields.add("alpha", alpha, "α, temperature of the given rewards: smaller heeds only the best.").positive();
 }
 
 at::Tensor ListMethod::merits_of(const Batch& batch) const {
@@ -101,14 +95,15 @@ Loss ListMethod::loss(const Batch& batch, const State& /*state*/) const {
       uses_reference() ? logps - segment_sum(batch.signal("ref_logps").detach(), batch.offsets) : logps;
   Loss result;
   result.value = at::zeros({}, at::kDouble);
-  for (const auto& [first, last] : groups_of(batch)) {
+  for (const auto& [begin, end] : group_ranges(batch.candidates)) {
+    const auto first = static_cast<std::int64_t>(begin), last = static_cast<std::int64_t>(end);
     const at::Tensor order =
         std::get<1>(merits.slice(0, first, last).sort(/*stable=*/true, 0, /*descending=*/true)) + first;
     const auto of = [&](const at::Tensor& numbers) { return numbers.index_select(0, order); };
     const ListTerms list{of(logps), of(ratio), of(tokens), order, of(merits)};
     double weight = 0;
-    for (std::int64_t i = first; i < last; ++i)
-      weight += batch.candidates[i].weight / static_cast<double>(last - first);
+    for (std::size_t i = begin; i < end; ++i)
+      weight += batch.candidates[i].weight / static_cast<double>(end - begin);
     result.value = result.value + weight * list_loss(list, batch);
     add_order_metrics(implicit_rewards(list).detach(), list.outranks(), result.metrics);
   }

@@ -42,6 +42,8 @@ class ListMethod : public Method {
   virtual bool uses_reference() const { return true; }
   /// Whether there is an option "beta".
   virtual bool uses_beta() const { return uses_reference(); }
+  /// "alpha", which divides the given rewards: smaller heeds only the best.
+  static void declare_reward_temperature(core::Fields& fields, double& alpha);
   /// True where sizes of rewards matter: groups with rewards. Else the order alone counts: lists.
   virtual bool uses_rewards() const { return false; }
 

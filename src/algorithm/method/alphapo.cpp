@@ -3,8 +3,6 @@
 //   L = −E log σ(β (r(y₊) − r(y₋)) − γ),   r(y) = (1 − e^(−α s̄)) / α,   s̄ = mean_t log π(y_t)
 //
 // α → 0 is SimPO.
-#include <ATen/ATen.h>
-
 #include "algorithm/base/contrastive_method.h"
 
 namespace attune::algorithm {
@@ -13,7 +11,7 @@ namespace {
 
 class Alphapo final : public ContrastiveMethod {
  public:
-  Alphapo() : ContrastiveMethod({.per_token = true, .alpha = 0.25}) { beta_ = 2; }
+  Alphapo() : ContrastiveMethod({.per_token = true, .alpha = 0.25, .gamma = 1}) { beta_ = 2; }
   MethodInfo info() const override {
     MethodInfo info;
     info.name = "alphapo";
@@ -32,17 +30,10 @@ class Alphapo final : public ContrastiveMethod {
 
  protected:
   void declare(core::Fields& fields) override {
-    fields.add("gamma", gamma_, "γ, the margin that a pair is to reach.").non_negative().alias("simpo_gamma");
+    declare_margin(fields);
     declare_shape(fields);
-    declare_label_smoothing(fields, label_smoothing_,
-                            "Fraction of pairs whose preference is assumed flipped.");
+    declare_smoothing(fields);
   }
-  at::Tensor margin_loss(const at::Tensor& difference) const override {
-    return smoothed_logistic(beta_ * difference - gamma_, label_smoothing_);
-  }
-
- private:
-  double gamma_ = 1, label_smoothing_ = 0;
 };
 
 }  // namespace

@@ -3,8 +3,6 @@
 //   L = −E log σ(β (s₊ − s₋)) − α E log π(y₊),   s = Σ_t log π(y_t)
 //
 // the second mean being one over chosen tokens. With α = 0 it is DPO without its reference.
-#include <ATen/ATen.h>
-
 #include "algorithm/base/contrastive_method.h"
 
 namespace attune::algorithm {
@@ -32,17 +30,9 @@ class Cpo final : public ContrastiveMethod {
 
  protected:
   void declare(core::Fields& fields) override {
-    declare_likelihood(fields);
-    declare_shape(fields);
-    declare_label_smoothing(fields, label_smoothing_,
-                            "Fraction of pairs whose preference is assumed flipped.");
+    ContrastiveMethod::declare(fields);
+    declare_smoothing(fields);
   }
-  at::Tensor margin_loss(const at::Tensor& difference) const override {
-    return smoothed_logistic(beta_ * difference, label_smoothing_);
-  }
-
- private:
-  double label_smoothing_ = 0;
 };
 
 }  // namespace

@@ -32,10 +32,6 @@ class CpoHinge final : public ContrastiveMethod {
   }
 
  protected:
-  void declare(core::Fields& fields) override {
-    declare_likelihood(fields);
-    declare_shape(fields);
-  }
   at::Tensor margin_loss(const at::Tensor& difference) const override {
     return (1 - beta_ * difference).relu();
   }

@@ -32,10 +32,6 @@ class CpoIpo final : public ContrastiveMethod {
   }
 
  protected:
-  void declare(core::Fields& fields) override {
-    declare_likelihood(fields);
-    declare_shape(fields);
-  }
   at::Tensor margin_loss(const at::Tensor& difference) const override {
     return (difference - 1 / (2 * beta_)).square();
   }

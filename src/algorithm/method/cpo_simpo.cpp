@@ -4,8 +4,6 @@
 //   L = −E log σ(β s̄₊ − β s̄₋ − γ) − α E log π(y₊),   s̄ = mean_t log π(y_t)
 //
 // the second mean being one over chosen tokens. With α = 0 it is SimPO.
-#include <ATen/ATen.h>
-
 #include "algorithm/base/contrastive_method.h"
 
 namespace attune::algorithm {
@@ -14,7 +12,7 @@ namespace {
 
 class CpoSimpo final : public ContrastiveMethod {
  public:
-  CpoSimpo() : ContrastiveMethod({.per_token = true, .cpo_alpha = 1}) {}
+  CpoSimpo() : ContrastiveMethod({.per_token = true, .cpo_alpha = 1, .gamma = 0.5}) {}
   MethodInfo info() const override {
     MethodInfo info;
     info.name = "cpo_simpo";
@@ -32,18 +30,11 @@ class CpoSimpo final : public ContrastiveMethod {
 
  protected:
   void declare(core::Fields& fields) override {
-    fields.add("gamma", gamma_, "γ, the margin that a pair is to reach.").non_negative().alias("simpo_gamma");
+    declare_margin(fields);
     declare_likelihood(fields);
     declare_shape(fields);
-    declare_label_smoothing(fields, label_smoothing_,
-                            "Fraction of pairs whose preference is assumed flipped.");
+    declare_smoothing(fields);
   }
-  at::Tensor margin_loss(const at::Tensor& difference) const override {
-    return smoothed_logistic(beta_ * difference - gamma_, label_smoothing_);
-  }
-
- private:
-  double gamma_ = 0.5, label_smoothing_ = 0;
 };
 
 }  // namespace

@@ -30,10 +30,7 @@ class Exo final : public ListMethod {
 
  protected:
   bool uses_rewards() const override { return true; }
-  void declare(core::Fields& fields) override {
-    fields.add("alpha", alpha_, "α, temperature of the given rewards: smaller heeds only the best.")
-        .positive();
-  }
+  void declare(core::Fields& fields) override { declare_reward_temperature(fields, alpha_); }
   at::Tensor list_loss(const ListTerms& list, const Batch& /*batch*/) const override {
     const at::Tensor q = (beta_ * list.ratio).log_softmax(0), p = (list.merits / alpha_).log_softmax(0);
     return (q.exp() * (q - p)).sum();

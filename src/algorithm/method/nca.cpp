@@ -30,10 +30,7 @@ class Nca final : public ListMethod {
 
  protected:
   bool uses_rewards() const override { return true; }
-  void declare(core::Fields& fields) override {
-    fields.add("alpha", alpha_, "α, temperature of the given rewards: smaller heeds only the best.")
-        .positive();
-  }
+  void declare(core::Fields& fields) override { declare_reward_temperature(fields, alpha_); }
   at::Tensor list_loss(const ListTerms& list, const Batch& /*batch*/) const override {
     const at::Tensor s = beta_ * list.ratio;
     return -((list.merits / alpha_).softmax(0) * at::log_sigmoid(s)).sum() - at::log_sigmoid(-s).mean();

@@ -1,8 +1,6 @@
 // Simple Preference Optimization (Meng et al. 2024, arXiv:2405.14734, eq. 6):
 //
 //   L = −E log σ(β s̄₊ − β s̄₋ − γ),   s̄ = mean_t log π(y_t)
-#include <ATen/ATen.h>
-
 #include "algorithm/base/contrastive_method.h"
 
 namespace attune::algorithm {
@@ -11,7 +9,7 @@ namespace {
 
 class Simpo final : public ContrastiveMethod {
  public:
-  Simpo() : ContrastiveMethod({.per_token = true}) { beta_ = 2; }
+  Simpo() : ContrastiveMethod({.per_token = true, .gamma = 1}) { beta_ = 2; }
   MethodInfo info() const override {
     MethodInfo info;
     info.name = "simpo";
@@ -28,15 +26,7 @@ class Simpo final : public ContrastiveMethod {
   }
 
  protected:
-  void declare(core::Fields& fields) override {
-    fields.add("gamma", gamma_, "γ, the margin that a pair is to reach.").non_negative().alias("simpo_gamma");
-  }
-  at::Tensor margin_loss(const at::Tensor& difference) const override {
-    return -at::log_sigmoid(beta_ * difference - gamma_);
-  }
-
- private:
-  double gamma_ = 1;
+  void declare(core::Fields& fields) override { declare_margin(fields); }
 };
 
 }  // namespace

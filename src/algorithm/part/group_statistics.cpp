@@ -32,13 +32,21 @@ MeanDeviation mean_deviation(std::span<const double> values) {
   return {mean, count > 1 ? std::sqrt(squares / (count - 1)) : nan};
 }
 
+std::vector<std::pair<std::size_t, std::size_t>> group_ranges(const std::vector<Candidate>& candidates) {
+  std::vector<std::pair<std::size_t, std::size_t>> ranges;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    if (i == 0 || candidates[i].group != candidates[i - 1].group) ranges.emplace_back(i, i);
+    ranges.back().second = i + 1;
+  }
+  return ranges;
+}
+
 GroupAdvantages group_advantages(const std::vector<Candidate>& candidates, RewardScale scale) {
   std::vector<double> rewards;
   for (const Candidate& candidate : candidates) rewards.push_back(record::reward_of(candidate));
   const double step_deviation = deviation_of(rewards);
   GroupAdvantages result;
-  for (std::size_t begin = 0, end = 0; begin < rewards.size(); begin = end) {
-    while (end < rewards.size() && candidates[end].group == candidates[begin].group) ++end;
+  for (const auto& [begin, end] : group_ranges(candidates)) {
     const std::span<const double> group(rewards.data() + begin, end - begin);
     const double mean = mean_deviation(group).mean;
     const double deviation = scale == RewardScale::kBatch ? step_deviation : deviation_of(group);

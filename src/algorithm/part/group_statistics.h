@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "algorithm/method.h"
@@ -17,6 +18,9 @@ struct MeanDeviation {
 };
 
 MeanDeviation mean_deviation(std::span<const double> values);
+
+/// First and one past the last candidate of each group; candidates of a group stand together.
+std::vector<std::pair<std::size_t, std::size_t>> group_ranges(const std::vector<Candidate>& candidates);
 
 /// What divides an advantage: the deviation of its group, of the whole step, or nothing.
 enum class RewardScale { kGroup, kBatch, kNone };
