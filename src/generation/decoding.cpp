@@ -9,9 +9,6 @@ namespace attune::generation {
 namespace {
 
 constexpr std::string_view kPlain = "sample";
-/// Filters that a request may ask for by a setting: the first between temperature and top-k, the others last.
-constexpr std::string_view kBetween = "top_h";
-constexpr std::string_view kLast[] = {"typical", "epsilon_cutoff", "eta_cutoff"};
 
 std::unique_ptr<Decoding> technique_named(const std::string& name, const std::string& place,
                                           const std::string& key) {
@@ -49,35 +46,45 @@ class Plainly {
       : techniques_(techniques), options_(options), key_(key) {}
 
   void add() {
-    const bool between = is_asked(kBetween);
-    if (!is_named(kPlain)) {
-      if (between) {
-        SamplingOptions heated = options_, rest;
-        heated.top_k = 0;
-        heated.top_p = 1;
-        heated.min_p = 0;
-        rest.top_k = options_.top_k;
-        rest.top_p = options_.top_p;
-        rest.min_p = options_.min_p;
-        append(kPlain, heated);
-        append(kBetween, options_);
-        append(kPlain, rest);
-      } else {
-        append(kPlain, options_);
-      }
+    const auto asked = asked_for();
+    const auto after = std::ranges::find_if(asked, [](const auto& filter) { return filter.first >= 0; });
+    const bool between = after != asked.begin();
+    if (is_named(kPlain)) {
+      append({asked.begin(), after}, options_);
     } else if (between) {
-      append(kBetween, options_);
+      SamplingOptions heated = options_, rest;
+      heated.top_k = 0;
+      heated.top_p = 1;
+      heated.min_p = 0;
+      rest.top_k = options_.top_k;
+      rest.top_p = options_.top_p;
+      rest.min_p = options_.min_p;
+      append(kPlain, heated);
+      append({asked.begin(), after}, options_);
+      append(kPlain, rest);
+    } else {
+      append(kPlain, options_);
     }
-    for (const auto name : kLast)
-      if (is_asked(name)) append(name, options_);
+    append({after, asked.end()}, options_);
   }
 
  private:
+  using Filters = std::vector<std::pair<int, std::string_view>>;  ///< places and names
+
+  /// In their order, without those that the list of techniques names.
+  Filters asked_for() const {
+    Filters asked;
+    for (const auto& [name, make] : decoding_entries())
+      if (const auto place = make()->asked_place(options_); place && !is_named(name))
+        asked.emplace_back(*place, name);
+    std::ranges::sort(asked);
+    return asked;
+  }
   bool is_named(std::string_view name) const {
     return std::ranges::any_of(techniques_, [&](const auto& known) { return known->info().name == name; });
   }
-  bool is_asked(std::string_view name) const {
-    return technique_named(std::string(name), key_, key_)->asked_by(options_) && !is_named(name);
+  void append(const Filters& filters, const SamplingOptions& options) {
+    for (const auto& [place, name] : filters) append(name, options);
   }
   void append(std::string_view name, const SamplingOptions& options) {
     techniques_.push_back(one_technique(core::Value::scalar(std::string(name), false, key_), options, key_));

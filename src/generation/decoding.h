@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,8 +49,9 @@ class Decoding {
   virtual core::Fields fields() = 0;
   /// Called before options are assigned: for techniques that have defaults among the request's settings.
   virtual void take_settings(const SamplingOptions&) {}
-  /// Whether the request's settings ask for it, without its name.
-  virtual bool asked_by(const SamplingOptions&) const { return false; }
+  /// The place among the filters of one that the request's settings ask for without its name: ascending, below
+  /// 0 between temperature and top-k, else after all of `sample`. Nothing: they do not ask for it.
+  virtual std::optional<int> asked_place(const SamplingOptions&) const { return std::nullopt; }
   virtual void check() const {}
   /// The models it reads beside the policy; each costs a forward pass a token.
   virtual std::vector<LaneRequest> lanes() const { return {}; }

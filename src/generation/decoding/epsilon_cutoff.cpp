@@ -1,7 +1,4 @@
 // Epsilon sampling: no token below a fixed probability.
-#include <algorithm>
-#include <cmath>
-
 #include "generation/decoding.h"
 #include "generation/token_logps.h"
 
@@ -32,7 +29,9 @@ class EpsilonCutoff : public Decoding {
     return fields;
   }
   void take_settings(const SamplingOptions& options) override { least_ = options.epsilon_cutoff; }
-  bool asked_by(const SamplingOptions& options) const override { return options.epsilon_cutoff > 0; }
+  std::optional<int> asked_place(const SamplingOptions& options) const override {
+    return options.epsilon_cutoff > 0 ? std::optional(2) : std::nullopt;
+  }
   std::unique_ptr<SampleDecoding> begin(std::span<const std::int32_t>) const override {
     return std::make_unique<EpsilonCutoffSample>(least_);
   }

@@ -40,7 +40,9 @@ class EtaCutoff : public Decoding {
     return fields;
   }
   void take_settings(const SamplingOptions& options) override { epsilon_ = options.eta_cutoff; }
-  bool asked_by(const SamplingOptions& options) const override { return options.eta_cutoff > 0; }
+  std::optional<int> asked_place(const SamplingOptions& options) const override {
+    return options.eta_cutoff > 0 ? std::optional(3) : std::nullopt;
+  }
   std::unique_ptr<SampleDecoding> begin(std::span<const std::int32_t>) const override {
     return std::make_unique<EtaCutoffSample>(epsilon_);
   }

@@ -56,7 +56,9 @@ class TopH : public Decoding {
     return fields;
   }
   void take_settings(const SamplingOptions& options) override { share_ = options.top_h; }
-  bool asked_by(const SamplingOptions& options) const override { return options.top_h > 0; }
+  std::optional<int> asked_place(const SamplingOptions& options) const override {
+    return options.top_h > 0 ? std::optional(-1) : std::nullopt;
+  }
   std::unique_ptr<SampleDecoding> begin(std::span<const std::int32_t>) const override {
     return std::make_unique<TopHSample>(share_);
   }

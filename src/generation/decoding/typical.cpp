@@ -46,7 +46,9 @@ class Typical : public Decoding {
     return fields;
   }
   void take_settings(const SamplingOptions& options) override { mass_ = options.typical_p; }
-  bool asked_by(const SamplingOptions& options) const override { return options.typical_p < 1; }
+  std::optional<int> asked_place(const SamplingOptions& options) const override {
+    return options.typical_p < 1 ? std::optional(1) : std::nullopt;
+  }
   std::unique_ptr<SampleDecoding> begin(std::span<const std::int32_t>) const override {
     return std::make_unique<TypicalSample>(mass_);
   }
