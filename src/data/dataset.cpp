@@ -60,8 +60,7 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
     state = mix(state, std::to_string(entry.weight));
     for (const auto& file : source_files(entry, options)) {
       const auto told = known.find(file.path);
-      const std::uint64_t content =
-          told != known.end() ? told->second : content_of(file, options).fingerprint;
+      const std::uint64_t content = told != known.end() ? told->second : content_fingerprint(file, options);
       state = mix(state, fmt::format("{} {}", static_cast<int>(file.kind), content));
     }
   }

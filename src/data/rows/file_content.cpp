@@ -1,7 +1,5 @@
 #include "data/rows/file_content.h"
 
-#include <optional>
-
 #include "core/ascii.h"
 #include "core/files/files.h"
 #include "core/files/text_input.h"
@@ -45,10 +43,9 @@ class RowTexts {
     }
     return false;
   }
-  /// Of all lines that were read; nothing where rows are no lines.
-  std::optional<std::uint64_t> fingerprint() const {
-    return lines_ ? std::optional(fingerprint_) : std::nullopt;
-  }
+  bool are_lines() const { return lines_ != nullptr; }
+  /// Of all lines that were read, where rows are lines.
+  std::uint64_t fingerprint() const { return fingerprint_; }
   const std::string& text() const { return text_; }
   const std::string& where() const { return where_; }
 
@@ -71,18 +68,27 @@ class RowTexts {
 
 }  // namespace
 
+std::uint64_t content_fingerprint(const SourceFile& file, const DataOptions& options) {
+  if (core::first_character(file.path) == '\0') return core::fingerprint_file(file.path);
+  RowTexts rows(file, options);
+  if (!rows.are_lines()) return core::fingerprint_file(file.path);
+  while (rows.next()) continue;
+  return rows.fingerprint();
+}
+
 FileContent content_of(const SourceFile& file, const DataOptions& options) {
   FileContent content{file.path, 0, {}};
-  std::optional<std::uint64_t> of_lines;
-  if (core::first_character(file.path) != '\0') {
-    RowTexts rows(file, options);
-    while (rows.next())
-      if (content.rows.size() <= kMostRows)
-        content.rows.push_back(static_cast<std::uint32_t>(core::fingerprint(rows.text())));
-    of_lines = rows.fingerprint();
+  if (core::first_character(file.path) == '\0') {
+    content.fingerprint = core::fingerprint_file(file.path);
+    return content;
   }
+  RowTexts rows(file, options);
+  // Of lines all are read, for the fingerprint of the whole is theirs.
+  while ((rows.are_lines() || content.rows.size() <= kMostRows) && rows.next())
+    if (content.rows.size() <= kMostRows)
+      content.rows.push_back(static_cast<std::uint32_t>(core::fingerprint(rows.text())));
   if (content.rows.size() > kMostRows) content.rows.clear();
-  content.fingerprint = of_lines ? *of_lines : core::fingerprint_file(file.path);
+  content.fingerprint = rows.are_lines() ? rows.fingerprint() : core::fingerprint_file(file.path);
   return content;
 }
 

@@ -16,6 +16,9 @@ struct FileContent {
   std::vector<std::uint32_t> rows;  ///< of each row; empty where they are too many to be counted by the way
 };
 
+/// FileContent::fingerprint alone: no row is parsed for it.
+std::uint64_t content_fingerprint(const SourceFile& file, const DataOptions& options);
+
 /// Of one file; where rows are lines it is read once.
 FileContent content_of(const SourceFile& file, const DataOptions& options);
 
