@@ -28,10 +28,7 @@ bool asks_for_help(const std::vector<std::string>& arguments) {
 /// "dpo" and "sft" are commands of TRL, and methods here.
 std::string method_hint(const std::string& name) {
   for (const auto& [entry, make] : algorithm::method_entries()) {
-    const auto known = make()->info().trl_names;
-    const bool is_trainer =
-        std::any_of(known.begin(), known.end(), [&](const auto& trl) { return trl.first == name; });
-    if (entry == name || is_trainer)
+    if (entry == name || make()->info().is_of_trainer(name))
       return fmt::format("; to learn by it: attune train method={} model=… data=… output=…", name);
   }
   return "";
@@ -52,20 +49,6 @@ std::unique_ptr<Command> make_command(const std::string& name) {
   unknown_command(name);
 }
 
-/// The messages of an error that has several, which stand below its first line.
-std::vector<std::string> messages_of(const core::Error& error) {
-  const std::string_view text = error.what();
-  constexpr std::string_view kNext = "\n  ";
-  std::vector<std::string> messages;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find(kNext, at), text.size());
-    const std::string_view line = text.substr(at, end - at);
-    if (at > 0 || !line.ends_with(':')) messages.emplace_back(line);
-    at = end + kNext.size();
-  }
-  return messages;
-}
-
 /// @param refused what has no counterpart here @param besides what else is wrong
 void fail_with_all(const std::vector<std::string>& refused, const std::vector<std::string>& besides) {
   const std::string rest = fmt::format("{}", fmt::join(besides, "\n  "));
@@ -81,12 +64,7 @@ void fail_with_all(const std::vector<std::string>& refused, const std::vector<st
 void take_settings(Request& request, core::Fields& fields, const Command& command) {
   Translation translation{request.settings, "", {}};
   if (fields.find("method") != nullptr) translation = in_our_words(request.settings, fields);
-  std::vector<std::string> besides;
-  try {
-    fields.assign_all(translation.settings, "");
-  } catch (const core::Error& error) {
-    besides = messages_of(error);
-  }
+  std::vector<std::string> besides = fields.assign_what_can_be(translation.settings);
   for (std::string& objection : command.objections()) besides.push_back(std::move(objection));
   fail_with_all(translation.refused, besides);
   if (!translation.remark.empty()) say(translation.remark);

@@ -26,9 +26,7 @@ bool is_trainer(const ForeignReader& reader, std::string_view trainer) {
   const std::string name = method_of(reader);
   if (name.empty() || name == trainer) return name == trainer;
   for (const auto& [entry, make] : algorithm::method_entries())
-    if (entry == name)
-      for (const auto& known : make()->info().trl_names)
-        if (known.first == trainer) return true;
+    if (entry == name) return make()->info().is_of_trainer(trainer);
   return false;
 }
 
@@ -151,9 +149,8 @@ void read_dataset(ForeignReader& reader, const std::string& name, const Value& v
   const Value* dir = reader.given("dataset_dir");
   const std::string folder = dir == nullptr ? "data" : text_of(*dir);
   std::vector<Value> files;
-  std::string rest = value.text() + ",";
-  for (std::size_t comma; (comma = rest.find(',')) != std::string::npos; rest = rest.substr(comma + 1)) {
-    const std::string part(core::trimmed(rest.substr(0, comma))), file = found_file(folder, part);
+  for (const std::string& part : parts_of(value.text())) {
+    const std::string file = found_file(folder, part);
     if (file.empty() && name == "eval_dataset" && dir == nullptr)
       return reader.set(ours, value);  // TRL's is one name, which reading it will speak of
     if (file.empty())

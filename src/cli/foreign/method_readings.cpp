@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include "cli/foreign/reader.h"
-#include "core/ascii.h"
 
 namespace attune::cli {
 namespace {
@@ -77,9 +76,8 @@ void read_tuning(ForeignReader& reader, const std::string& name, const Value& va
 Value names_in(const Value& value) {
   if (!value.is_scalar() || value.text().find(',') == std::string::npos) return value;
   std::vector<Value> names;
-  std::string rest = value.text() + ",";
-  for (std::size_t comma; (comma = rest.find(',')) != std::string::npos; rest = rest.substr(comma + 1))
-    names.push_back(Value::scalar(std::string(core::trimmed(rest.substr(0, comma))), true, value.place()));
+  for (const std::string& name : parts_of(value.text()))
+    names.push_back(Value::scalar(name, true, value.place()));
   return Value::list(std::move(names), value.place());
 }
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
+
 namespace attune::cli {
 
 namespace {
@@ -21,6 +23,15 @@ bool is_off(const core::Value& value) {
   const core::Json json = value.to_json();
   return json.is_null() || core::truth_of(value) == false || (json.is_number() && json == 0) || json == "" ||
          json == "none" || json == "None";
+}
+
+std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0, comma = 0; comma != std::string::npos; at = comma + 1) {
+    comma = text.find(',', at);
+    parts.emplace_back(core::trimmed(std::string_view(text).substr(at, comma - at)));
+  }
+  return parts;
 }
 
 ReadName reading_of(std::string_view name) {

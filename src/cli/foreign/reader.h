@@ -76,6 +76,8 @@ bool is_off(const core::Value& value);
 inline bool is_true(const core::Value& value) { return core::truth_of(value) == true; }
 /// The text of a scalar, "" of all else.
 inline std::string text_of(const core::Value& value) { return value.is_scalar() ? value.text() : ""; }
+/// What commas separate in a text, without blanks around it.
+std::vector<std::string> parts_of(const std::string& text);
 /// Whether it is given, and not to say no.
 inline bool is_on(const core::Value* value) { return value != nullptr && !is_off(*value); }
 

@@ -57,12 +57,11 @@ void take_test_split(ForeignReader& reader, const std::string& name, const Value
     return reader.refuse(
         name, value,
         "it evaluates on the split '" + split + "', and " + path + " is one file without splits" + instead);
-  const auto splits = data::splits_of_folder(path);
   if (!data::has_split(path, split))
-    return reader.refuse(
-        asked == nullptr ? name : "dataset_test_split", asked == nullptr ? value : *asked,
-        fmt::format("{} has no split '{}', but: {}{}{}", path, split, fmt::join(splits, ", "), instead,
-                    asked == nullptr ? ", or dataset_test_split=SPLIT" : ""));
+    return reader.refuse(asked == nullptr ? name : "dataset_test_split", asked == nullptr ? value : *asked,
+                         fmt::format("{} has no split '{}', but: {}{}{}", path, split,
+                                     fmt::join(data::splits_of_folder(path), ", "), instead,
+                                     asked == nullptr ? ", or dataset_test_split=SPLIT" : ""));
   reader.set("eval.data", Value::map({{"path", Value::scalar(path, true, data->place())},
                                       {"split", Value::scalar(split, true, value.place())}},
                                      value.place()));

@@ -78,9 +78,14 @@ class Assignment {
         assign_one(fields, key, value, prefix);
   }
 
-  void fail_if_any() const {
+  std::vector<std::string> messages() const {
     std::vector<std::string> all = unknown_;
     all.insert(all.end(), wrong_.begin(), wrong_.end());
+    return all;
+  }
+
+  void fail_if_any() const {
+    const std::vector<std::string> all = messages();
     if (all.size() == 1) fail_request("{}", all.front());
     if (!all.empty())
       fail_request("{} {}:\n  {}", all.size(), wrong_.empty() ? "unknown keys" : "settings cannot be taken",
@@ -153,6 +158,12 @@ void Fields::assign_all(const Value& map, const std::string& prefix,
   Assignment assignment;
   assignment.assign(*this, map, prefix, ignored);
   assignment.fail_if_any();
+}
+
+std::vector<std::string> Fields::assign_what_can_be(const Value& map) {
+  Assignment assignment;
+  assignment.assign(*this, map, "", {});
+  return assignment.messages();
 }
 
 std::string Fields::first_field(std::string_view path) const {

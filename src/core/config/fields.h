@@ -144,6 +144,8 @@ class Fields {
   /// @param ignored keys that somebody else takes care of.
   /// @throws Error{kRequest}
   void assign_all(const Value& map, const std::string& prefix, const std::vector<std::string>& ignored = {});
+  /// Assigns what can be. @return a message about each entry that cannot, those about unknown keys first
+  std::vector<std::string> assign_what_can_be(const Value& map);
   /// The first field of the section or any-valued field at a dotted path, "" when it has no short form: for
   /// Value::set.
   std::string first_field(std::string_view path) const;
@@ -151,8 +153,6 @@ class Fields {
   Json to_json() const;
 
  private:
-  [[noreturn]] void unknown(const std::string& key, const Value& value, const std::string& prefix) const;
-
   std::vector<Field> fields_;
   std::vector<Section> sections_;
 };
