@@ -179,6 +179,13 @@ TEST(Translate, WhatIsOfOneTrainerOnly) {
   EXPECT_THAT(translated("method: dpo\nreference_free: true\n"), HasSubstr(R"("reference_free":true)"));
 }
 
+TEST(Translate, ALossOfTheirsIsTheMethodOfItsName) {
+  EXPECT_THAT(translated("stage: dpo\npref_loss: orpo\n"), HasSubstr(R"("method":{"name":"orpo"})"));
+  EXPECT_THAT(translated("stage: dpo\npref_loss: simpo\nsimpo_gamma: 0.5\n"),
+              HasSubstr(R"("method":{"name":"simpo","gamma":0.5})"));
+  EXPECT_THAT(refusal("stage: dpo\npref_loss: kto_pair\n"), HasSubstr("no method 'kto_pair'"));
+}
+
 TEST(Translate, KeysWithoutAValueSayNothing) {
   EXPECT_EQ(translated("base_model: m\nsome_key_of_theirs:\n"), R"({"model":"m"})");
 }

@@ -1,6 +1,7 @@
 // Names of methods, losses, models and adapters.
 #include <fmt/format.h>
 
+#include "algorithm/method.h"
 #include "cli/foreign/reader.h"
 
 namespace attune::cli {
@@ -24,7 +25,8 @@ void read_dft(ForeignReader& reader, const std::string&, const Value& value) {
 void read_pref_loss(ForeignReader& reader, const std::string& name, const Value& value) {
   const std::string text = text_of(value);
   if (is_off(value) || text == "sigmoid") return;
-  if (text == "ipo" || text == "hinge") return reader.set("method.name", text, value);
+  for (const auto& [method, create] : algorithm::method_entries())
+    if (method == text) return reader.set("method.name", text, value);
   reader.refuse(name, value, "no method '" + text + "'; see attune list methods");
 }
 
