@@ -38,6 +38,7 @@ if(sanitizers)
   endif()
   add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer -g1)
   add_link_options(-fsanitize=${sanitizers})
+  add_compile_definitions(ATTUNE_SANITIZED)  # leaks are looked for when the program ends in the long way
   if(sanitizers MATCHES "undefined")
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
