@@ -5,6 +5,7 @@
 #include <functional>
 #include <numeric>
 
+#include "core/system.h"
 #include "model/files/safetensors.h"
 #include "model/footprint.h"
 #include "model/signal.h"
@@ -15,8 +16,11 @@
 namespace attune::cli {
 namespace {
 
-/// What the program and its libraries take before any model is loaded.
-constexpr double kProgramBytes = 130e6;
+/// What the program and its libraries take before any model is loaded. Whether the system has gathered the
+/// libraries' files in huge pages differs from machine to machine and from day to day: a page of 4 KiB that is
+/// read then brings 2 MiB in, of which about a quarter would have come anyway, and training reads twice as many
+/// of them as had been read when this is asked.
+double program_bytes() { return 130e6 + 0.75 * 2 * 1e6 * core::huge_file_pages_mb(); }
 /// Copies of a chunk of logits that reading and differentiating a signal makes.
 constexpr double kChunkCopies = 7;
 
@@ -88,7 +92,7 @@ double peak_bytes(const training::TrainRecipe& recipe, const std::vector<trainin
   const double trained_bytes = lora ? 4 : bytes;
   const double models = bytes * real(size.weights) * (second ? 2 : 1) + trained_bytes * real(size.adapter);
   const double averages = recipe.training.ema_decay > 0 ? trained_bytes * real(size.trained) : 0;
-  const double kept = kProgramBytes + models + averages + 8 * real(size.trained);  // AdamW's two moments
+  const double kept = program_bytes() + models + averages + 8 * real(size.trained);  // AdamW's two moments
   // the gradient of the embedding is made apart before it is added
   const double gradients = trained_bytes * real(size.trained + size.embedding);
   const double vocabulary = real(config.vocab_size);
@@ -99,7 +103,8 @@ double peak_bytes(const training::TrainRecipe& recipe, const std::vector<trainin
   });
   const double taped = bytes * batch.tokens * real(size.taped + size.passing);
   const double reading = taped + (reads_words ? kChunkCopies * 4 * chunk : 0) + (batch.alone ? 0 : gradients);
-  const double loading = kProgramBytes + models + bytes * real(size.weights);  // its file is mapped beside it
+  const double loading =
+      program_bytes() + models + bytes * real(size.weights);  // its file is mapped beside it
   return std::max({loading, kept + reading, kept + gradients + taped / 2});
 }
 

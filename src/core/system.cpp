@@ -51,7 +51,7 @@ std::string iso_time() {
 }
 
 double peak_rss_mb() { return proc_megabytes("/proc/self/status", "VmHWM"); }
-double current_rss_mb() { return proc_megabytes("/proc/self/status", "VmRSS"); }
+double huge_file_pages_mb() { return proc_megabytes("/proc/self/smaps_rollup", "FilePmdMapped"); }
 std::string program_version() { return ATTUNE_VERSION; }
 
 Json library_versions() {

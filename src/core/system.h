@@ -16,8 +16,9 @@ std::string iso_time();
 /// The most memory this process has held so far (VmHWM), in MB of 10^6 bytes; 0 where the system does not
 /// say.
 double peak_rss_mb();
-/// The memory it holds now (VmRSS), in MB.
-double current_rss_mb();
+/// What of it lies in files that the system maps by huge pages of 2 MiB, in MB: pages of libraries that
+/// nothing has touched count with those beside them.
+double huge_file_pages_mb();
 /// "0.1.0"
 std::string program_version();
 /// {"attune", "compiler", "fmt", "nlohmann_json", "yaml-cpp"?, "zlib", "zstd"}: versions; folders with more
