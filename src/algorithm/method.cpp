@@ -36,6 +36,35 @@ std::string prefix_of(Source source) {
 
 }  // namespace
 
+std::string_view to_text(Family family) {
+  switch (family) {
+    case Family::kPoint:
+      return "point";
+    case Family::kPair:
+      return "pair";
+    case Family::kList:
+      return "list";
+  }
+  ATTUNE_ASSERT(false);
+  return {};
+}
+
+Family Method::family() const {
+  if (const auto said = info().family) return *said;
+  switch (shape()) {
+    case GroupShape::kDemonstrations:
+    case GroupShape::kLabels:
+      return Family::kPoint;
+    case GroupShape::kPairs:
+      return Family::kPair;
+    case GroupShape::kGroups:
+    case GroupShape::kLists:
+      return Family::kList;
+  }
+  ATTUNE_ASSERT(false);
+  return {};
+}
+
 std::string Need::key() const {
   std::string key = prefix_of(source) + signal;
   if (against == Source::kReference) return key;

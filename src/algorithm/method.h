@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -153,6 +154,11 @@ struct Loss {
   Metrics metrics;
 };
 
+/// How many answers to a prompt the push on one of them depends on: itself, its partner, or all.
+enum class Family { kPoint, kPair, kList };
+/// "point", "pair", "list".
+std::string_view to_text(Family family);
+
 /// Methods that people ask for and that are not here, and what one of ours has to do with them: {{"gspo"},
 /// "with method.importance_sampling_level=sequence"}. Once a method of that name is here, it is found first.
 struct Relatives {
@@ -169,6 +175,10 @@ struct MethodInfo {
   std::string summary;          ///< one sentence in words
   std::string departures;       ///< where it differs from the paper or from TRL, and why; "" when it does not
   double learning_rate = 1e-6;  ///< the default that TRL's trainer of this method has
+  /// Ids of the surveys' list of methods that it is or is one of: {"S10", "P02"}.
+  std::vector<std::string> rows = {};
+  /// Absent: what the shape says (demonstrations and labels are points, groups and lists are lists).
+  std::optional<Family> family = {};
   /// Keys of signals that enter part of the loss as constants ("stop gradient"): their coefficients are meant
   /// to differ from the derivative of the loss's value.
   std::vector<std::string> stopped = {};
@@ -197,6 +207,8 @@ class Method {
   virtual bool has_loss_of_group() const { return true; }
   /// What it learns from: rated records are paired, labelled or grouped to fit (record/pairing.h).
   virtual GroupShape shape() const = 0;
+  /// The card's family, or that of the shape.
+  Family family() const;
   virtual Derived derived() const { return Derived::kNone; }
   /// Fixes what stays the same over several updates on one step. Called once per sampled or read step with
   /// the whole step's candidates, when the signals of all frozen models are there, and those of kOld that are

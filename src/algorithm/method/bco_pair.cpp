@@ -20,6 +20,7 @@ class BcoPair final : public PairMethod {
     info.summary = "Classifies each answer of a pair as good or bad by its own log-ratio.";
     info.departures = "The running mean of rewards (δ) is left out, as in TRL since 0.29.";
     info.trl_names = {{"dpo", "bco_pair"}};
+    info.rows = {"T15"};
     return info;
   }
 

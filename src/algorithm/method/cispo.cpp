@@ -32,6 +32,7 @@ class Cispo final : public GroupPolicyMethod {
         "not given, which shrinks every weight to a fifth.";
     info.trl_names = {{"grpo", "cispo"}};
     info.stopped = {"logps"};
+    info.rows = {"T13"};
     return info;
   }
 

@@ -25,6 +25,7 @@ class Cpo final : public ContrastiveMethod {
         "TRL means over the chosen tokens of a micro-batch, this over those of the step. The likelihood is "
         "that of tokens, where the paper sums over an answer.";
     info.trl_names = {{"cpo", "sigmoid"}};
+    info.rows = {"P08"};
     return info;
   }
 

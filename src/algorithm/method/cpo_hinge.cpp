@@ -28,6 +28,7 @@ class CpoHinge final : public ContrastiveMethod {
         "answers.";
     info.departures = "TRL means over the chosen tokens of a micro-batch, this over those of the step.";
     info.trl_names = {{"cpo", "hinge"}};
+    info.rows = {"P08"};
     return info;
   }
 

@@ -28,6 +28,7 @@ class CpoIpo final : public ContrastiveMethod {
         "answers.";
     info.departures = "TRL means over the chosen tokens of a micro-batch, this over those of the step.";
     info.trl_names = {{"cpo", "ipo"}};
+    info.rows = {"P08"};
     return info;
   }
 

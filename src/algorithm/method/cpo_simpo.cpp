@@ -25,6 +25,7 @@ class CpoSimpo final : public ContrastiveMethod {
     info.departures =
         "TRL means over the chosen tokens of a micro-batch, this over those of the step. Defaults are TRL's.";
     info.trl_names = {{"cpo", "simpo"}};
+    info.rows = {"P08", "P09"};
     return info;
   }
 

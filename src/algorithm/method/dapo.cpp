@@ -27,6 +27,7 @@ class Dapo final : public ClippedPolicyMethod {
         "The paper clips at epsilon_high 0.28 and samples until no group has equal rewards; here, as in TRL, "
         "epsilon_high defaults to epsilon and sampling is the recipe's business.";
     info.trl_names = {{"grpo", "dapo"}};
+    info.rows = {"T13"};
     return info;
   }
 

@@ -29,6 +29,7 @@ class Dpo final : public PairMethod {
     info.stands_in_for = {
         {{"cdpo"}, "with method.label_smoothing"},
         {{"online_dpo", "xpo", "nash_md", "rlhf"}, "on pairs that generate and score made"}};
+    info.rows = {"S10", "P02", "P03", "P09"};
     return info;
   }
 

@@ -21,6 +21,7 @@ class Dpop final : public PairMethod {
     info.paper = "Pal et al. 2024, arXiv:2402.13228, eq. 3";
     info.formula = "L = −mean over pairs of log σ(β [Δ₊ − Δ₋ − λ max(0, −Δ₊)]),   Δ = Σ_t log π/π_ref";
     info.summary = "DPO that does not let the chosen answer lose likelihood.";
+    info.rows = {"P05"};
     return info;
   }
 

@@ -32,6 +32,7 @@ class DrGrpo final : public ClippedPolicyMethod {
         "scale_rewards is none here, as the paper says; TRL divides by the group's deviation unless told "
         "otherwise.";
     info.trl_names = {{"grpo", "dr_grpo"}};
+    info.rows = {"T13"};
     return info;
   }
 

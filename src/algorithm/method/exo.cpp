@@ -25,6 +25,7 @@ class Exo final : public ListMethod {
     info.summary =
         "Fits the policy over a rated list to the rewards by the divergence that seeks the best answers.";
     info.departures = "α is 1, so that rewards are logarithms of odds; the paper's is tuned.";
+    info.rows = {"P04"};
     return info;
   }
 

@@ -25,6 +25,7 @@ class ExoPair final : public PairMethod {
         "label_smoothing must be positive; it defaults to 1e-3, which TRL set by itself up to 0.28 and now "
         "asks for.";
     info.trl_names = {{"dpo", "exo_pair"}};
+    info.rows = {"P04"};
     return info;
   }
   void check() const override {

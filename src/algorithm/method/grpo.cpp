@@ -33,6 +33,7 @@ class Grpo final : public ClippedPolicyMethod {
     info.stands_in_for = {{{"gspo", "gspo_token"}, "with method.importance_sampling_level=sequence"},
                           {{"ppo", "reinforce", "reinforce_plus_plus", "rloo", "remax", "a2c", "trpo"},
                            "on groups of rewards, without a value model"}};
+    info.rows = {"T12", "T13"};
     return info;
   }
 

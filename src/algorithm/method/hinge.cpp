@@ -21,6 +21,7 @@ class Hinge final : public PairMethod {
     info.summary = "Pushes a pair apart until its margin is reached, then leaves it alone.";
     info.trl_names = {{"dpo", "hinge"}};
     info.stands_in_for = {{{"rso", "slic_hf"}, "of its family"}};
+    info.rows = {"S11"};
     return info;
   }
 

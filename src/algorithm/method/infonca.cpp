@@ -22,6 +22,7 @@ class Infonca final : public ListMethod {
     info.formula = "L = −mean over prompts of Σ_i softmax(r/α)_i log softmax(s)_i,   s = β Σ_t log π/π_ref";
     info.summary =
         "Classifies which answer of a rated list is the good one, with soft labels from all rewards.";
+    info.rows = {"L09"};
     return info;
   }
 

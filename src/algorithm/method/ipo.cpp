@@ -22,6 +22,7 @@ class Ipo final : public PairMethod {
     info.departures =
         "Log-ratios are averaged over tokens, which the authors confirmed to TRL; the paper writes sums.";
     info.trl_names = {{"dpo", "ipo"}};
+    info.rows = {"P01"};
     return info;
   }
 

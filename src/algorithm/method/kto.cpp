@@ -31,6 +31,7 @@ class Kto final : public UnpairedMethod {
         "z₀ is the mean over the whole optimiser step, not over a micro-batch, so it does not depend on "
         "how the step is split, and a step of one record works (its z₀ is then 0).";
     info.trl_names = {{"kto", "kto"}};
+    info.rows = {"T14"};
     return info;
   }
   Derived derived() const override { return Derived::kMismatched; }

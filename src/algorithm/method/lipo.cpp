@@ -24,6 +24,7 @@ class Lipo final : public ListMethod {
     info.summary = "DPO on all pairs of a rated list, most on those whose order matters most at the top.";
     info.departures =
         "Rewards are taken as they are; the paper's lie between 0 and 1. They count as 500 at most.";
+    info.rows = {"L03"};
     return info;
   }
 

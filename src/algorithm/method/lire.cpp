@@ -20,6 +20,7 @@ class Lire final : public ListMethod {
         "L = −mean over prompts of Σ_j w_j r_j,   w = softmax(s / T) over the list,   s = Σ_t log π";
     info.summary = "Shifts probability within a list of rated answers to those with more reward.";
     info.departures = "Rewards are taken as they are: they are not normalised within a list.";
+    info.rows = {"L07"};
     return info;
   }
 

@@ -25,6 +25,7 @@ class Nca final : public ListMethod {
     info.summary =
         "Learns from all rewards of a list how likely each answer is to be, so that good ones do not lose "
         "likelihood.";
+    info.rows = {"L09"};
     return info;
   }
 

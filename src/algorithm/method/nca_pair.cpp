@@ -22,6 +22,7 @@ class NcaPair final : public PairMethod {
         "Fits absolute likelihoods, so that the chosen answer does not lose likelihood while the margin "
         "grows.";
     info.trl_names = {{"dpo", "nca_pair"}};
+    info.rows = {"L09"};
     return info;
   }
 

@@ -22,6 +22,7 @@ class Odpo final : public PairMethod {
     info.formula =
         "L = −mean over pairs of log σ(β (Δ₊ − Δ₋) − α f(r₊ − r₋)),   Δ = Σ_t log π/π_ref,   f = log";
     info.summary = "DPO that asks for a larger gap where one answer is better by more.";
+    info.rows = {"P11"};
     return info;
   }
 

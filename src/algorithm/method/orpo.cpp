@@ -31,6 +31,7 @@ class Orpo final : public PairMethod {
         "The likelihood is that of the chosen answers over the step; TRL counts the prompts, too, and means "
         "over a micro-batch, in float32. A probability of 1 counts as 1 − 1e-7, whose odds are finite.";
     info.trl_names = {{"orpo", ""}};
+    info.rows = {"P06"};
     return info;
   }
   void prepare(Batch& step, State& /*state*/, Metrics& /*metrics*/) const override {

@@ -22,6 +22,7 @@ class PlackettLuce final : public ListMethod {
         "L = mean over prompts of Σ_k (log Σ_{i≥k} e^(s_i) − s_k),   s = β Σ_t log π/π_ref,   best first";
     info.summary = "Learns a whole ranking: each answer is to be chosen before all that follow it.";
     info.departures = "Of tied candidates none is asked to come before the other. The paper has no ties.";
+    info.rows = {"L04"};
     return info;
   }
 

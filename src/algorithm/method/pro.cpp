@@ -26,6 +26,7 @@ class Pro final : public ListMethod {
         "Has each answer stand out from all worse ones, by more where it is better by more, and imitates the "
         "best.";
     info.departures = "Answers that tie have an infinite temperature, so they stay as they are.";
+    info.rows = {"L02"};
     return info;
   }
 

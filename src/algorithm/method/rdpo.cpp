@@ -20,6 +20,7 @@ class Rdpo final : public PairMethod {
     info.formula = "L = −mean over pairs of log σ(β (Δ₊ − Δ₋) + α (|y₊| − |y₋|)),   Δ = Σ_t log π/π_ref";
     info.summary =
         "DPO that does not learn length: tokens that the chosen answer has more of count as margin.";
+    info.rows = {"P10"};
     return info;
   }
 

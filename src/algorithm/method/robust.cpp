@@ -20,6 +20,7 @@ class Robust final : public PairMethod {
     info.formula = "L = mean over pairs of [−(1−ε) log σ(u) + ε log σ(−u)] / (1 − 2ε),   u = β (Δ₊ − Δ₋)";
     info.summary = "DPO made unbiased against a known fraction ε of flipped preferences.";
     info.trl_names = {{"dpo", "robust"}};
+    info.rows = {"P02"};
     return info;
   }
   void check() const override {

@@ -26,6 +26,7 @@ class Rrhf final : public ListMethod {
         "Of tied candidates none is asked to come before the other. Of several best answers the first is "
         "imitated.";
     info.learning_rate = 2e-5;
+    info.rows = {"L01"};
     return info;
   }
 

@@ -26,6 +26,7 @@ class Sft final : public TokenLossMethod {
     info.trl_names = {{"sft", "nll"}, {"sft", "chunked_nll"}, {"dpo", "sft"}};
     info.stands_in_for = {{{"gkd", "minillm", "distillation"}, "on what the teacher wrote"},
                           {{"raft"}, "on the best of what generate and score made"}};
+    info.rows = {"T01"};
     return info;
   }
 

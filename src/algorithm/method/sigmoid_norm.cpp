@@ -19,6 +19,7 @@ class SigmoidNorm final : public PairMethod {
     info.formula = "L = −mean over pairs of log σ(β (Δ₊/|y₊| − Δ₋/|y₋|)),   Δ = Σ_t log π/π_ref";
     info.summary = "DPO on log-ratios per token, so that length alone earns nothing.";
     info.trl_names = {{"dpo", "sigmoid_norm"}};
+    info.rows = {"P09"};
     return info;
   }
 

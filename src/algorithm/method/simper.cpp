@@ -21,6 +21,7 @@ class Simper final : public PairMethod {
         "Raises the inverse perplexity of chosen answers over that of rejected ones; it has no "
         "hyperparameter.";
     info.departures = "beta scales the rewards that are logged and nothing else.";
+    info.rows = {"P09"};
     return info;
   }
 

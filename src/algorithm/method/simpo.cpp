@@ -22,6 +22,7 @@ class Simpo final : public ContrastiveMethod {
     info.departures =
         "β and γ default to what the paper takes (2, γ/β = 0.5); TRL's defaults, and its likelihood of the "
         "chosen answers, are those of cpo_simpo.";
+    info.rows = {"P07"};
     return info;
   }
 

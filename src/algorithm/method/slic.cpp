@@ -31,6 +31,7 @@ class Slic final : public ListMethod {
     info.departures =
         "All pairs of a list instead of one drawn at random. Of the regularisers there is cross-entropy.";
     info.learning_rate = 1e-5;
+    info.rows = {"S11"};
     return info;
   }
 

@@ -19,6 +19,7 @@ class SppoHard final : public PairMethod {
     info.formula = "L = mean over pairs of (Δ₊ − 1/(2β))² + (Δ₋ + 1/(2β))²,   Δ = Σ_t log π/π_ref";
     info.summary = "Regresses the log-ratio of each answer to its win rate, taken as 1 and 0.";
     info.trl_names = {{"dpo", "sppo_hard"}};
+    info.rows = {"P21"};
     return info;
   }
 

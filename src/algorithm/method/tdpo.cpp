@@ -31,6 +31,7 @@ class Tdpo final : public PairMethod {
         "DPO that also holds back, token by token, how far the whole distribution of the rejected answer "
         "drifts from the reference.";
     info.stopped = {"reference_kl"};
+    info.rows = {"P16"};
     return info;
   }
   std::vector<Need> needs() const override {

@@ -28,6 +28,7 @@ class Vcb final : public ListMethod {
     info.departures =
         "Rewards are taken as they are, where the paper divides them by their deviation; pairs are averaged, "
         "so that long lists do not count for more.";
+    info.rows = {"L06"};
     return info;
   }
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "algorithm/method.h"
 #include "cli/command.h"
+#include "cli/method_rows.h"
 #include "cli/recipes.h"
 #include "core/config/nearest.h"
 #include "core/error.h"
@@ -25,20 +25,6 @@ using Rows = std::vector<Json>;
 Json row(const std::string& name, const std::string& paper, const std::string& summary,
          Json options = Json::array()) {
   return {{"name", name}, {"paper", paper}, {"summary", summary}, {"options", std::move(options)}};
-}
-
-Rows methods() {
-  Rows rows;
-  for (const auto& [name, make] : algorithm::method_entries()) {
-    const auto method = make();
-    const auto info = method->info();
-    Json object = row(info.name, info.paper, info.summary, core::options_json(method->fields()));
-    object["title"] = info.title;
-    object["formula"] = info.formula;
-    object["departures"] = info.departures;
-    rows.push_back(std::move(object));
-  }
-  return rows;
 }
 
 Rows families() {
@@ -167,18 +153,31 @@ Rows recipes() {
 
 Rows nothing_yet() { return {}; }
 
+std::string no_heading(const Json&) { return ""; }
+
 struct Kind {
   std::string name;
   Rows (*rows)();
+  std::string (*heading)(const Json& item) = no_heading;  ///< the line above items of a part
 };
 
 /// Every kind; those without entries are empty lists.
 const std::vector<Kind>& kinds() {
-  static const std::vector<Kind> all = {
-      {"methods", methods},     {"families", families},   {"formats", formats},       {"adapters", adapters},
-      {"rules", rules},         {"hooks", hooks},         {"pairings", pairings},     {"tasks", nothing_yet},
-      {"attacks", nothing_yet}, {"decoding", techniques}, {"pipelines", nothing_yet}, {"recipes", recipes},
-      {"schedules", schedules}, {"metrics", metrics},     {"commands", commands}};
+  static const std::vector<Kind> all = {{"methods", method_rows, method_heading},
+                                        {"families", families},
+                                        {"formats", formats},
+                                        {"adapters", adapters},
+                                        {"rules", rules},
+                                        {"hooks", hooks},
+                                        {"pairings", pairings},
+                                        {"tasks", nothing_yet},
+                                        {"attacks", nothing_yet},
+                                        {"decoding", techniques},
+                                        {"pipelines", nothing_yet},
+                                        {"recipes", recipes},
+                                        {"schedules", schedules},
+                                        {"metrics", metrics},
+                                        {"commands", commands}};
   return all;
 }
 
@@ -191,13 +190,24 @@ const Kind& kind_named(const std::string& name) {
   core::fail_request("there is no kind '{}' to list{}", name, core::did_you_mean(name, names));
 }
 
-void print_table(const Rows& rows, const std::string& kind, Output& out) {
-  if (rows.empty()) return out.text(fmt::format("no {} yet\n", kind));
+/// What stands in brackets behind a summary: a file, a paper, or why a method is not there and what is.
+std::string behind(const Json& item) {
+  for (const char* key : {"path", "reason", "how"})
+    if (item.contains(key)) return item[key].get<std::string>();
+  return item["paper"].get<std::string>();
+}
+
+void print_table(const Rows& rows, const Kind& kind, Output& out) {
+  if (rows.empty()) return out.text(fmt::format("no {} yet\n", kind.name));
   std::size_t width = 0;
   for (const Json& item : rows) width = std::max(width, item["name"].get_ref<const std::string&>().size());
-  std::string text;
+  std::string text, above;
   for (const Json& item : rows) {
-    const std::string source = item.value("path", item["paper"].get<std::string>());
+    if (const std::string title = kind.heading(item); title != above) {
+      text += fmt::format("{}{}\n", text.empty() ? "" : "\n", title);
+      above = title;
+    }
+    const std::string source = behind(item);
     text += fmt::format("{:<{}}  {}{}\n", item["name"].get<std::string>(), width,
                         item["summary"].get<std::string>(), source.empty() ? "" : " [" + source + "]");
   }
@@ -228,7 +238,7 @@ class List : public Command {
     const Kind& kind = kind_named(request.words.front());
     const Rows rows = kind.rows();
     if (!out.json()) {
-      print_table(rows, kind.name, out);
+      print_table(rows, kind, out);
       return 0;
     }
     for (const Json& item : rows) out.line(item);

@@ -1,0 +1,66 @@
+#include "cli/method_rows.h"
+
+#include <algorithm>
+
+#include "algorithm/method.h"
+#include "algorithm/surveyed.h"
+
+namespace attune::cli {
+
+namespace {
+
+using core::Json;
+
+constexpr const char* kLoss = "loss";
+constexpr const char* kAbsent = "absent";
+
+Json samples_for_delta(algorithm::Family family) {
+  if (family == algorithm::Family::kList) return "n";
+  return family == algorithm::Family::kPair ? 2 : 1;
+}
+
+Json row_of(algorithm::Method& method) {
+  const algorithm::MethodInfo info = method.info();
+  return {{"name", info.name},
+          {"title", info.title},
+          {"paper", info.paper},
+          {"summary", info.summary},
+          {"options", core::options_json(method.fields())},
+          {"formula", info.formula},
+          {"departures", info.departures},
+          {"kind", kLoss},
+          {"rows", info.rows},
+          {"family", algorithm::to_text(method.family())},
+          {"samples_for_delta", samples_for_delta(method.family())}};
+}
+
+Json row_of(const algorithm::Surveyed& surveyed) {
+  return {{"name", surveyed.name},
+          {"title", surveyed.title},
+          {"paper", ""},
+          {"summary", surveyed.title},
+          {"options", Json::array()},
+          {"kind", surveyed.kind},
+          {"rows", surveyed.rows},
+          {surveyed.kind == kAbsent ? "reason" : "how", surveyed.how}};
+}
+
+}  // namespace
+
+std::vector<Json> method_rows() {
+  std::vector<Json> rows;
+  for (const auto family : {algorithm::Family::kPoint, algorithm::Family::kPair, algorithm::Family::kList}) {
+    for (const auto& [name, make] : algorithm::method_entries())
+      if (const auto method = make(); method->family() == family) rows.push_back(row_of(*method));
+  }
+  for (const algorithm::Surveyed& surveyed : algorithm::surveyed()) rows.push_back(row_of(surveyed));
+  std::ranges::stable_partition(rows, [](const Json& row) { return row["kind"] != kAbsent; });
+  return rows;
+}
+
+std::string method_heading(const Json& row) {
+  if (row["kind"] == kLoss) return row["family"].get<std::string>() + "-wise losses";
+  return row["kind"] == kAbsent ? "Not here" : "Without a loss of their own";
+}
+
+}  // namespace attune::cli
