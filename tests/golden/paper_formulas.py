@@ -45,6 +45,40 @@ def odpo(w, l, beta=0.1, alpha=1.0, offset="log"):
     return -logistic(beta * (delta(w) - delta(l)) - alpha * (math.log(gap) if offset == "log" else gap))
 
 
+def mallows_dpo(w, l, beta=0.1, dispersion=None):
+    """φ(x) from how undecided the reference is: `shares` are its entropies over log V, token by token."""
+    phi = dispersion or -math.log((sum(w.shares) + sum(l.shares)) / (w.n + l.n))
+    return -logistic(beta * phi * (delta(w) - delta(l)))
+
+
+def step_dpo(w, l, beta=0.4):
+    return -logistic(beta * (delta(w) - delta(l)))
+
+
+def cpl(w, l, beta=0.1, bias=0.5, gamma=1.0):
+    """Advantages are α log π; each token is an action."""
+    def total(y):
+        return sum(gamma**t * log_p for t, log_p in enumerate(y.tokens))
+    return -logistic(beta * total(w) - bias * beta * total(l))
+
+
+def sr_dpo(w, l, beta=0.1, lam=0.1):
+    """The margin is how much better the judging prompt finds the chosen answer."""
+    return -logistic(beta * (delta(w) - delta(l)) - lam * (w.judged - l.judged))
+
+
+def hpo(w, l, beta=0.1, gamma=0.1, alpha=1.0):
+    middle = (w.reward + l.reward) / 2
+    likelihood = sum(math.exp((y.reward - middle) / alpha) * y.s for y in (w, l)) / 2
+    return -logistic(beta * (delta(w) - delta(l))) - gamma * likelihood
+
+
+def modpo(w, l, beta=0.1, weight=1.0, others=None):
+    """`others` weighs the scores that are not what the preference is about."""
+    gap = sum(share * (w.scores[name] - l.scores[name]) for name, share in (others or {}).items())
+    return -logistic((beta * (delta(w) - delta(l)) - gap) / weight)
+
+
 # --- lists: the candidates of one prompt → its loss -----------------------------------------------------------------
 
 
@@ -147,7 +181,56 @@ def slic(ys, variant="rank", margin=1.0, lam=0.1, target="best", normalize="sum"
     return calibration - lam * score(imitated)
 
 
+def aft(ys, constraint="boundary", boundary=0.15, sft_weight=1.0):
+    """The boundary: below the least likely good answer by `boundary`, a bad one is pushed up again."""
+    best = min(y.rank for y in ys)
+    good, bad = [y for y in ys if y.rank == best], [y for y in ys if y.rank > best]
+    least = min(mean(p).item() for p in good)
+    inside = torch.ones((), dtype=torch.float64)
+    for p in good:
+        for n in bad:
+            inside = inside + torch.exp((mean(n).detach() if constraint == "detached" else mean(n)) - mean(p))
+            if constraint == "boundary":
+                inside = inside + torch.exp(least - 2 * boundary - mean(n))
+    return torch.log(inside) - sft_weight * sum(mean(p) for p in good) / len(good)
+
+
+def stable_alignment(ys, ratio=0.2, margin=10.0, scale=7.0, reduction="mean"):
+    ranked = sorted(ys, key=lambda y: -y.reward)
+    best = -mean(ranked[0])
+    gaps = [best + mean(y) + (ranked[0].reward - y.reward) / scale * margin for y in ranked[1:]]
+    worst = max(gaps) if reduction == "max" else sum(gaps) / len(gaps)
+    return best + ratio * torch.clamp(worst, min=0)
+
+
+def d2o(ys, beta=0.1, alpha=0.1):
+    """The worst answer is a person's bad one, all others are the policy's own."""
+    ranked = sorted(ys, key=lambda y: y.rank)
+    own = sum(delta(y) for y in ranked[:-1]) / (len(ranked) - 1)
+    return -logistic(beta * own - alpha * delta(ranked[-1]))
+
+
 # --- running them ---------------------------------------------------------------------------------------------------
+
+
+def shares_of_entropy(logits):
+    log_p = torch.tensor(logits, dtype=torch.float64).log_softmax(-1)
+    return (-(log_p.exp() * log_p).sum(-1) / math.log(log_p.shape[-1])).tolist()
+
+
+def group_dpo(candidates, beta=0.1, step_size=0.01):
+    """One step from equal shares: worlds (sources) with more loss gain share, then weigh their mean losses."""
+    made, worlds = answers(candidates), {}
+    groups = {}
+    for _, y in made:
+        groups.setdefault(y.group, []).append(y)
+    for ys in groups.values():
+        w, l = sorted(ys, key=lambda y: y.rank)
+        worlds.setdefault(w.source, []).append(-logistic(beta * (delta(w) - delta(l))))
+    losses = [torch.stack(of).mean() for of in worlds.values()]
+    grown = [math.exp(step_size * loss.item()) for loss in losses]
+    loss = sum(g / sum(grown) * of for g, of in zip(grown, losses))
+    return loss.item(), [(-g).tolist() for g in torch.autograd.grad(loss, [leaf for leaf, _ in made])]
 
 
 def answers(candidates):
@@ -156,8 +239,10 @@ def answers(candidates):
     for c in candidates:
         leaf = torch.tensor(c["logps"], dtype=torch.float64, requires_grad=True)
         ref = torch.tensor(c["ref_logps"], dtype=torch.float64).sum() if "ref_logps" in c else None
-        said = {key: c.get(key) for key in ("group", "rank", "reward", "margin", "source")}
-        out.append((leaf, types.SimpleNamespace(s=leaf.sum(), ref=ref, n=len(c["logps"]), **said)))
+        said = {key: c.get(key) for key in ("group", "rank", "reward", "margin", "source", "scores")}
+        said["judged"] = sum(c.get("teacher_logps", []))
+        said["shares"] = shares_of_entropy(c["ref_logits"]) if "ref_logits" in c else []
+        out.append((leaf, types.SimpleNamespace(s=leaf.sum(), tokens=leaf, ref=ref, n=len(c["logps"]), **said)))
     return out
 
 
