@@ -79,14 +79,15 @@ def taken(tokenizer, messages):
 def test_every_turn_is_a_row_as_transformers_writes_it_then(model, tmp_path, assistant_only):
     name, folder, tokenizer = model
     blocks = "generation %}" in (folder / "chat_template.jinja").read_text() and assistant_only == "true"
-    for number, messages in enumerate(conversations()):
-        if not taken(tokenizer, messages):
-            continue
-        path = write_jsonl(tmp_path / f"{number}.jsonl", [{"messages": messages}])
-        lines = attune(folder, path, "data.turns=split", f"data.assistant_only={assistant_only}")
+    rows = [messages for messages in conversations() if taken(tokenizer, messages)]
+    path = write_jsonl(tmp_path / "rows.jsonl", [{"messages": messages} for messages in rows])
+    lines = attune(folder, path, "data.turns=split", f"data.assistant_only={assistant_only}")
+    for number, messages in enumerate(rows):
         expected = list(expected_rows(tokenizer, messages, blocks))
-        assert [line["sequences"] for line in lines] == [[row] for row in expected], (name, number)
-        assert [line["id"] for line in lines] == [f"0/turn-{turn + 1}" for turn in range(len(expected))]
+        found, lines = lines[:len(expected)], lines[len(expected):]
+        assert [line["sequences"] for line in found] == [[row] for row in expected], (name, number)
+        assert [line["id"] for line in found] == [f"{number}/turn-{turn + 1}" for turn in range(len(expected))]
+    assert rows and not lines
 
 
 def test_conversations_split_by_themselves_where_the_template_rewrites_history(model, tmp_path):
