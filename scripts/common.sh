@@ -107,6 +107,11 @@ configure_build() {
   [ "$status" = 0 ] || fail "cmake could not configure the build"
 }
 
+# How a build from nothing is fastest on few cores: in few pieces, for each costs its headers anew. An edit afterwards
+# compiles a larger piece again, and many cores would wait for the last ones.
+few_pieces=(-DATTUNE_FILES_TOGETHER=16 -DATTUNE_SUB_FOLDERS_TOGETHER=ON)
+[ "$(nproc)" -le 4 ] || few_pieces=()
+
 has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; }
 
 # The instruction sets that libtorch's kernels, the libraries it calls and our own are written for and this processor has, in

@@ -52,7 +52,8 @@ def main():
             return done.stdout
 
         out = copy / "build"
-        run("cmake", "-G", "Ninja", "-S", copy, "-B", out, "-DATTUNE_TESTS=OFF",
+        run("cmake", "-G", "Ninja", "-S", copy, "-B", out, "-DATTUNE_TESTS=OFF", "-DATTUNE_FILES_TOGETHER=32",
+            "-DATTUNE_SUB_FOLDERS_TOGETHER=ON",
             f"-DCMAKE_CXX_COMPILER={cached(build, 'CMAKE_CXX_COMPILER')}", f"-DATTUNE_TORCH={cached(build, 'ATTUNE_TORCH')}",
             f"-DATTUNE_BUILT={build}")
         run("ninja", "-C", out, "learn_from_field")

@@ -15,7 +15,7 @@ namespace attune::cli {
 namespace {
 
 constexpr double kGradientTolerance = 1e-4;  // share of the gradient's length; float32
-constexpr std::int64_t kPairs = 8;
+constexpr std::int64_t kPackedPairs = 8;
 
 struct Computed {
   double loss = 0;
@@ -56,7 +56,7 @@ class Packing : public SelftestCheck {
     double worst = 0;
     for (const char* name : {"sft", "dpo", "kto"}) {
       const auto method = algorithm::make_method(core::Value::scalar(name, false, "selftest"));
-      training::DataStream rows(bench.open(method->shape()), {kPairs, 0, false, 0});
+      training::DataStream rows(bench.open(method->shape()), {kPackedPairs, 0, false, 0});
       const auto step = training::assemble_step(rows.next(), *method, model.config(), rows.data().use());
       const auto packed =
           compute(model, start, step, *method, {.micro_batch_tokens = 4096, .share_prefixes = true});
