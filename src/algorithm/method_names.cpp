@@ -1,4 +1,5 @@
 // From what a recipe says to a method object, TRL's spellings included.
+#include <algorithm>
 #include <cctype>
 
 #include "algorithm/method.h"
@@ -14,6 +15,9 @@ bool MethodInfo::is_of_trainer(std::string_view trainer) const {
 }
 
 namespace {
+
+/// A trainer, and the loss that it takes by itself and that is not called as it is.
+constexpr std::string_view kGrpo = "grpo", kLossOfGrpo = "dapo";
 
 std::unique_ptr<Method> method_of_name(std::string_view name) {
   for (const auto& [entry, create] : method_entries()) {
@@ -91,11 +95,29 @@ std::unique_ptr<Method> method_of_own_loss(const std::string& name, const std::s
 }
 
 /// `{name: dpo, loss_type: ipo}`, a trainer of TRL with its loss.
+/// `{name: dapo, loss_type: grpo}`: dapo is what GRPOTrainer learns by unless a loss is named.
+std::unique_ptr<Method> method_of_default_loss(const std::string& name, const std::string& loss_type) {
+  return name == kLossOfGrpo ? method_of_trl_name(std::string(kGrpo), loss_type) : nullptr;
+}
+
+/// `{name: ipo, loss_type: hinge}` are two losses of one trainer.
+void refuse_another_loss(const std::string& name, const std::string& loss_type, const std::string& place) {
+  const auto method = method_of_name(name);
+  if (method == nullptr) return;
+  for (const auto& [trainer, loss] : method->info().trl_names)
+    if (const auto other = method_of_trl_name(trainer, loss_type))
+      core::fail_request(
+          "{}: method={} and loss_type={} are two losses: leave one of them out, or write method={}", place,
+          name, loss_type, other->info().name);
+}
+
 std::unique_ptr<Method> method_of_loss_type(const std::string& trainer, const core::Value& value,
                                             const std::string& key) {
   const std::string loss_type = loss_type_of(value, key);
   if (auto method = method_of_trl_name(trainer, loss_type)) return method;
   if (auto method = method_of_own_loss(trainer, loss_type)) return method;
+  if (auto method = method_of_default_loss(trainer, loss_type)) return method;
+  refuse_another_loss(trainer, loss_type, value.place());
   if (method_of_name(loss_type))
     core::fail_request("{}: {} is no loss of {}, but a method: write method={}", value.place(), loss_type,
                        trainer, loss_type);

@@ -62,12 +62,14 @@ void fail_with_all(const std::vector<std::string>& refused, const std::vector<st
 /// Sets the command's options from the request, after other programs' words in it were put into ours. What
 /// cannot be is said in one message.
 void take_settings(Request& request, core::Fields& fields, const Command& command) {
-  Translation translation{request.settings, "", {}};
+  Translation translation{request.settings, {}, {}, {}};
   if (fields.find("method") != nullptr) translation = in_our_words(request.settings, fields);
-  std::vector<std::string> besides = fields.assign_what_can_be(translation.settings);
+  std::vector<std::string> besides = std::move(translation.unknown);
+  for (std::string& message : fields.assign_what_can_be(translation.settings))
+    besides.push_back(std::move(message));
   for (std::string& objection : command.objections()) besides.push_back(std::move(objection));
   fail_with_all(translation.refused, besides);
-  if (!translation.remark.empty()) say(translation.remark);
+  for (const std::string& remark : translation.remarks) say(remark);
   request.settings = std::move(translation.settings);
 }
 

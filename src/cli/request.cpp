@@ -1,5 +1,8 @@
 #include <algorithm>
 #include <cctype>
+#include <functional>
+#include <iterator>
+#include <ranges>
 
 #include "cli/command.h"
 #include "cli/foreign/guide.h"
@@ -32,13 +35,43 @@ bool is_recipe(std::string_view word) { return ends_with(word, ".yaml") || ends_
                      word.empty() ? "key" : word);
 }
 
-core::Value read_recipe(const std::string& path) {
-  core::Value recipe = core::parse_yaml(core::read_file(path, kMostRecipeBytes), path);
+/// What stands at a dotted path, also as a short form, or null.
+const core::Value* found_at(const core::Value& settings, std::string_view key,
+                            const core::FirstField& first) {
+  const core::Value* node = &settings;
+  for (std::size_t start = 0; node != nullptr && start <= key.size();) {
+    const std::size_t dot = std::min(key.find('.', start), key.size());
+    const std::string_view name = key.substr(start, dot - start);
+    const bool is_short = start > 0 && (node->is_scalar() || node->is_list());
+    if (is_short) return dot == key.size() && first(key.substr(0, start - 1)) == name ? node : nullptr;
+    node = node->find(name);
+    start = dot + 1;
+  }
+  return node;
+}
+
+/// `training.max_steps: 5` is `training: {max_steps: 5}`, as on a command line.
+core::Value nested(const core::Value& recipe, const core::FirstField& first) {
+  const auto is_dotted = [](const auto& entry) { return entry.first.find('.') != std::string::npos; };
+  core::Value settings = core::Value::map({}, recipe.place());
+  std::ranges::copy_if(recipe.entries(), std::back_inserter(settings.entries()), std::not_fn(is_dotted));
+  for (const auto& [key, value] : recipe.entries() | std::views::filter(is_dotted)) {
+    const core::Value* other = found_at(settings, key, first);
+    if (other != nullptr && other->to_json() != value.to_json())
+      core::fail_request("{}: {} is {} here and {} in {}: give it once", value.place(), key,
+                         value.described(), other->described(), other->place());
+    if (other == nullptr) settings.set(key, value, first);
+  }
+  return settings;
+}
+
+core::Value read_recipe(const std::string& path, const core::FirstField& first) {
+  const core::Value recipe = core::parse_yaml(core::read_file(path, kMostRecipeBytes), path);
   if (recipe.is_null()) return core::Value::map({}, path);
   if (!recipe.is_map())
     core::fail_request("{}: a recipe is a list of settings (key: value), found {}", recipe.place(),
                        recipe.described());
-  return recipe;
+  return nested(recipe, first);
 }
 
 }  // namespace
@@ -80,7 +113,7 @@ class Words {
         read_flag(argument, request);
       } else if (argument.find('=') != std::string::npos) {
         settings_.push_back(argument);
-      } else if (is_recipe(argument)) {
+      } else if (is_recipe(argument) || (takes_dashes_ && ends_with(argument, ".json"))) {
         read_recipe_name(argument, request);
       } else {
         request.words.push_back(argument);
@@ -168,9 +201,9 @@ Request parse_request(const std::vector<std::string>& arguments, const CommandIn
   if (request.words.size() < info.min_words) {
     core::fail_request("write attune {} {}; see attune {} --help", info.name, info.usage, info.name);
   }
-  request.settings =
-      request.recipe.empty() ? core::Value::map({}, "the command line") : read_recipe(request.recipe);
   const core::FirstField first = [&](std::string_view path) { return fields.first_field(path); };
+  request.settings =
+      request.recipe.empty() ? core::Value::map({}, "the command line") : read_recipe(request.recipe, first);
   for (const std::string& setting : settings) {
     auto [key, value] = core::parse_argument(setting, kVerbatimKeys);
     request.settings.set(key, std::move(value), first);

@@ -112,8 +112,10 @@ void TrainingOptions::declare(core::Fields& fields) {
   fields.add("shuffle", shuffle, "A new order every epoch.");
   fields.add("dtype", dtype, "Arithmetic.").one_of({"float32", "bfloat16", "float16", "float64"});
   fields.add("logging_steps", logging_steps, "Updates per line of metrics.jsonl.").range(1, 1e9);
-  fields.add("save_steps", save_steps, "Updates between checkpoints; 0: only at the end of an epoch.")
-      .non_negative();
+  fields
+      .add("save_steps", save_steps,
+           "Updates between checkpoints; 0: only at the end of an epoch; -1: none, also not at the end.")
+      .range(-1, 1e9);
   fields
       .add("save_minutes", save_minutes,
            "A checkpoint also after so many minutes without one, so that a run that is killed loses no more; "

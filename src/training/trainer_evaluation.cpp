@@ -48,8 +48,9 @@ void Trainer::evaluate_start() {
 
 void Trainer::conclude() {
   owes_conclusion_ = false;
-  const bool save_now = due(options_.training.save_steps, epoch_ended_), save = save_now || owes_checkpoint_;
-  const bool judge = has_eval() && due(options_.training.eval_steps, save_now);
+  const std::int64_t every = options_.training.save_steps;
+  const bool moment = due(every, epoch_ended_), save = (moment && every >= 0) || owes_checkpoint_;
+  const bool judge = has_eval() && due(options_.training.eval_steps, moment);
   Evaluation evaluation = judge ? evaluate() : Evaluation{core::Json::object(), nullptr};
   const core::Json measured = std::move(evaluation.row);
   const bool best = judge && judge_.consider(measured, done_), give_up = judge_.out_of_patience();

@@ -95,8 +95,8 @@ TEST(Translate, LaterWins) {
 
 TEST(Translate, ValuesAreReadForWhatTheyMean) {
   EXPECT_EQ(translated("bf16: true\nfp16: false\n"), R"({"training":{"dtype":"bfloat16"}})");
-  EXPECT_EQ(translated("metric_for_best_model: eval_rewards/accuracies\n"),
-            R"({"eval":{"metric":"rewards/accuracies"}})");
+  EXPECT_EQ(translated("val_size: 8\nmetric_for_best_model: eval_rewards/accuracies\n"),
+            R"({"val_size":8,"eval":{"metric":"rewards/accuracies"}})");
   EXPECT_EQ(translated("max_length: null\n"), R"({"data":{"max_length":0}})");
   EXPECT_EQ(translated("resume_from_checkpoint: runs/x/checkpoints/step-1\noutput_dir: runs/x\n"),
             R"({"resume":"auto","output":"runs/x"})");
@@ -139,7 +139,8 @@ TEST(Translate, TheTypeDoesNotHangOnTheOrder) {
 }
 
 TEST(Translate, StrategiesSayWhetherStepsCount) {
-  EXPECT_EQ(translated("save_strategy: no\nsave_steps: 2\n"), R"({"training":{"save_steps":0}})");
+  EXPECT_EQ(translated("save_strategy: no\nsave_steps: 2\n"),
+            R"({"training":{"save_steps":-1,"save_minutes":0}})");
   EXPECT_EQ(translated("save_steps: 2\nsave_strategy: epoch\n"), R"({"training":{"save_steps":0}})");
   EXPECT_EQ(translated("save_strategy: steps\n"), R"({"training":{"save_steps":500}})");
   EXPECT_EQ(translated("save_strategy: steps\nsave_steps: 3\n"), R"({"training":{"save_steps":3}})");

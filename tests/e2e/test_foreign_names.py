@@ -125,11 +125,11 @@ def test_later_wins_whatever_the_name(data, tmp_path):
 
 def test_all_that_is_not_there_is_said_in_one_message(data, tmp_path):
     config = tmp_path / "grpo.yaml"
-    config.write_text(f"model_name_or_path: {MODEL}\nuse_vllm: true\nvllm_mode: colocate\nnum_generations: 8\n"
+    config.write_text(f"model_name_or_path: {MODEL}\nuse_vllm: true\nvllm_mode: colocate\nsteps_per_generation: 8\n"
                       "deepspeed: zero3.json\nload_in_4bit: true\noptim: paged_adamw_8bit\nlogging_steps: 0.1\n"
                       "learnin_rate: 1\ntraining: {warmup_step: 3, neftune_noise_alpha: 5}\n")
     said = refused("train", config, f"data={data}", "method=grpo", f"output={tmp_path}/run", "push_to_hub=true")
-    for line, name in ((2, "use_vllm"), (3, "vllm_mode"), (4, "num_generations"), (5, "deepspeed"), (6, "load_in_4bit"),
+    for line, name in ((2, "use_vllm"), (3, "vllm_mode"), (4, "steps_per_generation"), (5, "deepspeed"), (6, "load_in_4bit"),
                        (7, "optim"), (8, "logging_steps"), (10, "neftune_noise_alpha")):
         assert re.search(rf"{config}:{line}: {name}: \S.*\(docs/from-trl.md\)", said), (name, said)
     assert "argument 'push_to_hub=true': push_to_hub: nothing is sent anywhere" in said
@@ -375,9 +375,9 @@ def test_names_of_llama_factory_s_list(tmp_path):
 
 
 def test_one_message_has_everything(data, tmp_path):
-    said = refused("train", f"data={data}", "method=dpo", f"output={tmp_path}/run", "load_in_4bit=true", "eval_steps=5",
+    said = refused("train", f"data={data}", "method=dpo", f"output={tmp_path}/run", "load_in_4bit=true", "training.eval_steps=5",
                    "loss_type=xyz", "bf16=yes", "foo_bar=1", "lr_scheduler_type=cosin", "save_steps=0.5", "torch_dtype=bf16",
-                   "num_train_epochs=many", "metric_for_best_model=eval_loss_x", "early_stopping_steps=3")
+                   "num_train_epochs=many", "eval.metric=loss_x", "early_stopping_steps=3")
     for part in ("load_in_4bit: no training", "training.eval_steps has no effect", "'xyz'", "unknown key 'foo_bar'", "'cosin'",
                  "save_steps: a whole number", "training.epochs must be a number", "model is missing", "eval.metric",
                  "training.early_stopping_patience needs"):

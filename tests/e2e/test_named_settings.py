@@ -29,7 +29,7 @@ def known():
             section = option["name"].rpartition(".")[0]
             names |= {f"{section}.{alias}" for alias in option.get("aliases", []) if section}
     names |= {"eval." + name for name in names if name.startswith("data.")}  # eval.data.path …
-    names |= {"method.loss_type", "method.loss_weights", "data.columns.text"}  # read with the method; a column of the data
+    names |= {"method.loss_type", "method.loss_weights", "data.columns.prompt", "data.columns.text"}  # read with the method; columns of the data
     for section, kind in {"method": "methods", "rule": "rules", "pairing": "pairings", "hooks": "hooks"}.items():
         for entry in listed(kind):
             for option in entry["options"]:

@@ -62,6 +62,8 @@ OLDER = {"overwrite_output_dir", "max_prompt_length", "max_seq_length", "truncat
 OLDER |= {"chat_template", "dataset_batch_size", "dataset_mixer", "dataset_mixture", "datasets", "evaluation_strategy", "force_use_ref_model",
           "label_pad_token_id", "model_adapter_name", "ref_adapter_name", "ref_model_name_or_path", "rpo_alpha", "test_split_size",
           "use_logits_to_keep"}
+# Of the scripts of SimPO and open-r1.
+OLDER |= {"dataset_prompt_column", "dataset_splits", "gamma_beta_ratio", "trainer_type"}
 ACCELERATE = {"accelerate_config", "compute_environment", "deepspeed_config", "distributed_type", "downcast_bf16", "dynamo_config",
               "fsdp_version", "gpu_ids", "machine_rank", "main_process_ip", "main_process_port", "main_training_function", "mixed_precision",
               "num_machines", "num_processes", "rdzv_backend", "same_network", "tpu_env", "tpu_use_cluster", "tpu_use_sudo"}

@@ -1,34 +1,12 @@
-// Names of methods, losses, models and adapters.
+// Names of models and adapters.
 #include <fmt/format.h>
 
-#include "algorithm/method.h"
 #include "cli/foreign/reader.h"
 
 namespace attune::cli {
 namespace {
 
 using core::Value;
-
-void read_losses(ForeignReader& reader, const std::string&, const Value& value) {
-  if (is_off(value)) return;
-  reader.set("method.loss_type", value);
-}
-
-void read_loss_weights(ForeignReader& reader, const std::string&, const Value& value) {
-  if (!is_off(value)) reader.set("method.loss_weights", value);
-}
-
-void read_dft(ForeignReader& reader, const std::string&, const Value& value) {
-  if (is_true(value)) reader.set("method.name", "dft", value);
-}
-
-void read_pref_loss(ForeignReader& reader, const std::string& name, const Value& value) {
-  const std::string text = text_of(value);
-  if (is_off(value) || text == "sigmoid") return;
-  for (const auto& [method, create] : algorithm::method_entries())
-    if (method == text) return reader.set("method.name", text, value);
-  reader.refuse(name, value, "no method '" + text + "'; see attune list methods");
-}
 
 void read_use_peft(ForeignReader& reader, const std::string& name, const Value& value) {
   if (value.is_null()) return;
@@ -47,14 +25,6 @@ void read_rank(ForeignReader& reader, const std::string&, const Value& value) {
   if (rank.is_number_integer())
     reader.set_default("adapter.alpha", fmt::format("{}", 2 * rank.get<std::int64_t>()), value,
                        {"lora_alpha"});
-}
-
-/// TRL's older values are truths.
-void read_scale(ForeignReader& reader, const std::string&, const Value& value) {
-  if (value.is_null()) return;
-  const auto truth = core::truth_of(value);
-  truth ? reader.set("method.scale_rewards", *truth ? "group" : "none", value)
-        : reader.set("method.scale_rewards", value);
 }
 
 void read_map(ForeignReader& reader, const std::string& name, const Value& value) {
@@ -109,12 +79,8 @@ void read_adapter(ForeignReader& reader, const std::string& name, const Value& v
 }
 
 constexpr Reading kMethodReadings[] = {
-    {"loss_type", read_losses},
-    {"loss_weights", read_loss_weights},
-    {"pref_loss", read_pref_loss},
     {"use_peft", read_use_peft},
     {"lora_rank", read_rank},
-    {"scale_rewards", read_scale},
     {"peft_config", read_map},
     {"model_init_kwargs", read_map},
     {"model_revision", read_revision},
@@ -127,7 +93,6 @@ constexpr Reading kMethodReadings[] = {
     {"additional_target", read_saved_modules},
     {"init_lora_weights", read_init},
     {"peft_init_lora_weights", read_init},
-    {"use_dft_loss", read_dft},
     {"adapter", read_adapter},
 };
 

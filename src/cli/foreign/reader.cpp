@@ -35,10 +35,11 @@ std::vector<std::string> parts_of(const std::string& text) {
 }
 
 ReadName reading_of(std::string_view name) {
-  for (const auto& readings : {run_readings(), strategy_readings(), data_readings(), method_readings()})
+  for (const auto& readings : {run_readings(), strategy_readings(), data_readings(), method_readings(),
+                               loss_readings(), batch_readings()})
     for (const Reading& reading : readings)
       if (is_named(reading.name, name)) return reading.read;
-  return nullptr;
+  return reading_of_option(name);
 }
 
 const core::Value* ForeignReader::given(std::string_view name) const {
@@ -46,6 +47,19 @@ const core::Value* ForeignReader::given(std::string_view name) const {
   for (const auto& [key, value] : request_.entries())
     if (found == nullptr) found = value.find(name);
   return found == nullptr || found->is_null() || says_none(*found) ? nullptr : found;
+}
+
+std::ptrdiff_t ForeignReader::order_of(std::string_view key) const {
+  std::ptrdiff_t place = 0, found = -1;
+  for (const auto& [name, value] : request_.entries()) {
+    ++place;
+    if (name == key) found = place;
+    for (const auto& [inner, ignored] : value.entries()) {
+      ++place;
+      if (inner == key) found = place;
+    }
+  }
+  return found;
 }
 
 bool ForeignReader::given_as_ours(std::string_view ours) const {
@@ -100,21 +114,26 @@ void ForeignReader::refuse(const std::string& name, const core::Value& value, co
       fmt::format("{}: {}{}{}{}", value.place(), name, reason.empty() ? "" : ": ", reason, page));
 }
 
-void ForeignReader::note(const std::string& name) {
+void ForeignReader::note(const std::string& name, const std::string& why) {
   const GuideRow* row = find_guide_row(name);
-  const auto at = std::find_if(noted_.begin(), noted_.end(), [&](const auto& n) { return n.first == row; });
+  const std::string reason = !why.empty() || row == nullptr ? why : row->note;
+  const auto at =
+      std::find_if(noted_.begin(), noted_.end(), [&](const auto& n) { return n.first == reason; });
   if (at == noted_.end()) {
-    noted_.push_back({row, {name}});
+    noted_.push_back({reason, {name}});
   } else if (std::find(at->second.begin(), at->second.end(), name) == at->second.end()) {
     at->second.push_back(name);
   }
 }
 
-std::string ForeignReader::remark() const {
-  std::vector<std::string> parts;
-  for (const auto& [row, names] : noted_)
-    parts.push_back(fmt::format("{} ({})", fmt::join(names, ", "), row->note));
-  return parts.empty() ? "" : fmt::format("read, without effect here: {}", fmt::join(parts, "; "));
+std::vector<std::string> ForeignReader::remarks() const {
+  std::vector<std::string> lines, parts;
+  for (const auto& [reason, names] : noted_)
+    parts.push_back(fmt::format("{} ({})", fmt::join(names, ", "), reason));
+  if (!parts.empty()) lines.push_back(fmt::format("read, without effect here: {}", fmt::join(parts, "; ")));
+  for (const std::string& text : remarks_)
+    if (std::find(lines.begin(), lines.end(), text) == lines.end()) lines.push_back(text);
+  return lines;
 }
 
 }  // namespace attune::cli

@@ -1,13 +1,16 @@
 // A request while it is put into our words.
 #pragma once
 
+#include <cstddef>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "algorithm/method.h"
 #include "cli/foreign/guide.h"
 #include "core/config/fields.h"
 #include "core/config/truth.h"
@@ -38,23 +41,30 @@ class ForeignReader {
   const core::Value* given(std::string_view name) const;
   /// Whether one of ours, dotted, is in the request.
   bool given_as_ours(std::string_view ours) const;
+  /// Where a key stands in the request, alone or in a section: the later, the greater; -1 for nowhere.
+  std::ptrdiff_t order_of(std::string_view key) const;
   /// What is set so far.
   const core::Value& settings() const { return settings_; }
 
   /// @param why "": what the row of the name says
   void refuse(const std::string& name, const core::Value& value, const std::string& why = "");
-  void note(const std::string& name);  ///< it has no effect here
+  /// It has no effect here. @param why "": what the row of the name says
+  void note(const std::string& name, const std::string& why = "");
+  /// A line about what was read, for the person who asked.
+  void remark_on(const std::string& text) { remarks_.push_back(text); }
 
   /// What was refused, each with its row; `settings` are what remains.
   const std::vector<std::string>& refused() const { return refused_; }
-  std::string remark() const;
+  /// What had no effect, in one line, and what else there is to say, a line each.
+  std::vector<std::string> remarks() const;
 
  private:
   const core::Value& request_;
   const core::Fields& fields_;
   core::Value settings_ = core::Value::map({}, "the request");
   std::vector<std::string> refused_;
-  std::vector<std::pair<const GuideRow*, std::vector<std::string>>> noted_;
+  std::vector<std::pair<std::string, std::vector<std::string>>> noted_;  ///< by the reason
+  std::vector<std::string> remarks_;
 };
 
 /// Reads one name whose value says more than "the same under another name".
@@ -67,8 +77,21 @@ std::span<const Reading> run_readings();
 std::span<const Reading> strategy_readings();
 std::span<const Reading> data_readings();
 std::span<const Reading> method_readings();
+std::span<const Reading> loss_readings();
+std::span<const Reading> batch_readings();
 /// How a name is read, or null where its row says it all.
 ReadName reading_of(std::string_view name);
+
+/// What an update learns from, which trainers count in rows, completions or blocks of tokens; once all else is read.
+void settle_batch(ForeignReader& reader);
+
+/// The method that the request names, by whatever words and with the loss that it says; null where it names none, an
+/// unknown one, or a list.
+std::unique_ptr<algorithm::Method> method_of(const ForeignReader& reader);
+/// Whether it is one of those that a trainer of TRL has: "dpo", "grpo".
+bool is_of_trainer(const ForeignReader& reader, std::string_view trainer);
+/// How an option is read that a trainer's configuration has for all of its losses and only some heed; null for others.
+ReadName reading_of_option(std::string_view name);
 
 /// Whether the value says that the thing is not wanted: null, any spelling of false, "none", a zero, or
 /// empty.

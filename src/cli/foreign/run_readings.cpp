@@ -58,7 +58,10 @@ void settle_dtype(ForeignReader& reader, const std::string& name, const Value& v
 
 void read_half(ForeignReader& reader, const std::string& name, const Value& value) {
   if (is_true(value)) return settle_dtype(reader, name, value);
-  if (!is_off(value) && text_of(value) != "auto")  // "auto" is left open: it is of another machine
+  if (text_of(value) == "auto")  // of another machine
+    return reader.remark_on(name + "=auto: arithmetic is float32 here unless " + name +
+                            "=true or training.dtype say otherwise");
+  if (!is_off(value))
     reader.refuse(
         name, value,
         "true or false; " + name + "=true is training.dtype=" + (name == "fp16" ? "float16" : "bfloat16"));
@@ -86,10 +89,6 @@ void read_optimizer(ForeignReader& reader, const std::string& name, const Value&
 
 void read_cpu(ForeignReader& reader, const std::string&, const Value& value) {
   if (is_true(value)) reader.set("device", "cpu", value);
-}
-
-void read_accumulation(ForeignReader& reader, const std::string& name, const Value& value) {
-  if (!value.is_null()) reader.set("training." + name, value);
 }
 
 void read_max_steps(ForeignReader& reader, const std::string&, const Value& value) {
@@ -178,7 +177,6 @@ constexpr Reading kRunReadings[] = {
     {"optim", read_optimizer},
     {"optimizer", read_optimizer},
     {"use_cpu", read_cpu},
-    {"gradient_accumulation_steps", read_accumulation},
     {"max_steps", read_max_steps},
     {"resume_from_checkpoint", read_resume},
     {"lr_scheduler_kwargs", read_schedule_settings},
@@ -188,8 +186,6 @@ constexpr Reading kRunReadings[] = {
     {"top_p", read_one},
     {"repetition_penalty", read_one},
     {"num_iterations", read_one},
-    {"num_processes", read_one},
-    {"num_machines", read_one},
     {"hub_*", read_hub},
     {"vllm_*", read_vllm},
 };

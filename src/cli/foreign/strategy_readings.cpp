@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
+
 #include "cli/foreign/reader.h"
 #include "core/files/files.h"
 #include "data/rows/source_files.h"
@@ -25,11 +28,22 @@ std::string strategy(const ForeignReader& reader, std::string_view name) {
   return is_off(*given) ? "no" : text_of(*given);
 }
 
-/// Counts of steps are heeded where the strategy of the same name is by steps.
+/// Whether data is held out by name or by number, whatever a strategy says.
+bool holds_out(const ForeignReader& reader) {
+  constexpr std::array<std::string_view, 5> kNames = {"eval_dataset", "test_datasets", "val_size",
+                                                      "val_set_size", "test_split_size"};
+  return reader.given_as_ours("eval.data") ||
+         std::any_of(kNames.begin(), kNames.end(), [&](auto name) { return is_on(reader.given(name)); });
+}
+
+/// Counts of steps are heeded where the strategy of the same name is by steps. Evaluations are off there without a
+/// strategy.
 void read_steps(ForeignReader& reader, const std::string& name, const Value& value) {
   if (value.is_null()) return;
   const std::string by = strategy(reader, name.substr(0, name.find('_')) + "_strategy");
   if (name != "logging_steps" && !by.empty() && by != "steps") return;
+  if (name == "eval_steps" && by.empty() && !holds_out(reader))
+    return reader.note(name, "without eval_strategy and held-out data nothing is evaluated");
   if (is_share(value)) return reader.refuse(name, value, "a whole number of updates, not a share of the run");
   reader.set("training." + name, value);
 }
@@ -38,31 +52,46 @@ void read_warmup(ForeignReader& reader, const std::string& name, const Value& va
   if (!value.is_null()) reader.set(is_share(value) ? "training.warmup_ratio" : "training." + name, value);
 }
 
+/// The file or folder that is trained on, null where there are several or none.
+Value the_data(const ForeignReader& reader) {
+  for (const char* name : {"dataset_name", "train_dataset", "data"}) {
+    const Value* data = reader.given(name);
+    if (data != nullptr && data->is_map()) data = data->find("path");
+    if (data != nullptr) return data->is_scalar() ? *data : Value();
+  }
+  const Value* mixer = reader.given("dataset_mixer");
+  if (mixer == nullptr || mixer->entries().size() != 1) return {};
+  return Value::scalar(mixer->entries().front().first, true, mixer->place());
+}
+
+/// The split that is asked for by name, also in the alignment handbook's list of them; null where none is.
+Value test_split(const ForeignReader& reader) {
+  if (const Value* split = reader.given("dataset_test_split")) return *split;
+  if (const Value* splits = reader.given("dataset_splits"))
+    for (const Value& split : splits->items())
+      if (text_of(split).find("test") != std::string::npos) return split;
+  return {};
+}
+
 /// Held-out data where nothing but a strategy asks for it: the split of the training data's folder, as TRL's
 /// scripts take it.
 void take_test_split(ForeignReader& reader, const std::string& name, const Value& value) {
-  for (const char* held_out :
-       {"eval_dataset", "test_datasets", "val_size", "val_set_size", "test_split_size"})
-    if (is_on(reader.given(held_out))) return;
-  if (reader.given_as_ours("eval.data")) return;
-  const Value* data = reader.given("dataset_name");
-  for (const char* other : {"train_dataset", "data"})
-    if (data == nullptr) data = reader.given(other);
-  if (data != nullptr && data->is_map()) data = data->find("path");
-  if (data == nullptr || !data->is_scalar() || !core::fs::exists(data->text())) return;
-  const Value* asked = reader.given("dataset_test_split");
-  const std::string split = asked == nullptr ? "test" : text_of(*asked), &path = data->text();
+  if (holds_out(reader)) return;
+  const Value data = the_data(reader), asked = test_split(reader);
+  if (!data.is_scalar()) return;
+  const std::string split = asked.is_null() ? "test" : text_of(asked), &path = data.text();
   const std::string instead = ": give eval_dataset=FILE or val_size=0.1, or " + name + "=no";
-  if (!core::fs::is_directory(path))
+  const bool there = core::fs::exists(path);  // else opening it says so
+  if (there && !core::fs::is_directory(path))
     return reader.refuse(
         name, value,
         "it evaluates on the split '" + split + "', and " + path + " is one file without splits" + instead);
-  if (!data::has_split(path, split))
-    return reader.refuse(asked == nullptr ? name : "dataset_test_split", asked == nullptr ? value : *asked,
+  if (there && !data::has_split(path, split))
+    return reader.refuse(asked.is_null() ? name : "dataset_test_split", asked.is_null() ? value : asked,
                          fmt::format("{} has no split '{}', but: {}{}{}", path, split,
                                      fmt::join(data::splits_of_folder(path), ", "), instead,
-                                     asked == nullptr ? ", or dataset_test_split=SPLIT" : ""));
-  reader.set("eval.data", Value::map({{"path", Value::scalar(path, true, data->place())},
+                                     asked.is_null() ? ", or dataset_test_split=SPLIT" : ""));
+  reader.set("eval.data", Value::map({{"path", Value::scalar(path, true, data.place())},
                                       {"split", Value::scalar(split, true, value.place())}},
                                      value.place()));
 }
@@ -88,7 +117,8 @@ void read_save_strategy(ForeignReader& reader, const std::string& name, const Va
   if (by == "steps") return reader.set_default("training.save_steps", "500", value, {"save_steps"});
   if (by == "best") return reader.set("training.save_best", "true", value);
   if (by != "no" && by != "epoch") return reader.refuse(name, value, "steps, epoch, best or no");
-  reader.set("training.save_steps", "0", value);
+  reader.set("training.save_steps", by == "no" ? "-1" : "0", value);
+  if (by == "no") reader.set_default("training.save_minutes", "0", value, {"save_minutes"});
 }
 
 void read_save_limit(ForeignReader& reader, const std::string&, const Value& value) {
@@ -96,8 +126,11 @@ void read_save_limit(ForeignReader& reader, const std::string&, const Value& val
                   : reader.set("training.save_total_limit", value);
 }
 
-void read_metric(ForeignReader& reader, const std::string&, const Value& value) {
+void read_metric(ForeignReader& reader, const std::string& name, const Value& value) {
   if (is_off(value) || !value.is_scalar()) return;
+  if (strategy(reader, "eval_strategy").empty() && !holds_out(reader) &&
+      !is_on(reader.given("load_best_model_at_end")))
+    return reader.note(name, "without eval_strategy and held-out data nothing is evaluated");
   const std::string& text = value.text();
   reader.set("eval.metric", text.starts_with("eval_") ? text.substr(5) : text, value);
 }

@@ -1,9 +1,12 @@
 #include "cli/foreign/translate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "algorithm/method.h"
 #include "cli/foreign/reader.h"
+#include "core/config/nearest.h"
 #include "data/options.h"
 
 namespace attune::cli {
@@ -41,7 +44,8 @@ bool is_ours_below(core::Fields& fields, const std::string& section, const std::
 /// Names of ours that others have, too, with values of another form.
 bool reads_otherwise(const std::string& key, const core::Value& value) {
   return (key == "adapter" && text_of(value) == "qlora") ||
-         (key == "scale_rewards" && value.to_json().is_boolean());
+         (key == "scale_rewards" && value.to_json().is_boolean()) || key == "per_device_train_batch_size" ||
+         key == "gradient_accumulation_steps";
 }
 
 /// An option of some method alone: `reference_free=true` is `method.reference_free=true`.
@@ -60,8 +64,30 @@ bool is_foreign_below(core::Fields& fields, const std::string& section, const st
          find_guide_row(key) != nullptr;
 }
 
+/// A key that nobody knows.
+bool is_unknown(core::Fields& fields, const std::string& key) {
+  return key.find('.') == std::string::npos && !is_ours(fields, key) && find_guide_row(key) == nullptr &&
+         !is_method_option(key);
+}
+
+/// The option of the run's method that is meant by an unknown key, "" where something else is nearer.
+std::string option_meant(const ForeignReader& reader, const core::Fields& fields, const std::string& key) {
+  const auto method = method_of(reader);
+  if (method == nullptr) return "";
+  std::vector<std::string> names;
+  for (const auto& row : core::option_rows(fields)) names.push_back(row.key.substr(row.key.rfind('.') + 1));
+  for (const auto& section : fields.sections()) names.push_back(section.name);
+  const core::Fields options = method->fields();
+  std::vector<std::string> own;
+  for (const auto& option : options.all()) own.push_back(option.name());
+  names.insert(names.end(), own.begin(), own.end());
+  const std::string near = core::nearest(key, names);
+  return std::ranges::find(own, near) == own.end() ? "" : "method." + near;
+}
+
 bool speaks_ours(core::Fields& fields, const core::Value& settings) {
   return std::none_of(settings.entries().begin(), settings.entries().end(), [&](const auto& entry) {
+    if (is_unknown(fields, entry.first)) return true;
     if (is_foreign(fields, entry.first, entry.second) || is_option_alone(fields, entry.first)) return true;
     if (!is_ours(fields, entry.first)) return false;
     return std::any_of(entry.second.entries().begin(), entry.second.entries().end(), [&](const auto& inner) {
@@ -82,8 +108,9 @@ void read_section(ForeignReader& reader, core::Fields& fields, const std::string
 
 Translation in_our_words(const core::Value& settings, const core::Fields& fields) {
   core::Fields known = fields;
-  if (speaks_ours(known, settings)) return {settings, "", {}};
+  if (speaks_ours(known, settings)) return {settings, {}, {}, {}};
   ForeignReader reader(settings, fields);
+  std::vector<std::string> unknown;
   for (const auto& [key, value] : settings.entries()) {
     if (is_foreign(known, key, value)) {
       reader.take(key, value);
@@ -91,6 +118,9 @@ Translation in_our_words(const core::Value& settings, const core::Fields& fields
       reader.set("method." + key, value);
     } else if (!is_ours(known, key) && value.is_null()) {
       continue;  // a key of theirs without a value says nothing
+    } else if (const std::string meant = is_unknown(known, key) ? option_meant(reader, known, key) : "";
+               !meant.empty()) {
+      unknown.push_back(fmt::format("{}: unknown key '{}'; did you mean '{}'?", value.place(), key, meant));
     } else if (!is_ours(known, key) || key.find('.') != std::string::npos) {
       reader.keep(key, value);
     } else if (value.is_map()) {
@@ -99,7 +129,8 @@ Translation in_our_words(const core::Value& settings, const core::Fields& fields
       reader.set(key, value);
     }
   }
-  return {reader.settings(), reader.remark(), reader.refused()};
+  settle_batch(reader);
+  return {reader.settings(), reader.remarks(), reader.refused(), std::move(unknown)};
 }
 
 }  // namespace attune::cli

@@ -12,8 +12,9 @@ namespace attune::cli {
 
 struct Translation {
   core::Value settings;              ///< in our words
-  std::string remark;                ///< one line about what was read and has no effect here; "" for nothing
+  std::vector<std::string> remarks;  ///< lines about what was read and has no effect here, or another one
   std::vector<std::string> refused;  ///< what has no counterpart here, each with its row of docs/from-*.md
+  std::vector<std::string> unknown;  ///< a message about each key that nobody knows and an option is near to
 };
 
 /// @param fields of a command that trains, or looks at what would be trained

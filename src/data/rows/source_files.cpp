@@ -211,9 +211,9 @@ std::vector<SourceFile> source_files(const SourceEntry& entry, const DataOptions
   if (fs::exists(status)) return {source_file(path)};
   if (looks_like_hub_name(path))
     core::fail_request(
-        "{0}={1}: no such file or folder here, and data sets are not fetched from the hub by this build. "
-        "Fetch it "
-        "with `hf download --repo-type dataset {1} --local-dir DIR` and give {0}=DIR",
+        "{0}={1}: no such file or folder here, and data sets are not fetched from the hub by this build. Fetch it with "
+        "`python3 -c 'import datasets; [rows.to_json(f\"DIR/{{name}}.jsonl\") for name, rows in "
+        "datasets.load_dataset(\"{1}\").items()]'`, a file for each split, and give {0}=DIR",
         options.key, path);
   core::fail_request("{}={}: no such file or folder", options.key, path);
 }

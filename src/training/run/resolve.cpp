@@ -9,6 +9,7 @@
 #include "training/method_needs.h"
 #include "training/optimizer/parameter_groups.h"
 #include "training/optimizer/schedule.h"
+#include "training/run/named_files.h"
 
 namespace attune::training {
 namespace {
@@ -70,8 +71,9 @@ void resolve_adapter(TrainRecipe& recipe) {
   model::AdapterOptions untouched;
   const std::string change = first_change(asked, untouched);
   if (!change.empty() || asked.dropout > 0)
-    core::fail_request("adapter.{} has no effect while every weight is trained; add adapter.type=lora",
-                       change.empty() ? "dropout" : change);
+    core::fail_request(
+        "adapter.{} has no effect while every weight is trained; add adapter.type=lora (use_peft=true)",
+        change.empty() ? "dropout" : change);
 }
 
 void check_reference(const ReferenceOptions& reference, const std::vector<TermSetting>& terms) {
@@ -173,24 +175,30 @@ core::Json resolved_pairing(const TrainRecipe& recipe) {
 
 std::vector<std::string> objections_to(TrainRecipe recipe, bool complete) {
   std::vector<std::string> said;
+  const auto add = [&](std::string message) {
+    if (std::ranges::find(said, message) == said.end()) said.push_back(std::move(message));
+  };
   const auto ask = [&](const auto& check) {
     try {
       check();
     } catch (const core::Error& error) {
-      const bool new_one = std::ranges::find(said, error.what()) == said.end();
-      if (error.exit_code() == 2 && new_one) said.emplace_back(error.what());
+      if (error.exit_code() == 2) add(error.what());
     }
   };
   if (complete) ask([&] { recipe.require_complete(); });
   ask([&] { recipe.refuse_contradictions(); });
   ask([&] { recipe.settle(); });
   ask([&] { check_schedule(recipe); });
-  if (recipe.method.is_null() || recipe.data.is_null()) return said;
-  ask([&] {
-    const auto terms = terms_of(recipe);
+  std::vector<TermSetting> terms;
+  if (!recipe.method.is_null() && !recipe.data.is_null()) ask([&] { terms = terms_of(recipe); });
+  if (!terms.empty()) {
     ask([&] { check_reference(recipe.reference, terms); });
     ask([&] { check_teacher(recipe.teacher, terms); });
-  });
+  }
+  // A run that is there already says first what it is.
+  if (!recipe.output.empty() && core::fs::exists(recipe.output + "/run.json")) return said;
+  for (std::string& message : what_is_missing(recipe, terms)) add(std::move(message));
+  if (!recipe.model.path.empty()) ask([&] { resolve_adapter(recipe); });
   return said;
 }
 

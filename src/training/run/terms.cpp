@@ -1,11 +1,26 @@
 #include "training/run/terms.h"
 
+#include <fmt/ranges.h>
+
 #include "core/error.h"
 
 namespace attune::training {
 namespace {
 
+/// Several splits are several entries.
+void refuse_splits(const core::Value& setting, const std::string& key) {
+  const core::Value *split = setting.find("split"), *path = setting.find("path");
+  if (split == nullptr || !split->is_list()) return;
+  const std::string folder = path != nullptr && path->is_scalar() ? path->text() : "FOLDER";
+  std::vector<std::string> entries;
+  for (const auto& name : split->items())
+    entries.push_back(fmt::format("{{path: {}, split: {}}}", folder, name.text()));
+  core::fail_request("{}: {}.split is one split; several are a list, {}=[{}]", split->place(), key, key,
+                     fmt::join(entries, ", "));
+}
+
 data::DataOptions assigned(data::DataOptions options, const core::Value& setting, const std::string& key) {
+  refuse_splits(setting, key);
   options.key = key;
   core::Fields outer;
   outer.section(key, options, "", "path");

@@ -1,0 +1,125 @@
+// How much an update learns from. Trainers count rows of their own making: completions of a group, both sides of a pair
+// where a method learns from labels; and each process counts for itself.
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+
+#include "cli/foreign/reader.h"
+#include "core/error.h"
+#include "data/rows/example_source.h"
+#include "training/run/terms.h"
+
+namespace attune::cli {
+namespace {
+
+using core::Value;
+
+/// What TRL takes where nothing is said.
+constexpr std::int64_t kRows = 8, kGenerations = 8;
+
+const Value* rows_of_device(const ForeignReader& reader) {
+  const Value* rows = reader.given("per_device_train_batch_size");
+  return rows == nullptr ? reader.given("micro_batch_size") : rows;
+}
+
+/// Whether the trainers' names say how large an update is, and not ours after them.
+bool theirs_count(const ForeignReader& reader) {
+  const auto ours = reader.order_of("batch_size");
+  const bool rows_win =
+      std::max(reader.order_of("per_device_train_batch_size"), reader.order_of("micro_batch_size")) > ours;
+  return rows_win || ours < 0;
+}
+
+/// Read once all is known, by settle_batch(), or as a factor of ours.
+void read_factor(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (value.is_null() || theirs_count(reader)) return;
+  if (name == "gradient_accumulation_steps") return reader.set("training." + name, value);
+  reader.note(name, "training.batch_size says how large an update is");
+}
+
+void read_generations(ForeignReader& reader, const std::string& name, const Value& value) {
+  const bool counts =
+      rows_of_device(reader) != nullptr || reader.given("gradient_accumulation_steps") != nullptr;
+  if (!value.is_null() && !(counts && theirs_count(reader))) reader.note(name);
+}
+
+/// A whole number above 0; nothing where it is anything else.
+std::optional<std::int64_t> count_in(const Value* value, std::int64_t otherwise) {
+  if (value == nullptr) return otherwise;
+  const core::Json json = value->to_json();
+  if (!json.is_number_integer() || json.get<std::int64_t>() < 1) return std::nullopt;
+  return json.get<std::int64_t>();
+}
+
+/// Candidates of the first row of data, 0 where there is none to look at.
+std::int64_t candidates_of_a_row(const ForeignReader& reader) {
+  const Value* setting = reader.settings().find("data");
+  if (setting == nullptr) return 0;
+  try {
+    data::SourceRow row;
+    data::ExampleSource rows(training::data_options(*setting, "data"));
+    return rows.next(row) && row.example ? std::ssize(row.example.value().candidates) : 0;
+  } catch (const core::Error&) {
+    return 0;  // said where the data is read
+  }
+}
+
+/// What the trainer makes of one record, and in what words.
+struct Counted {
+  std::int64_t rows = 1;
+  std::string what;
+};
+
+Counted counted_by_trainer(ForeignReader& reader) {
+  const auto method = method_of(reader);
+  if (method == nullptr) return {};
+  if (method->shape() == algorithm::GroupShape::kLabels && method->info().is_of_trainer("kto"))
+    return {std::max<std::int64_t>(1, candidates_of_a_row(reader)), "rows of one answer"};
+  if (method->shape() != algorithm::GroupShape::kGroups) return {};
+  const std::int64_t there = candidates_of_a_row(reader);
+  const std::int64_t asked = count_in(reader.given("num_generations"), 0).value_or(0);
+  if (asked > 0 && there > 0 && asked != there)
+    reader.remark_on(fmt::format("num_generations={}, and the first group of the data has {}", asked, there));
+  return {asked > 0 ? asked : there > 0 ? there : kGenerations, "completions"};
+}
+
+void set_groups(ForeignReader& reader, const Value& from, std::int64_t rows, const Counted& counted) {
+  const std::int64_t records = (rows + counted.rows - 1) / counted.rows;
+  const std::string said = fmt::format("{} {} an update", rows, counted.what);
+  if (records * counted.rows != rows && counted.what == "completions")
+    return reader.refuse("per_device_train_batch_size", from,
+                         fmt::format("{} are no whole number of groups of {}: give num_generations, or "
+                                     "training.batch_size=GROUPS",
+                                     said, counted.rows));
+  reader.remark_on(fmt::format("{}: training.batch_size={} records of {}", said, records, counted.rows));
+  reader.set("training.batch_size", fmt::format("{}", records), from);
+}
+
+constexpr Reading kBatchReadings[] = {
+    {"per_device_train_batch_size", read_factor}, {"micro_batch_size", read_factor},
+    {"gradient_accumulation_steps", read_factor}, {"num_processes", read_factor},
+    {"num_generations", read_generations},
+};
+
+}  // namespace
+
+void settle_batch(ForeignReader& reader) {
+  const Value *rows = rows_of_device(reader), *accumulation = reader.given("gradient_accumulation_steps"),
+              *processes = reader.given("num_processes");
+  const Value* from = rows != nullptr ? rows : accumulation != nullptr ? accumulation : processes;
+  if (from == nullptr || !theirs_count(reader)) return;
+  const auto a_device = count_in(rows, kRows), steps = count_in(accumulation, 1),
+             all = count_in(processes, 1);
+  const Counted counted = a_device && steps && all ? counted_by_trainer(reader) : Counted{};
+  if (counted.rows > 1) return set_groups(reader, *from, *a_device * *steps * *all, counted);
+  if (rows != nullptr) reader.set("training.batch_size", *rows);
+  if (steps && all && *all > 1)
+    reader.set("training.gradient_accumulation_steps", fmt::format("{}", *steps * *all), *from);
+  else if (accumulation != nullptr)
+    reader.set("training.gradient_accumulation_steps", *accumulation);
+}
+
+std::span<const Reading> batch_readings() { return kBatchReadings; }
+
+}  // namespace attune::cli

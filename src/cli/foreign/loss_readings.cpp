@@ -1,0 +1,151 @@
+// Names of methods, of losses and of their options.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "cli/foreign/reader.h"
+#include "core/error.h"
+
+namespace attune::cli {
+namespace {
+
+using core::Value;
+
+const Value* name_in(const Value* method) {
+  const Value* name = method != nullptr && method->is_map() ? method->find("name") : method;
+  return name != nullptr && name->is_scalar() ? name : nullptr;
+}
+
+void read_losses(ForeignReader& reader, const std::string&, const Value& value) {
+  if (is_off(value)) return;
+  reader.set("method.loss_type", value);
+  if (text_of(value) == "dr_grpo" && reader.given("scale_rewards") == nullptr)
+    reader.remark_on(
+        "loss_type=dr_grpo: advantages are not divided by the deviation of their group, as in its paper; TRL divides: "
+        "scale_rewards=group does, too");
+}
+
+void read_loss_weights(ForeignReader& reader, const std::string&, const Value& value) {
+  if (!is_off(value)) reader.set("method.loss_weights", value);
+}
+
+void read_dft(ForeignReader& reader, const std::string&, const Value& value) {
+  if (is_true(value)) reader.set("method.name", "dft", value);
+}
+
+void read_method_name(ForeignReader& reader, const std::string& name, const Value& value) {
+  const std::string text = text_of(value);
+  if (is_off(value) || (name == "pref_loss" && text == "sigmoid")) return;
+  for (const auto& [method, create] : algorithm::method_entries())
+    if (method == text) return reader.set("method.name", text, value);
+  reader.refuse(name, value, "no method '" + text + "'; see attune list methods");
+}
+
+/// TRL's older values are truths.
+void read_scale(ForeignReader& reader, const std::string&, const Value& value) {
+  if (value.is_null()) return;
+  const auto truth = core::truth_of(value);
+  truth ? reader.set("method.scale_rewards", *truth ? "group" : "none", value)
+        : reader.set("method.scale_rewards", value);
+}
+
+/// SimPO's own scripts give γ / β.
+void read_gamma_ratio(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (value.is_null()) return;
+  const auto method = method_of(reader);
+  const Value* given = reader.given("beta");
+  core::Json beta = given == nullptr ? core::Json() : given->to_json();
+  if (core::Fields options = method ? method->fields() : core::Fields(); given == nullptr)
+    if (const auto* own = options.find("beta")) beta = own->value();
+  const core::Json ratio = value.to_json();
+  if (!ratio.is_number() || !beta.is_number())
+    return reader.refuse(name, value, "method.gamma is this number × beta: give both as numbers");
+  reader.set("method.gamma", fmt::format("{}", ratio.get<double>() * beta.get<double>()), value);
+}
+
+/// Options that a trainer's configuration has for all of its losses, and of which only some read them.
+struct OfSomeLosses {
+  std::string_view trainer, option, ours;
+};
+constexpr std::array<OfSomeLosses, 14> kOfSomeLosses = {
+    {{"grpo", "max_completion_length", "max_completion_length"},
+     {"grpo", "sapo_temperature_pos", "sapo_temperature_pos"},
+     {"grpo", "sapo_temperature_neg", "sapo_temperature_neg"},
+     {"grpo", "vespo_k_pos", "vespo_k_pos"},
+     {"grpo", "vespo_lambda_pos", "vespo_lambda_pos"},
+     {"grpo", "vespo_k_neg", "vespo_k_neg"},
+     {"grpo", "vespo_lambda_neg", "vespo_lambda_neg"},
+     {"grpo", "epsilon", "epsilon"},
+     {"grpo", "epsilon_high", "epsilon_high"},
+     {"grpo", "delta", "delta"},
+     {"dpo", "discopop_tau", "discopop_tau"},
+     {"dpo", "f_alpha_divergence_coef", "f_alpha_divergence_coef"},
+     {"dpo", "label_smoothing", "label_smoothing"},
+     {"cpo", "simpo_gamma", "gamma"}}};
+
+/// The methods of a trainer that have the option.
+std::vector<std::string> methods_with(std::string_view trainer, std::string_view option) {
+  std::vector<std::string> names;
+  for (const auto& [name, create] : algorithm::method_entries()) {
+    const auto method = create();
+    core::Fields options = method->fields();
+    if (method->info().is_of_trainer(trainer) && options.find(option) != nullptr) names.emplace_back(name);
+  }
+  return names;
+}
+
+/// What the loss of this run does not read changes nothing, there and here.
+void read_option(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (value.is_null()) return;
+  const auto method = method_of(reader);
+  core::Fields options = method ? method->fields() : core::Fields();
+  const auto of_trainer = [&](const OfSomeLosses& known) {
+    return known.option == name && method && method->info().is_of_trainer(known.trainer) &&
+           options.find(known.ours) == nullptr;
+  };
+  const auto at = std::find_if(kOfSomeLosses.begin(), kOfSomeLosses.end(), of_trainer);
+  if (at == kOfSomeLosses.end()) return reader.set(find_guide_row(name)->ours_of(name), value);
+  reader.note(name, fmt::format("of {}", fmt::join(methods_with(at->trainer, at->ours), ", ")));
+}
+
+constexpr Reading kLossReadings[] = {
+    {"loss_type", read_losses},
+    {"loss_weights", read_loss_weights},
+    {"pref_loss", read_method_name},
+    {"trainer_type", read_method_name},
+    {"scale_rewards", read_scale},
+    {"use_dft_loss", read_dft},
+    {"gamma_beta_ratio", read_gamma_ratio},
+};
+
+}  // namespace
+
+std::unique_ptr<algorithm::Method> method_of(const ForeignReader& reader) {
+  const Value* name = name_in(reader.given("method"));
+  if (name == nullptr) name = name_in(reader.settings().find("method"));
+  if (name == nullptr) return nullptr;
+  Value setting = Value::map({{"name", *name}}, name->place());
+  if (const Value* loss = reader.given("loss_type"); is_on(loss))
+    setting.entries().emplace_back("loss_type", *loss);
+  try {
+    return algorithm::make_method(setting);
+  } catch (const core::Error&) {
+    return nullptr;  // said where the method is read
+  }
+}
+
+bool is_of_trainer(const ForeignReader& reader, std::string_view trainer) {
+  const auto method = method_of(reader);
+  return method != nullptr && method->info().is_of_trainer(trainer);
+}
+
+ReadName reading_of_option(std::string_view name) {
+  const bool known = std::any_of(kOfSomeLosses.begin(), kOfSomeLosses.end(),
+                                 [&](const OfSomeLosses& entry) { return entry.option == name; });
+  return known ? read_option : nullptr;
+}
+
+std::span<const Reading> loss_readings() { return kLossReadings; }
+
+}  // namespace attune::cli

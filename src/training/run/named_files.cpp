@@ -1,0 +1,65 @@
+#include "training/run/named_files.h"
+
+#include <set>
+
+#include "core/error.h"
+#include "core/files/files.h"
+#include "data/rows/source_files.h"
+
+namespace attune::training {
+namespace {
+
+class NamedFiles {
+ public:
+  void look_at_model(const model::ModelOptions& model) {
+    if (model.path.empty() || !seen_.insert(model.path).second) return;
+    ask([&] { model::Model::peek_config(model); });
+  }
+
+  /// @param options a function that gives them, or refuses the setting
+  template <class Options>
+  void look_at_data(const Options& options) {
+    ask([&] {
+      const data::DataOptions asked = options();
+      for (const auto& entry : data::source_entries(asked)) look_at_entry(entry, asked);
+    });
+  }
+
+  std::vector<std::string> missing() && { return std::move(missing_); }
+
+ private:
+  /// What is not there has no splits either.
+  void look_at_entry(const data::SourceEntry& entry, const data::DataOptions& options) {
+    std::error_code ignored;
+    if (!core::fs::exists(entry.path, ignored) && !seen_.insert(entry.path).second) return;
+    ask([&] { data::source_files(entry, options); });
+  }
+
+  template <class Check>
+  void ask(const Check& check) {
+    try {
+      check();
+    } catch (const core::Error& error) {
+      if (error.exit_code() == 2) missing_.emplace_back(error.what());
+    }
+  }
+
+  std::set<std::string> seen_;
+  std::vector<std::string> missing_;
+};
+
+}  // namespace
+
+std::vector<std::string> what_is_missing(const TrainRecipe& recipe, std::span<const TermSetting> terms) {
+  NamedFiles files;
+  files.look_at_model(recipe.model);
+  for (const auto& path : {recipe.reference.path, recipe.teacher.path})
+    files.look_at_model({path, "float32", "", ""});
+  if (terms.empty() && !recipe.data.is_null())
+    files.look_at_data([&] { return data_options(recipe.data, "data"); });
+  for (const TermSetting& term : terms) files.look_at_data([&] { return term.data; });
+  if (!recipe.eval.data.is_null()) files.look_at_data([&] { return held_out_options(recipe); });
+  return std::move(files).missing();
+}
+
+}  // namespace attune::training

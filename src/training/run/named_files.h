@@ -1,0 +1,18 @@
+// What a recipe names and a run would read, before anything is read.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "training/options.h"
+#include "training/run/terms.h"
+
+namespace attune::training {
+
+/// A message about each model and each file or split of data that the recipe names and that is not there, each name
+/// once.
+/// @param terms its methods, with data of their own; empty where they cannot be told
+std::vector<std::string> what_is_missing(const TrainRecipe& recipe, std::span<const TermSetting> terms);
+
+}  // namespace attune::training
