@@ -67,9 +67,10 @@ Json logits(model::Model& model, const Json& request) {
   const Packed packed(request, model.config());
   const at::Tensor hidden = model.hidden(packed.forest, side(request));
   const auto head = request.value("score", false) ? model.named_head("score") : model.head(side(request));
-  const at::Tensor all =
-      head.adapter ? head.adapter->kind->forward(*head.adapter, {head.weight, head.bias}, hidden, hidden)
-                   : at::linear(hidden, head.weight, head.bias);
+  at::Tensor all = head.adapter
+                       ? head.adapter->kind->forward(*head.adapter, {head.weight, head.bias}, hidden, hidden)
+                       : at::linear(hidden, head.weight, head.bias);
+  if (head.softcap > 0) all = at::tanh(all / head.softcap) * head.softcap;
   Json out = Json::array();
   for (std::size_t i = 0; i < packed.ids.size(); ++i) {
     Json rows = Json::array();
