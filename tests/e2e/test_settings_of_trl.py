@@ -173,3 +173,12 @@ def test_no_checkpoints(data, tmp_path, strategy, checkpoints):
     assert (tmp_path / "run/model/model.safetensors").exists()
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
     assert [row["step"] for row in rows if "eval_loss" in row] == [0, 2, 4], "at the end of each epoch, saved or not"
+
+
+def test_held_out_data_that_is_trained_on(data, tmp_path):
+    settings = [f"model={MODEL}", f"data={data}/pairs.jsonl", "method=dpo", f"eval_dataset={data}/../{data.name}/pairs.jsonl",
+                "max_steps=1", f"output={tmp_path}/run", "threads=1", "samples.prompts=0"]
+    done = attune("check", *settings, "--json")
+    (held_out,) = json.loads(done.stdout)["others"]
+    assert any("is trained on, too" in text for text in held_out["warnings"]), done.stdout
+    assert "pairs.jsonl is trained on, too" in attune("train", *settings).stderr

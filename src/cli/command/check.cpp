@@ -13,6 +13,7 @@
 #include "core/system.h"
 #include "data/split.h"
 #include "training/hook.h"
+#include "training/run/named_files.h"
 #include "training/run/resolve.h"
 #include "training/run/run.h"
 #include "training/step/frozen_models.h"
@@ -128,7 +129,11 @@ class Check : public Command {
       add("data", "any method", training::data_options(recipe_.data, "data"), data::RowUse::anything());
     for (const auto& term : terms) {
       add(term.name, term.name, term.data, term.use);
-      if (!recipe_.eval.data.is_null()) add("eval", term.name, training::held_out_options(recipe_), term.use);
+      if (recipe_.eval.data.is_null()) continue;
+      const auto held_out = training::held_out_options(recipe_);
+      add("eval", term.name, held_out, term.use);
+      if (std::string same = training::trained_on_too(term.data, held_out); !same.empty())
+        parts.back().found.warnings.push_back(std::move(same));
     }
     return parts;
   }

@@ -48,7 +48,27 @@ class NamedFiles {
   std::vector<std::string> missing_;
 };
 
+/// The files of data, by one name each.
+std::set<std::string> files_of(const data::DataOptions& options) {
+  std::set<std::string> files;
+  for (const auto& entry : data::source_entries(options))
+    for (const auto& file : data::source_files(entry, options)) {
+      std::error_code error;
+      const auto real = core::fs::canonical(file.path, error);
+      files.insert(error ? file.path : real.string());
+    }
+  return files;
+}
+
 }  // namespace
+
+std::string trained_on_too(const data::DataOptions& training, const data::DataOptions& held_out) {
+  const auto known = files_of(training);
+  for (const std::string& file : files_of(held_out))
+    if (known.contains(file))
+      return file + " is trained on, too: evaluations say nothing of new data (val_size=0.1 holds rows out)";
+  return "";
+}
 
 std::vector<std::string> what_is_missing(const TrainRecipe& recipe, std::span<const TermSetting> terms) {
   NamedFiles files;

@@ -15,4 +15,7 @@ namespace attune::training {
 /// @param terms its methods, with data of their own; empty where they cannot be told
 std::vector<std::string> what_is_missing(const TrainRecipe& recipe, std::span<const TermSetting> terms);
 
+/// What to say of held-out data that is trained on, "" of any other.
+std::string trained_on_too(const data::DataOptions& training, const data::DataOptions& held_out);
+
 }  // namespace attune::training

@@ -17,6 +17,7 @@
 #include "training/reference/model.h"
 #include "training/run/continuation.h"
 #include "training/run/data_files.h"
+#include "training/run/named_files.h"
 #include "training/run/resolve.h"
 #include "training/run/samples.h"
 #include "training/run/terms.h"
@@ -114,8 +115,11 @@ class Run {
       auto steps = std::make_unique<DatasetSteps>(
           DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed(), shrunk}),
           *setting.method, model_->config());
-      if (!recipe_.eval.data.is_null())
+      if (!recipe_.eval.data.is_null()) {
         eval = open_part(held_out_options(recipe_), setting.use, setting.name, known);
+        if (const std::string same = trained_on_too(setting.data, held_out_options(recipe_)); !same.empty())
+          say("warning: eval: " + same);
+      }
       terms_.push_back({setting.name, std::move(setting.method), setting.weight, std::move(rows),
                         std::move(steps), std::move(eval)});
       terms_.back().file = setting.data.name();
