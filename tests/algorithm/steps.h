@@ -42,6 +42,7 @@ inline Batch random_step(const Method& method, unsigned seed, int groups = 3) {
       candidate.reward = uniform(-1, 2) - (ranked ? 3.5 * member : 0);
       candidate.weight = pairs ? 1 + 0.25 * group : uniform(0.5, 2);
       candidate.margin = uniform(0, 0.5);
+      if (method.shape() == GroupShape::kGroups && member == 3) candidate.source = "greedy";  // for ReMax
       if (pairs) candidate.role = member == 0 ? Role::kChosen : Role::kRejected;
       add(candidate);
       if (pairs && member == 1)

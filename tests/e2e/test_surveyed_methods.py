@@ -67,4 +67,4 @@ def test_the_table_has_families_and_what_is_missing():
     places = [text.index(title + "\n") for title in
               ("point-wise losses", "pair-wise losses", "list-wise losses", "Without a loss of their own", "Not here")]
     assert places == sorted(places) and places[0] == 0
-    assert "remax" in text[places[4]:] and "tr_dpo" in text[places[3]:places[4]]
+    assert "trpo" in text[places[4]:] and "tr_dpo" in text[places[3]:places[4]]

@@ -101,6 +101,19 @@ def opo(candidates):
     return result(sequence_mean([-a * t for a, t in zip(advantages, tokens)]), tokens, advantages)
 
 
+def leave_one_out(candidates, beta=0.05, normalize=False):
+    """RLOO's advantages: the KL of the sampled answer is part of its reward; the others to its prompt are the baseline."""
+    rewards = [c["reward"] - beta * (sum(c["old_logps"]) - sum(c["ref_logps"])) for c in candidates]
+    advantages = [0.0] * len(candidates)
+    for members in groups_of(candidates):
+        for i in members:
+            advantages[i] = rewards[i] - mean([rewards[j] for j in members if j != i])
+    if not normalize:
+        return advantages
+    middle, spread = mean(advantages), deviation(advantages)
+    return [(a - middle) / (spread + 1e-4) for a in advantages]
+
+
 # --- PPO's clip with other advantages -------------------------------------------------------------------------------
 
 

@@ -186,13 +186,13 @@ def aft(ys, constraint="boundary", boundary=0.15, sft_weight=1.0):
     best = min(y.rank for y in ys)
     good, bad = [y for y in ys if y.rank == best], [y for y in ys if y.rank > best]
     least = min(mean(p).item() for p in good)
-    inside = torch.ones((), dtype=torch.float64)
+    inside = [torch.zeros((), dtype=torch.float64)]  # logarithms of the terms, whose largest is e^1000s here
     for p in good:
         for n in bad:
-            inside = inside + torch.exp((mean(n).detach() if constraint == "detached" else mean(n)) - mean(p))
+            inside.append((mean(n).detach() if constraint == "detached" else mean(n)) - mean(p))
             if constraint == "boundary":
-                inside = inside + torch.exp(least - 2 * boundary - mean(n))
-    return torch.log(inside) - sft_weight * sum(mean(p) for p in good) / len(good)
+                inside.append(least - 2 * boundary - mean(n))
+    return torch.logsumexp(torch.stack(inside), 0) - sft_weight * sum(mean(p) for p in good) / len(good)
 
 
 def stable_alignment(ys, ratio=0.2, margin=10.0, scale=7.0, reduction="mean"):

@@ -35,6 +35,15 @@ def pairs(seed, extreme=True):
     return rows
 
 
+def with_more(rows):
+    """What single methods read besides: scores by respect, and log-probabilities under a judging prompt."""
+    rng = random.Random(11)
+    for row in rows:
+        row["scores"] = {"kind": rng.uniform(-1, 1), "brief": rng.uniform(-1, 1)}
+        row["teacher_logps"] = near(rng, row["logps"])
+    return rows
+
+
 CPO_LOSSES = [
     ("sigmoid", "cpo", {}), ("sigmoid", "cpo", {"beta": 0.6, "cpo_alpha": 0.3, "label_smoothing": 0.2}),
     ("sigmoid", "cpo", {"cpo_alpha": 0.0}), ("hinge", "cpo_hinge", {"beta": 0.4}), ("hinge", "cpo_hinge", {"beta": 2.0}),
@@ -70,14 +79,39 @@ PAIR_FORMULAS = [
     ("rdpo", {}, {}), ("rdpo", {"beta": 0.5, "alpha": 0.3}, {"beta": 0.5, "alpha": 0.3}),
     ("odpo", {}, {}), ("odpo", {"beta": 0.4, "alpha": 0.5}, {"beta": 0.4, "alpha": 0.5}),
     ("odpo", {"offset": "difference"}, {"offset": "difference"}),
+    ("step_dpo", {}, {}), ("mallows_dpo", {"dispersion": 1.7}, {"dispersion": 1.7}), ("cpl", {}, {}),
+    ("cpl", {"beta": 0.4, "bias": 0.8, "gamma": 0.7}, {"beta": 0.4, "bias": 0.8, "gamma": 0.7}), ("sr_dpo", {}, {}),
+    ("sr_dpo", {"beta": 0.3, "lambda": 0.6}, {"beta": 0.3, "lam": 0.6}), ("hpo", {}, {}),
+    ("hpo", {"gamma": 0.7, "alpha": 2.0}, {"gamma": 0.7, "alpha": 2.0}), ("modpo", {}, {}),
+    ("modpo", {"weight": 0.6, "scores": ["kind", "brief"], "weights": [0.3, -0.1]}, {"weight": 0.6, "others": {"kind": 0.3, "brief": -0.1}}),
 ]
 
 
 @pytest.mark.parametrize("method,options,theirs", PAIR_FORMULAS)
 def test_pair_formulas(tmp_path, method, options, theirs):
-    rows = pairs(2)
+    rows = with_more(pairs(2))
     loss, coefficients = paper_formulas.run(getattr(paper_formulas, method), rows, True, **theirs)
     compare(explain(tmp_path, rows, method, options), loss, {}, coefficients)
+
+
+def test_mallows_dpo_by_the_entropy_of_the_reference(tmp_path):
+    rng = random.Random(12)
+    rows = test_methods.pairs(12, COUNT, logits=True)
+    for row in rows:
+        row["ref_logits"] = [[v + rng.gauss(0, 0.5) for v in line] for line in row["logits"]]
+        ref = test_methods.torch.tensor(row["ref_logits"], dtype=test_methods.torch.float64).log_softmax(-1)
+        row["ref_logps"] = [ref[t, i].item() for t, i in enumerate(row["ids"])]
+    loss, coefficients = paper_formulas.run(paper_formulas.mallows_dpo, rows, True)
+    compare(explain(tmp_path, rows, "mallows_dpo"), loss, {}, coefficients, without=NO_DISTRIBUTION)
+
+
+@pytest.mark.parametrize("step_size", [0.01, 2.0])
+def test_group_dpo(tmp_path, step_size):
+    rows = pairs(13)
+    for row in rows:
+        row["source"] = ["north", "south", "west"][row["group"] % 3 if row["group"] else 2]
+    loss, coefficients = paper_formulas.group_dpo(rows, step_size=step_size)
+    compare(explain(tmp_path, rows, "group_dpo", {"step_size": step_size}), loss, {}, coefficients)
 
 
 def lists(seed):
@@ -107,6 +141,11 @@ LIST_FORMULAS = [
     ("nca", {"beta": 0.5, "alpha": 0.7}, {"beta": 0.5, "alpha": 0.7}), ("vcb", {}, {}), ("vcb", {"lambda": 2}, {"lam": 2}),
     ("exo", {}, {}), ("exo", {"beta": 0.001, "alpha": 0.4}, {"beta": 0.001, "alpha": 0.4}), ("slic", {}, {}),
     ("slic", {"variant": "margin", "margin": 0.7, "normalize": "mean"}, {"variant": "margin", "margin": 0.7, "normalize": "mean"}),
+    ("aft", {}, {}), ("aft", {"constraint": "detached", "sft_weight": 0.3}, {"constraint": "detached", "sft_weight": 0.3}),
+    ("aft", {"constraint": "none"}, {"constraint": "none"}), ("aft", {"boundary": 0.6}, {"boundary": 0.6}),
+    ("stable_alignment", {}, {}), ("stable_alignment", {"ratio": 0.7, "margin": 2, "scale": 3, "reduction": "max"},
+                                   {"ratio": 0.7, "margin": 2.0, "scale": 3.0, "reduction": "max"}),
+    ("d2o", {}, {}), ("d2o", {"beta": 0.4, "alpha": 0.05}, {"beta": 0.4, "alpha": 0.05}),
     ("slic", {"variant": "list", "lambda": 0.6}, {"variant": "list", "lam": 0.6}),
     ("slic", {"variant": "reward", "normalize": "mean"}, {"variant": "reward", "normalize": "mean"}),
 ]

@@ -12,6 +12,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.kto_trainer import KTOTrainer
 from trl.trainer.reward_trainer import RewardTrainer
+from trl.trainer.rloo_trainer import RLOOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 PROMPT = 2  # prompt tokens of every sequence; their numbers must not matter
@@ -310,3 +311,24 @@ def cpo(candidates, loss_type="sigmoid", **options):
 def orpo(candidates, beta=0.1):
     """Behind a prompt of one token, of which TRL's likelihood part has nothing."""
     return without_reference(ORPOTrainer, candidates, 1, dict(beta=beta))
+
+
+def rloo(candidates, advantages, epsilon=0.2, epsilon_high=None):
+    """The loss of TRL's _compute_loss with these advantages; its sums over tokens are those of padded rows."""
+    it = stub(RLOOTrainer, epsilon_low=epsilon, epsilon_high=epsilon if epsilon_high is None else epsilon_high, aux_loss_enabled=False)
+    it.model.train()
+    lengths = [len(c["logps"]) for c in candidates]
+    width = max(lengths)
+    leaf = torch.zeros(len(candidates), width, dtype=torch.float64)
+    mask = torch.zeros(len(candidates), width, dtype=torch.long)
+    for i, c in enumerate(candidates):
+        leaf[i, : lengths[i]] = torch.tensor(c["logps"], dtype=torch.float64)
+        mask[i, : lengths[i]] = 1
+    leaf.requires_grad_(True)
+    it._get_per_token_logps_and_entropies = lambda *_, **__: (leaf, torch.zeros_like(leaf), None)
+    loss = it._compute_loss(it.model, {
+        "prompt_ids": torch.ones_like(mask), "prompt_mask": torch.ones_like(mask), "completion_ids": torch.ones_like(mask),
+        "completion_mask": mask, "advantages": torch.tensor(advantages, dtype=torch.float64),
+        "old_logps": torch.tensor([sum(c["old_logps"]) for c in candidates], dtype=torch.float64)})
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    return loss.item(), metrics_of(it), [(-gradient[i, :n]).tolist() for i, n in enumerate(lengths)]

@@ -34,6 +34,12 @@ Scene scene(std::int64_t vocabulary, double temperature, double softcap) {
           {at::tensor({0, 3, 3, 3, 6, 1}, at::kLong), at::tensor({1, 0, 4, 4, 2, 3}, at::kLong)}};
 }
 
+/// The entropy among at most 20 tokens, from the definition.
+at::Tensor top_entropy(const at::Tensor& log_p) {
+  const at::Tensor p = std::get<0>(log_p.exp().sort(1, true)).slice(1, 0, 20), share = p / p.sum(1, true);
+  return -(share * share.log()).sum(1);
+}
+
 /// From the definitions, with log_softmax.
 std::map<std::string, at::Tensor> definitions(const Scene& s) {
   const auto logits = [](const SignalModel& model, const at::Tensor& rows) {
@@ -49,14 +55,18 @@ std::map<std::string, at::Tensor> definitions(const Scene& s) {
           {"entropy", -(policy.exp() * policy).sum(1)},
           {"mean_logit", z.mean(1)},
           {"argmax_hit", policy.argmax(1).eq(s.readout.targets).to(at::kDouble)},
+          {"entropy_share", -(policy.exp() * policy).sum(1) / std::log(static_cast<double>(policy.size(1)))},
+          {"top_entropy", top_entropy(policy)},
+          {"top_logps", std::get<0>(policy.max(1))},
           {"reference_kl", (reference.exp() * (reference - policy)).sum(1)},
           {"wpo_weight", chosen - (policy * 2).exp().sum(1).log()},
           {"score", at::linear(rows, s.policy.heads.at("score").weight)},
           {"value", at::mv(rows, s.policy.heads.at("value").weight[0]) + s.policy.heads.at("value").bias}};
 }
 
-const std::vector<std::string> kAll = {"logps",        "entropy",    "argmax_hit", "mean_logit",
-                                       "reference_kl", "wpo_weight", "score",      "value"};
+const std::vector<std::string> kAll = {"logps",         "entropy",     "argmax_hit", "mean_logit",
+                                       "reference_kl",  "wpo_weight",  "score",      "value",
+                                       "entropy_share", "top_entropy", "top_logps"};
 
 class SignalTest : public ::testing::TestWithParam<std::tuple<double, double>> {};
 
@@ -73,7 +83,7 @@ TEST_P(SignalTest, EqualTheirDefinitions) {
 TEST_P(SignalTest, GradientsEqualFiniteDifferences) {
   Scene s = scene(5, std::get<0>(GetParam()), std::get<1>(GetParam()));
   std::map<std::string, at::Tensor> upstream;
-  for (const auto* name : {"logps", "entropy", "reference_kl", "value"})
+  for (const auto* name : {"logps", "entropy", "reference_kl", "value", "top_logps"})
     upstream[name] = at::randn({6}, at::kDouble);
   upstream["score"] = at::randn({6, 3}, at::kDouble);
   Head &score = s.policy.heads["score"], &value = s.policy.heads["value"];

@@ -22,10 +22,12 @@ core::Fields GroupPolicyMethod::fields() {
   fields.add("beta", beta_, "Weight of the KL penalty towards the reference; 0: no reference is needed.")
       .non_negative();
   declare(fields);
-  fields
-      .add("scale_rewards", scale_rewards_,
-           "Divide advantages by the deviation of the group, the batch, or nothing.")
-      .one_of({"group", "batch", "none"});
+  if (scales_rewards()) {
+    fields
+        .add("scale_rewards", scale_rewards_,
+             "Divide advantages by the deviation of the group, the batch, or nothing.")
+        .one_of({"group", "batch", "none"});
+  }
   fields
       .add("importance_sampling_level", importance_sampling_level_,
            "One ratio per token, or one per sequence (their geometric mean, GSPO, arXiv:2507.18071).")
@@ -58,11 +60,15 @@ std::vector<Need> GroupPolicyMethod::needs() const {
   return needs;
 }
 
-void GroupPolicyMethod::prepare(Batch& step, State& /*state*/, Metrics& metrics) const {
+GroupAdvantages GroupPolicyMethod::advantages_of(const Batch& step) const {
   const RewardScale scale = scale_rewards_ == "group"   ? RewardScale::kGroup
                             : scale_rewards_ == "batch" ? RewardScale::kBatch
                                                         : RewardScale::kNone;
-  const GroupAdvantages groups = group_advantages(step.candidates, scale);
+  return group_advantages(step.candidates, scale);
+}
+
+void GroupPolicyMethod::prepare(Batch& step, State& /*state*/, Metrics& metrics) const {
+  const GroupAdvantages groups = advantages_of(step);
   step.fix("advantages", Positions::kLast, vector_of(groups.advantages));
   double kept = 0;
   for (std::int64_t i = 0; i < step.size(); ++i) {

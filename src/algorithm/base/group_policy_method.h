@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "algorithm/method.h"
+#include "algorithm/part/group_statistics.h"
 
 namespace attune::algorithm {
 
@@ -27,7 +28,7 @@ class GroupPolicyMethod : public Method {
  public:
   core::Fields fields() final;
   std::vector<Need> needs() const final;
-  Scope scope() const final { return top_entropy_quantile_ < 1 ? Scope::kStep : Scope::kCandidate; }
+  Scope scope() const override { return top_entropy_quantile_ < 1 ? Scope::kStep : Scope::kCandidate; }
   GroupShape shape() const final { return GroupShape::kGroups; }
   /// Fixes "advantages" [N] and "kept_tokens" [N] (tokens of the step that enter the loss, the same in every
   /// entry).
@@ -42,6 +43,10 @@ class GroupPolicyMethod : public Method {
       : scale_rewards_(defaults.scale_rewards),
         importance_sampling_level_(defaults.importance_sampling_level) {}
   virtual void declare(core::Fields& /*fields*/) {}
+  /// False where advantages_of is the method's own: there is no option "scale_rewards".
+  virtual bool scales_rewards() const { return true; }
+  /// The advantage of each candidate of a step: (r − mean of its group) / what scale_rewards says.
+  virtual GroupAdvantages advantages_of(const Batch& step) const;
   /// [tokens]: the loss of each token before masks and KL. `kept` [N] is 1 for candidates that enter the
   /// loss; metrics count those.
   virtual at::Tensor token_loss(const PolicyRatios& ratios, const Batch& batch, const at::Tensor& kept,

@@ -64,8 +64,10 @@ std::vector<Need> PairMethod::needs() const {
 
 PairTerms::Side PairMethod::side(const at::Tensor& index, const at::Tensor& other, const Batch& batch) const {
   const double beyond = std::isnan(ld_alpha_) ? 1 : ld_alpha_;
+  const at::Tensor weights = token_weights(batch);
   const auto sums = [&](const at::Tensor& per_token) {
-    return pair_sums(per_token, index, other, batch.offsets, beyond);
+    return pair_sums(weights.defined() ? per_token * weights : per_token, index, other, batch.offsets,
+                     beyond);
   };
   PairTerms::Side side;
   side.logps = sums(batch.signal("logps"));

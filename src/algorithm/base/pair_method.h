@@ -75,6 +75,8 @@ class PairMethod : public Method {
     return {pairs.chosen.ratio, pairs.rejected.ratio};
   }
   virtual void add_metrics(const PairTerms& /*pairs*/, const Batch& /*batch*/, Metrics& /*metrics*/) const {}
+  /// What each token counts in the sums of both sides, [tokens]; undefined: 1.
+  virtual at::Tensor token_weights(const Batch& /*batch*/) const { return {}; }
   /// False for methods whose terms do not belong to one pair (AOT sorts): weights are refused there.
   virtual bool weighted() const { return true; }
   /// True where the paper's loss goes through PairTerms::delta(), so that an f-divergence may replace the

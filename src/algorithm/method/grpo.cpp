@@ -31,7 +31,7 @@ class Grpo final : public ClippedPolicyMethod {
         "multiplies the KL penalty by ρ, which the paper does not.";
     info.trl_names = {{"grpo", "grpo"}};
     info.stands_in_for = {{{"gspo", "gspo_token"}, "with method.importance_sampling_level=sequence"},
-                          {{"ppo", "reinforce", "reinforce_plus_plus", "rloo", "remax", "a2c", "trpo"},
+                          {{"ppo", "a2c", "trpo"},
                            "on groups of rewards, without a value model"}};
     info.rows = {"T12", "T13"};
     return info;

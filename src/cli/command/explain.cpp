@@ -6,6 +6,7 @@
 #include "cli/explain/picture.h"
 #include "cli/explain/real_step.h"
 #include "cli/explain/text.h"
+#include "cli/explain/unified.h"
 #include "cli/explain/worked_example.h"
 #include "cli/record_tokens.h"
 #include "core/error.h"
@@ -36,7 +37,7 @@ class Explain final : public Command {
             "data",
         .usage =
             "METHOD [fixture=FILE.json | model=MODEL data=FILE] [method.NAME=VALUE …] [--json] | --compare "
-            "METHOD METHOD …",
+            "METHOD METHOD … | --unified",
         .details =
             "With a fixture (candidates with their log-probabilities and feedback) it prints the loss, the "
             "metrics and the coefficients, -dloss/dlogp of every token, in float64 and without a model. With "
@@ -45,10 +46,12 @@ class Explain final : public Command {
                      {"attune explain dpo fixture=pair.json method.beta=0.2 --json", "numbers for a program"},
                      {"attune explain dpo model=MODEL data=prefs.jsonl",
                       "a real pair, token by token, at the start of training"},
-                     {"attune explain --compare dpo ipo", "two methods side by side on the same example"}},
+                     {"attune explain --compare dpo ipo", "two methods side by side on the same answers"},
+                     {"attune explain --unified",
+                      "every method on the same four answers: what each token is pushed by"}},
         .min_words = 0,
         .max_words = 8,
-        .flags = {"compare"},
+        .flags = {"compare", "unified"},
         .known_words = method_names()};
   }
   void declare(core::Fields& fields) override {
@@ -62,6 +65,7 @@ class Explain final : public Command {
 
   int run(const Request& request, Output& out) override {
     if (request.has_flag("compare")) return compare(request, out);
+    if (request.has_flag("unified")) return unified(request, out);
     if (request.words.size() > 1) {
       core::fail_request("explain takes one method, found '{}'; for several: attune explain --compare {}",
                          fmt::join(request.words, " "), fmt::join(request.words, " "));
@@ -95,14 +99,32 @@ class Explain final : public Command {
     return settings;
   }
 
+  static void refuse_data(const Request& request, const std::string& flag) {
+    for (const char* key : {"method", "fixture", "model", "data"})
+      if (request.settings.find(key) != nullptr)
+        core::fail_request("{} has its own example and takes no {}=", flag, key);
+  }
+
+  static int unified(const Request& request, Output& out) {
+    refuse_data(request, "--unified");
+    if (!request.words.empty())
+      core::fail_request("--unified shows every method; for some of them: attune explain --compare {}",
+                         fmt::join(request.words, " "));
+    const MethodList methods = all_methods();
+    if (out.json()) {
+      out.line(unified_json(methods));
+    } else {
+      out.text(unified_text(methods));
+    }
+    return 0;
+  }
+
   int compare(const Request& request, Output& out) const {
     const std::vector<std::string>& words = request.words;
-    for (const char* key : {"fixture", "model", "data"})
-      if (request.settings.find(key) != nullptr)
-        core::fail_request("--compare has its own example and takes no {}=", key);
+    refuse_data(request, "--compare");
     if (words.size() < 2)
       core::fail_request("--compare takes two or more methods: attune explain --compare dpo ipo");
-    std::vector<std::unique_ptr<Method>> methods;
+    MethodList methods;
     for (const std::string& word : words) {
       methods.push_back(
           algorithm::make_method(core::Value::scalar(word, true, fmt::format("argument '{}'", word))));
@@ -111,6 +133,7 @@ class Explain final : public Command {
       out.text(compare_text(methods));
     } else {
       for (const auto& method : methods) out.line(card_json(*method));
+      out.line(unified_json(methods));
     }
     return 0;
   }

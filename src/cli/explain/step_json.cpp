@@ -95,6 +95,7 @@ class CandidateJson {
     json_["reward"] = candidate.reward ? Json(*candidate.reward) : Json();
     json_["weight"] = candidate.weight;
     json_["margin"] = candidate.margin.value_or(0);
+    if (!candidate.source.empty()) json_["source"] = candidate.source;
   }
 
   void add_logps(const std::string& key) {

@@ -94,36 +94,10 @@ std::string worked_example_text(const Method& method) {
   return text + words_text(example, result);
 }
 
-std::string compare_text(const std::vector<std::unique_ptr<Method>>& methods) {
+std::string compare_text(const MethodList& methods) {
   std::string text;
   for (const auto& method : methods) text += card_text(*method) + "\n";
-  const algorithm::WorkedExample example = algorithm::worked_example(*methods.front());
-  std::vector<Json> results;
-  for (const auto& method : methods) {
-    if (algorithm::worked_example(*method).fixture != example.fixture) {
-      text += "These methods learn from different kinds of feedback or signals; each has its own example:\n";
-      for (const auto& each : methods) text += "\n" + each->info().name + ":" + worked_example_text(*each);
-      return text;
-    }
-    results.push_back(example_result(*method, example));
-  }
-  text +=
-      fmt::format("Coefficients on the same example. Prompt: \"{}\"\n\n{}", example.prompt, padded("", 30));
-  for (const auto& method : methods) text += padded(method->info().name, 14);
-  for (std::size_t i = 0; i < example.tokens.size(); ++i) {
-    for (std::size_t t = 0; t < example.tokens[i].size(); ++t) {
-      text += "\n" + padded(fmt::format("  {} '{}'", example.feedback[i], example.tokens[i][t]), 30);
-      for (const Json& result : results) {
-        const Json& row = result["candidates"][i];
-        const Json& of_tokens = row["coefficients"];
-        const Json& shown = of_tokens.empty() ? row["score_coefficients"] : of_tokens;
-        text += padded(t < shown.size() ? number(shown[t]) : "-", 14);
-      }
-    }
-  }
-  text += "\n\n" + padded("  loss", 30);
-  for (const Json& result : results) text += padded(number(result["loss"]), 14);
-  return text + "\n";
+  return text + unified_text(methods);
 }
 
 Json card_json(Method& method) {

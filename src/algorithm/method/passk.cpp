@@ -1,0 +1,74 @@
+// Pass@k training (Chen et al. 2025, arXiv:2508.10751, section 2.4):
+//
+//   L = (1/Σ_i |y_i|) Σ_i Σ_t [ −min(ρ A, clip(ρ, 1−ε, 1+ε_high) A) + β k3 ],   ρ = π/π_old,  k3 = π_ref/π − log(π_ref/π) − 1
+//   with n answers, w of them wrong, R = 1 − C(w,k)/C(n,k), σ² = R(1 − R):  A = (1 − R)/σ for right ones, (1 − R − C(w−1,k−1)/C(n−1,k−1))/σ for wrong ones
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "algorithm/base/clipped_policy_method.h"
+#include "algorithm/part/group_statistics.h"
+
+namespace attune::algorithm {
+
+namespace {
+
+class PassK final : public ClippedPolicyMethod {
+ public:
+  PassK() : ClippedPolicyMethod({}) {}
+  MethodInfo info() const override {
+    MethodInfo info;
+    info.name = "passk";
+    info.title = "Pass@k training";
+    info.paper = "Chen et al. 2025, arXiv:2508.10751, section 2.4";
+    info.formula =
+        "L = (1/Σ_i |y_i|) Σ_i Σ_t [ −min(ρ A, clip(ρ, 1−ε, 1+ε_high) A) + β k3 ]\nρ = π/π_old,  k3 = π_ref/π − log(π_ref/π) − 1,  A_i = (1 − R)/σ if right else (1 − R − C(w−1,k−1)/C(n−1,k−1))/σ,   R = 1 − C(w,k)/C(n,k),  σ² = R(1 − R)";
+    info.summary =
+        "Learns to have a right answer among k: right ones count by how rare they are, wrong ones are blamed little where another is right.";
+    info.departures = "k is the size of the group where that is smaller.";
+    return info;
+  }
+
+ protected:
+  bool scales_rewards() const override { return false; }
+  void declare(core::Fields& fields) override {
+    ClippedPolicyMethod::declare(fields);
+    fields.add("k", k_, "k, how many answers are tried.").positive();
+    fields.add("threshold", threshold_, "An answer is right if its reward is larger than this.");
+  }
+  GroupAdvantages advantages_of(const Batch& step) const override {
+    GroupAdvantages result = group_advantages(step.candidates, RewardScale::kNone);
+    for (const auto& [begin, end] : group_ranges(step.candidates)) {
+      double wrong = 0;
+      for (std::size_t i = begin; i < end; ++i) wrong += is_right(step.candidates[i]) ? 0 : 1;
+      const auto n = static_cast<double>(end - begin), k = std::min(static_cast<double>(k_), n);
+      const double value = 1 - all_wrong(wrong, n, k), spread = std::sqrt(value * (1 - value));
+      const double missed = all_wrong(wrong - 1, n - 1, k - 1);
+      for (std::size_t i = begin; i < end; ++i) {
+        const double gain = is_right(step.candidates[i]) ? 1 - value : 1 - value - missed;
+        result.advantages[i] = spread > 0 ? gain / spread : 0;
+      }
+    }
+    return result;
+  }
+  at::Tensor normaliser(const Batch& batch) const override { return batch.fixed("kept_tokens"); }
+
+ private:
+  bool is_right(const Candidate& candidate) const { return record::reward_of(candidate) > threshold_; }
+  /// C(wrong, k) / C(n, k): the chance that k of n answers are all wrong.
+  static double all_wrong(double wrong, double n, double k) {
+    double chance = 1;
+    for (double i = 0; i < k; ++i) chance *= std::max(wrong - i, 0.0) / (n - i);
+    return chance;
+  }
+
+  std::int64_t k_ = 4;
+  double threshold_ = 0.5;
+};
+
+}  // namespace
+
+std::unique_ptr<Method> method_passk() { return std::make_unique<PassK>(); }
+
+}  // namespace attune::algorithm
