@@ -308,7 +308,7 @@ def test_sums_that_cannot_be(data, tmp_path, settings, said):
 
 
 @pytest.mark.parametrize("asked, said", [
-    ("dppo", "did you mean 'dpo'?"), ("rso", "nearest is hinge"),
+    ("dpoo", "did you mean 'dpo'?"), ("rso", "nearest is hinge"),
     ("ppo", "on groups of rewards"), ("gspo", "importance_sampling_level=sequence"), ("cdpo", "label_smoothing")])
 def test_methods_that_are_not_there(data, asked, said):
     message = refused("train", f"model={MODEL}", f"data={data}", f"method={asked}", "output=none")
