@@ -35,8 +35,8 @@ std::vector<std::string> parts_of(const std::string& text) {
 }
 
 ReadName reading_of(std::string_view name) {
-  for (const auto& readings : {run_readings(), strategy_readings(), data_readings(), method_readings(),
-                               loss_readings(), batch_readings()})
+  for (const auto& readings : {run_readings(), strategy_readings(), data_readings(), dataset_list_readings(),
+                               method_readings(), loss_readings(), batch_readings()})
     for (const Reading& reading : readings)
       if (is_named(reading.name, name)) return reading.read;
   return reading_of_option(name);

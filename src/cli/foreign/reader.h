@@ -76,6 +76,7 @@ struct Reading {
 std::span<const Reading> run_readings();
 std::span<const Reading> strategy_readings();
 std::span<const Reading> data_readings();
+std::span<const Reading> dataset_list_readings();
 std::span<const Reading> method_readings();
 std::span<const Reading> loss_readings();
 std::span<const Reading> batch_readings();
