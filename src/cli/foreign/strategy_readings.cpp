@@ -81,16 +81,19 @@ void take_test_split(ForeignReader& reader, const std::string& name, const Value
   if (!data.is_scalar()) return;
   const std::string split = asked.is_null() ? "test" : text_of(asked), &path = data.text();
   const std::string instead = ": give eval_dataset=FILE or val_size=0.1, or " + name + "=no";
-  const bool there = core::fs::exists(path);  // else opening it says so
-  if (there && !core::fs::is_directory(path))
-    return reader.refuse(
+  // What is not there is said where it is opened. What is refused here is said once: the rest goes on as if it were fine.
+  const bool there = core::fs::exists(path), file = there && !core::fs::is_directory(path);
+  if (file)
+    reader.refuse(
         name, value,
         "it evaluates on the split '" + split + "', and " + path + " is one file without splits" + instead);
-  if (there && !data::has_split(path, split))
-    return reader.refuse(asked.is_null() ? name : "dataset_test_split", asked.is_null() ? value : asked,
-                         fmt::format("{} has no split '{}', but: {}{}{}", path, split,
-                                     fmt::join(data::splits_of_folder(path), ", "), instead,
-                                     asked.is_null() ? ", or dataset_test_split=SPLIT" : ""));
+  const bool absent = there && !file && !data::has_split(path, split);
+  if (absent)
+    reader.refuse(asked.is_null() ? name : "dataset_test_split", asked.is_null() ? value : asked,
+                  fmt::format("{} has no split '{}', but: {}{}{}", path, split,
+                              fmt::join(data::splits_of_folder(path), ", "), instead,
+                              asked.is_null() ? ", or dataset_test_split=SPLIT" : ""));
+  if (file || absent) return reader.set("eval.data", path, value);
   reader.set("eval.data", Value::map({{"path", Value::scalar(path, true, data.place())},
                                       {"split", Value::scalar(split, true, value.place())}},
                                      value.place()));
