@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cctype>
 #include <functional>
@@ -175,8 +177,16 @@ class Words {
     } else if (values.size() == 1) {
       settings_.push_back(key + "=" + values.front());
     } else {
-      settings_.push_back(key + "=" + core::to_line(core::Json(values)));
+      settings_.push_back(key + "=" + as_list(values));
     }
+  }
+
+  /// A list in YAML whose entries are what they would be alone: numbers stay numbers, and text is quoted.
+  static std::string as_list(const std::vector<std::string>& values) {
+    std::vector<std::string> entries;
+    for (const std::string& value : values)
+      entries.push_back(core::resolve_scalar(value).is_string() ? core::to_line(core::Json(value)) : value);
+    return fmt::format("[{}]", fmt::join(entries, ", "));
   }
 
   const std::vector<std::string>& arguments_;

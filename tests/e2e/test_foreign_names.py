@@ -125,15 +125,15 @@ def test_later_wins_whatever_the_name(data, tmp_path):
 
 def test_all_that_is_not_there_is_said_in_one_message(data, tmp_path):
     config = tmp_path / "grpo.yaml"
-    config.write_text(f"model_name_or_path: {MODEL}\nuse_vllm: true\nvllm_mode: colocate\nsteps_per_generation: 8\n"
+    config.write_text(f"model_name_or_path: {MODEL}\nuse_vllm: true\nvllm_mode: colocate\nnum_iterations: 2\n"
                       "deepspeed: zero3.json\nload_in_4bit: true\noptim: paged_adamw_8bit\nlogging_steps: 0.1\n"
                       "learnin_rate: 1\ntraining: {warmup_step: 3, neftune_noise_alpha: 5}\n")
     said = refused("train", config, f"data={data}", "method=grpo", f"output={tmp_path}/run", "push_to_hub=true")
-    for line, name in ((2, "use_vllm"), (3, "vllm_mode"), (4, "steps_per_generation"), (5, "deepspeed"), (6, "load_in_4bit"),
+    for line, name in ((2, "use_vllm"), (3, "vllm_mode"), (4, "num_iterations"), (5, "deepspeed"), (6, "load_in_4bit"),
                        (7, "optim"), (8, "logging_steps"), (10, "neftune_noise_alpha")):
         assert re.search(rf"{config}:{line}: {name}: \S.*\(docs/from-trl.md\)", said), (name, said)
     assert "argument 'push_to_hub=true': push_to_hub: nothing is sent anywhere" in said
-    assert "a round by hand does one round of it" in said
+    assert "is training.epochs" in said
     assert "did you mean 'training.learning_rate'?" in said and "'training.warmup_step'" in said
     assert "model is missing" not in said
     assert not (tmp_path / "run").exists()
@@ -287,14 +287,15 @@ def test_losses_with_weights_are_a_sum(data, tmp_path):
 
 
 def test_the_same_sum_in_other_words(data, tmp_path):
-    forms = {"flat": MPO, "section": ["method={name: dpo, beta: 0.3, loss_type: [sigmoid, bco_pair, sft], "
+    forms = {"flat": MPO, "words": ["method=dpo", "--loss_type", "sigmoid", "bco_pair", "sft", "--loss_weights", "0.8", "0.2", "1.0",
+                                    "--beta", "0.3"], "section": ["method={name: dpo, beta: 0.3, loss_type: [sigmoid, bco_pair, sft], "
                                       "loss_weights: [0.8, 0.2, 1.0]}"],
              "list": ["method=[{name: dpo, weight: 0.8, beta: 0.3}, {name: bco_pair, weight: 0.2, beta: 0.3}, sft]"]}
     found = []
     for name, settings in forms.items():
         trained(tmp_path / name, f"model={MODEL}", f"data={data}", f"output={tmp_path}/{name}/run", "max_steps=2", *settings)
         found.append(rows(tmp_path / name / "run"))
-    assert found[0] == found[1] == found[2]
+    assert all(other == found[0] for other in found)
 
 
 @pytest.mark.parametrize("settings, said", [

@@ -96,7 +96,7 @@ def names_of(page):
 def test_every_setting_of_trl_has_its_place():
     """One row each, and nothing that TRL, transformers and PEFT do not have."""
     import trl
-    from trl.experimental import cpo, orpo
+    from trl.experimental import a2po, cpo, orpo
     wanted, rows = theirs(), names_of("from-trl")
     assert len(wanted) > 250 and len(rows) == len(set(rows))
     stars = [name for name in rows if "*" in name]
@@ -106,4 +106,4 @@ def test_every_setting_of_trl_has_its_place():
     assert set(rows) - wanted - OLDER - ACCELERATE - ARGUMENTS - set(stars) == set(), "TRL does not have these"
     for row in tables("from-trl"):
         for word in code(row[0]):
-            assert not word.endswith("Trainer") or any(hasattr(place, word) for place in (trl, cpo, orpo)), word
+            assert not word.endswith("Trainer") or any(hasattr(place, word) for place in (trl, a2po, cpo, orpo)), word

@@ -6,9 +6,6 @@
 #include <optional>
 
 #include "cli/foreign/reader.h"
-#include "core/error.h"
-#include "data/rows/example_source.h"
-#include "training/run/terms.h"
 
 namespace attune::cli {
 namespace {
@@ -16,7 +13,7 @@ namespace {
 using core::Value;
 
 /// What TRL takes where nothing is said.
-constexpr std::int64_t kRows = 8, kGenerations = 8;
+constexpr std::int64_t kRows = 8, kGenerations = 8, kLength = 1024;
 
 const Value* rows_of_device(const ForeignReader& reader) {
   const Value* rows = reader.given("per_device_train_batch_size");
@@ -54,15 +51,8 @@ std::optional<std::int64_t> count_in(const Value* value, std::int64_t otherwise)
 
 /// Candidates of the first row of data, 0 where there is none to look at.
 std::int64_t candidates_of_a_row(const ForeignReader& reader) {
-  const Value* setting = reader.settings().find("data");
-  if (setting == nullptr) return 0;
-  try {
-    data::SourceRow row;
-    data::ExampleSource rows(training::data_options(*setting, "data"));
-    return rows.next(row) && row.example ? std::ssize(row.example.value().candidates) : 0;
-  } catch (const core::Error&) {
-    return 0;  // said where the data is read
-  }
+  const auto rows = first_rows(reader);
+  return rows.empty() ? 0 : std::ssize(rows.front().candidates);
 }
 
 /// What the trainer makes of one record, and in what words.
@@ -96,10 +86,39 @@ void set_groups(ForeignReader& reader, const Value& from, std::int64_t rows, con
   reader.set("training.batch_size", fmt::format("{}", records), from);
 }
 
+/// What blocks of packed rows hold, by whatever name; 0 where it is not known.
+std::int64_t length_of_block(const ForeignReader& reader) {
+  for (const char* name : {"max_length", "max_seq_length", "sequence_len", "cutoff_len"})
+    if (const Value* length = reader.given(name)) return count_in(length, 0).value_or(0);
+  const bool of_trl = reader.given("stage") == nullptr && reader.given("base_model") == nullptr;
+  return of_trl ? kLength : 0;
+}
+
+/// Trainers that pack rows into blocks count these.
+void read_packing(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (is_off(value)) return;
+  reader.note(name);
+  const auto method = method_of(reader);
+  const bool packs = method == nullptr || method->info().is_of_trainer("sft");
+  if (!packs || reader.given("tokens_per_batch") != nullptr) return;
+  const std::int64_t tokens = length_of_block(reader) * count_in(rows_of_device(reader), kRows).value_or(0) *
+                              count_in(reader.given("gradient_accumulation_steps"), 1).value_or(0) *
+                              count_in(reader.given("num_processes"), 1).value_or(0);
+  reader.remark_on(fmt::format(
+      "{}: an update there holds batch × max_length tokens, packed, and one here training.batch_size "
+      "records, however long: training.batch_size=100000 training.tokens_per_batch={} holds as many",
+      name, tokens > 0 ? fmt::format("{}", tokens) : "N"));
+}
+
 constexpr Reading kBatchReadings[] = {
-    {"per_device_train_batch_size", read_factor}, {"micro_batch_size", read_factor},
-    {"gradient_accumulation_steps", read_factor}, {"num_processes", read_factor},
+    {"per_device_train_batch_size", read_factor},
+    {"micro_batch_size", read_factor},
+    {"gradient_accumulation_steps", read_factor},
+    {"num_processes", read_factor},
     {"num_generations", read_generations},
+    {"packing", read_packing},
+    {"sample_packing", read_packing},
+    {"neat_packing", read_packing},
 };
 
 }  // namespace

@@ -121,9 +121,13 @@ constexpr Reading kLossReadings[] = {
 
 }  // namespace
 
-std::unique_ptr<algorithm::Method> method_of(const ForeignReader& reader) {
+const Value* method_name_of(const ForeignReader& reader) {
   const Value* name = name_in(reader.given("method"));
-  if (name == nullptr) name = name_in(reader.settings().find("method"));
+  return name == nullptr ? name_in(reader.settings().find("method")) : name;
+}
+
+std::unique_ptr<algorithm::Method> method_of(const ForeignReader& reader) {
+  const Value* name = method_name_of(reader);
   if (name == nullptr) return nullptr;
   Value setting = Value::map({{"name", *name}}, name->place());
   if (const Value* loss = reader.given("loss_type"); is_on(loss))

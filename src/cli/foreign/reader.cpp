@@ -35,8 +35,9 @@ std::vector<std::string> parts_of(const std::string& text) {
 }
 
 ReadName reading_of(std::string_view name) {
-  for (const auto& readings : {run_readings(), strategy_readings(), data_readings(), dataset_list_readings(),
-                               method_readings(), loss_readings(), batch_readings()})
+  for (const auto& readings :
+       {run_readings(), strategy_readings(), data_readings(), dataset_list_readings(), method_readings(),
+        loss_readings(), batch_readings(), prompt_readings(), loss_sum_readings()})
     for (const Reading& reading : readings)
       if (is_named(reading.name, name)) return reading.read;
   return reading_of_option(name);
@@ -79,6 +80,7 @@ void ForeignReader::set_default(std::string_view ours, const std::string& text, 
 bool ForeignReader::take(const std::string& name, const core::Value& given) {
   const GuideRow* row = find_guide_row(name);
   if (row == nullptr) return false;
+  speaks_trl_ = speaks_trl_ || row->page == "docs/from-trl.md";
   const core::Value value = says_none(given) ? core::Value::null(given.place()) : given;
   if (const ReadName read = reading_of(name)) {
     read(*this, name, value);

@@ -15,6 +15,7 @@
 #include "core/config/fields.h"
 #include "core/config/truth.h"
 #include "core/config/value.h"
+#include "record/example.h"
 
 namespace attune::cli {
 
@@ -43,6 +44,8 @@ class ForeignReader {
   bool given_as_ours(std::string_view ours) const;
   /// Where a key stands in the request, alone or in a section: the later, the greater; -1 for nowhere.
   std::ptrdiff_t order_of(std::string_view key) const;
+  /// Whether a name was taken that TRL, transformers or PEFT have.
+  bool speaks_trl() const { return speaks_trl_; }
   /// What is set so far.
   const core::Value& settings() const { return settings_; }
 
@@ -65,6 +68,7 @@ class ForeignReader {
   std::vector<std::string> refused_;
   std::vector<std::pair<std::string, std::vector<std::string>>> noted_;  ///< by the reason
   std::vector<std::string> remarks_;
+  bool speaks_trl_ = false;
 };
 
 /// Reads one name whose value says more than "the same under another name".
@@ -80,11 +84,24 @@ std::span<const Reading> dataset_list_readings();
 std::span<const Reading> method_readings();
 std::span<const Reading> loss_readings();
 std::span<const Reading> batch_readings();
+std::span<const Reading> prompt_readings();
+std::span<const Reading> loss_sum_readings();
 /// How a name is read, or null where its row says it all.
 ReadName reading_of(std::string_view name);
 
 /// What an update learns from, which trainers count in rows, completions or blocks of tokens; once all else is read.
 void settle_batch(ForeignReader& reader);
+/// Refuses to train on prompts where rows have some; once all else is read.
+void settle_prompts(ForeignReader& reader);
+/// Likelihoods that are added to a loss, and what a trainer does by itself and a loss here does not; once all else is
+/// read.
+void settle_losses(ForeignReader& reader);
+
+/// The first row of each of the data sets that are trained on, but not of those that cannot be read, which is said
+/// where they are.
+std::vector<record::Example> first_rows(const ForeignReader& reader);
+/// The name of the method, by whatever words; null where there is none, or a list.
+const core::Value* method_name_of(const ForeignReader& reader);
 
 /// The method that the request names, by whatever words and with the loss that it says; null where it names none, an
 /// unknown one, or a list.

@@ -130,6 +130,8 @@ Translation in_our_words(const core::Value& settings, const core::Fields& fields
     }
   }
   settle_batch(reader);
+  settle_prompts(reader);
+  settle_losses(reader);
   return {reader.settings(), reader.remarks(), reader.refused(), std::move(unknown)};
 }
 

@@ -18,7 +18,8 @@ std::vector<Value> losses_of(const Value& setting) {
 
 double number_of(const Value& value, const std::string& key) {
   const core::Json number = value.to_json();
-  if (!number.is_number()) core::fail_request("{}: {} is {}", value.place(), key, value.described());
+  if (!number.is_number())
+    core::fail_request("{}: {} is {}; a number is needed", value.place(), key, value.described());
   return number.get<double>();
 }
 
