@@ -1,5 +1,9 @@
 #include "cli/scored_text.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
 #include "core/interrupt.h"
 #include "generation/scorer.h"
 
@@ -31,7 +35,14 @@ std::vector<std::vector<double>> token_logps(const model::Model& model, const st
                                                                      core::stop_if_interrupted();
                                                                    }});
   auto lists = scorer.logps(items);
-  for (std::size_t i = 0; i < owners.size(); ++i) logps[owners[i]] = std::move(lists[i]);
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    if (std::ranges::any_of(lists[i], [](double logp) { return std::isnan(logp); }))
+      core::fail_run(
+          "the model's log-probabilities are not numbers (record {}): are the weights or the numbers of its "
+          "config.json broken, or did training diverge?",
+          texts[owners[i]].record);
+    logps[owners[i]] = std::move(lists[i]);
+  }
   return logps;
 }
 

@@ -20,7 +20,7 @@ struct ScoredText {
 };
 
 /// log π of the tokens of each text; one fewer for a text without context, whose first token has none.
-/// @param budget tokens that are computed at once
+/// @param budget tokens that are computed at once @throws Error{kRun} where one is not a number
 std::vector<std::vector<double>> token_logps(const model::Model& model, const std::vector<ScoredText>& texts,
                                              std::int64_t budget);
 

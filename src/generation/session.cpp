@@ -237,9 +237,8 @@ void Session::draw_one(Active& active, std::span<const std::span<const float>> s
   const std::uint64_t record = request.prompt.record;
   if (!std::isfinite(normalizer)) {
     core::fail_run(
-        "the model's logits are not numbers at token {} after the prompt of record {}: are the weights "
-        "broken, or "
-        "did training diverge?",
+        "the model's logits are not numbers at token {} after the prompt of record {}: are the weights or "
+        "the numbers of its config.json broken, or did training diverge?",
         sample.ids.size(), record);
   }
   const auto choices = distribution(active.chain.apply(streams, sample.ids, scratch_));

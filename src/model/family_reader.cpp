@@ -44,6 +44,8 @@ void read_token_ids(const ConfigReader& config, std::int64_t bos, std::int64_t e
   out.bos_id = one("bos_token_id", bos);
   out.pad_id = one("pad_token_id", pad);
   out.eos_ids = config.integers("eos_token_id");
+  for (const std::int64_t id : out.eos_ids)
+    if (id < -1 || id >= 1 << 28) config.fail("eos_token_id", "ids of tokens");
   if (!config.has("eos_token_id") && !config.is_null("eos_token_id") && eos >= 0) out.eos_ids = {eos};
 }
 

@@ -2,9 +2,11 @@
 // transformers' configuration classes share.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/json.h"
 #include "model/config.h"
@@ -45,6 +47,8 @@ template <class Slides>
 void read_windows(const ConfigReader& config, std::int64_t window, Slides slides, ModelConfig& out) {
   const auto types = read_layer_types(config, out.layers);
   out.windows.assign(static_cast<std::size_t>(out.layers), 0);
+  if (window == 0 && std::ranges::find(types, "sliding_attention") != types.end())
+    config.fail("sliding_window", "a length, and in force: layer_types says that some layers slide");
   for (std::size_t i = 0; i < out.windows.size(); ++i)
     if (types.empty() ? slides(static_cast<std::int64_t>(i)) : types[i] == "sliding_attention")
       out.windows[i] = window;

@@ -72,19 +72,19 @@ void read_longrope(const ConfigReader& scaling, double ratio, RopeConfig& rope) 
 
 RopeConfig read_rope(const ConfigReader& config, std::int64_t head_dim, std::int64_t max_positions,
                      double default_theta, const std::string& layer_type, double default_partial) {
-  const char* key = config.has("rope_scaling") ? "rope_scaling" : "rope_parameters";
+  const core::Json* old = config.find("rope_scaling");
+  const char* key = old && !old->empty() ? "rope_scaling" : "rope_parameters";  // {} says nothing
   ConfigReader scaling = config.object(key);
   if (const auto* nested = scaling.find(layer_type); nested && nested->is_object())
     scaling = scaling.object(layer_type);
   RopeConfig rope;
   rope.kind = kind_of(scaling);
   rope.theta = scaling.positive("rope_theta", config.positive("rope_theta", default_theta));
-  const double partial =
-      scaling.positive("partial_rotary_factor", config.positive("partial_rotary_factor", default_partial));
-  rope.dims = rope.kind == RopeKind::kDefault && !scaling.has("partial_rotary_factor") &&
-                      !config.has("partial_rotary_factor") && default_partial == 1
-                  ? head_dim
-                  : static_cast<std::int64_t>(static_cast<double>(head_dim) * partial);
+  const bool whole = default_partial == 0 && rope.kind == RopeKind::kDefault;
+  const double otherwise =
+      config.positive("partial_rotary_factor", default_partial > 0 ? default_partial : 1);
+  const double partial = whole ? 1 : scaling.positive("partial_rotary_factor", otherwise);
+  rope.dims = static_cast<std::int64_t>(static_cast<double>(head_dim) * partial);
   if (rope.dims < 2 || rope.dims % 2 != 0 || rope.dims > head_dim)
     core::fail_request(
         "{}: {} rotated dimensions of a head of {} (partial_rotary_factor {}): rotary embeddings need "

@@ -31,7 +31,8 @@ Trainer::Update Trainer::update_once() {
     if (!part) continue;
     learned = true;
     update.loss += term.weight * part->result.loss;
-    for (const auto& [name, metric] : part->result.metrics) metrics[named(terms_, term, name)] = metric;
+    for (const auto& [name, metric] : part->result.metrics)
+      metrics[named(terms_.size(), term.name, name)] = metric;
     update.tokens += part->tokens;
     computed_tokens_ += part->result.computed_tokens;
   }

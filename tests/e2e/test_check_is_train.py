@@ -52,6 +52,7 @@ NEW = {"prompt": "Once <|new|>", "chosen": " a", "rejected": " b"}
     (lines(PAIRS), ["eval.data={unusable}"]),
     (lines(PAIRS), ["reference.path={missing}"]),
     (lines(PAIRS), ["hooks=ema_"]),
+    (lines(PAIRS), ["val_size=1", "eval.metric=rewards/accuracy"]),
     (None, []),
 ])
 def test_what_train_refuses(tmp_path, content, settings):

@@ -135,7 +135,7 @@ def passk(candidates, k=4, threshold=0.5):
     """What an answer adds to the chance that k answers of its group hold a right one (closed form)."""
     def of(rewards):
         n, wrong = len(rewards), sum(r <= threshold for r in rewards)
-        size = min(k, n)
+        size = min(k, max(n - 1, 1))
         value = 1 - math.comb(wrong, size) / math.comb(n, size)
         spread = math.sqrt(value * (1 - value))
         if spread == 0:

@@ -150,7 +150,8 @@ def edited(folder, tmp_path, **changes):
     copy = tmp_path / "edited"
     subprocess.run(["cp", "-r", folder, copy], check=True)
     config = json.loads((copy / "config.json").read_text()) | changes
-    (copy / "config.json").write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+    gone = {key for key, value in changes.items() if value is None}
+    (copy / "config.json").write_text(json.dumps({key: value for key, value in config.items() if key not in gone}))
     return copy
 
 
@@ -160,6 +161,22 @@ def edited(folder, tmp_path, **changes):
     ("gpt_neox", dict(rope_parameters=None, rotary_pct=0.5, rotary_emb_base=300)),
     ("phi", dict(rope_parameters=None, partial_rotary_factor=0.5, rope_theta=200.0)),
     ("qwen3", dict(rope_parameters=None, rope_theta=1e6, layer_types=None)),
+    ("qwen3", dict(partial_rotary_factor=0.5)),
+    ("qwen3", dict(rope_scaling={})),
+    ("phi", dict(rope_scaling={})),
+    ("gemma", dict(hidden_act="gelu")),
+    ("gemma", dict(hidden_act="silu", hidden_activation="relu")),
+    ("gemma3", dict(attn_logit_softcapping=2.0, final_logit_softcapping=5.0)),
+    ("gemma3", dict(rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 500.0})),
+    ("gemma3", dict(rope_scaling={"rope_type": "linear", "factor": 4.0})),
+    ("gemma3", dict(rope_parameters={"full_attention": {"rope_type": "default"}}, rope_theta=900.0,
+                    rope_local_base_freq=77.0)),
+    ("gpt_neox", dict(rope_parameters=None, rope_theta=300.0)),
+    ("gpt_neox", dict(rope_parameters=None, rotary_pct=0.5, partial_rotary_factor=0.25)),
+    ("smollm3", dict(no_rope_layers=[1, 0, 1, 0, 1, 1])),
+    ("smollm3", dict(layer_types=WINDOWS, sliding_window=3, use_sliding_window=False)),
+    ("phi3-long", dict(rope_parameters=None, rope_scaling={**{k: LONG[k] for k in LONG if k != "rope_type"}, "type": "yarn"})),
+    ("phi3-long", dict(original_max_position_embeddings=None, max_position_embeddings=8192)),
 ])
 def test_older_spellings_mean_the_same(folders, tmp_path, name, changes):
     folder = edited(folders[name], tmp_path, **changes)
@@ -175,6 +192,10 @@ def test_older_spellings_mean_the_same(folders, tmp_path, name, changes):
     ("phi", {"qk_layernorm": True}, "qk_layernorm"),
     ("smollm3", {"no_rope_layers": [1]}, "no_rope_layers"),
     ("qwen3", {"layer_types": ["chunked_attention"] * 4}, "layer_types"),
+    ("qwen3", {"layer_types": WINDOWS}, "sliding_window"),
+    ("phi3", {"rope_parameters": {"rope_type": "linear", "factor": 2.0}}, "longrope"),
+    ("phi3", {"rope_parameters": {"rope_type": 3}}, "rope_type"),
+    ("gemma", {"eos_token_id": 10**18}, "eos_token_id"),
 ])
 def test_what_a_family_cannot_do_is_named(folders, tmp_path, name, changes, said):
     answer = ask(op="logits", model=edited(folders[name], tmp_path, **changes), sequences=SEQUENCES[:1], groups=[0])
@@ -231,3 +252,10 @@ def test_the_likeliest_tokens_are_those_of_transformers(folders, tmp_path, name)
         with torch.no_grad():
             expected = model.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=12)[0, len(ids):].tolist()
         assert json.loads(line)["candidates"][0]["completion_ids"] == expected
+
+
+def test_log_probabilities_that_are_no_numbers_are_not_printed(folders, tmp_path):
+    folder = edited(folders["gemma3"], tmp_path, final_logit_softcapping=1e308)
+    done = subprocess.run([ATTUNE, "score", f"model={folder}", f"data={rows_of_ids(tmp_path / 'rows.jsonl')}"],
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "not numbers" in done.stderr and "null" not in done.stdout

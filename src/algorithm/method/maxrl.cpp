@@ -20,10 +20,11 @@ class MaxRl final : public ClippedPolicyMethod {
     info.title = "Maximum likelihood RL";
     info.paper = "Tajwar et al. 2026, arXiv:2602.02710";
     info.formula =
-        "L = mean_i Σ_t [ −min(ρ A, clip(ρ, 1−ε, 1+ε_high) A) + β k3 ]\nρ = π/π_old,  k3 = π_ref/π − log(π_ref/π) − 1,  A_i = (r_i − mean of group) / mean of group";
+        "L = mean_i Σ_t [ −min(ρ A, clip(ρ, 1−ε, 1+ε_high) A) + β k3 ]\nρ = π/π_old,  k3 = π_ref/π − log(π_ref/π) − 1,  A_i = (r_i − mean of group) / mean of group, 0 where that mean is not positive";
     info.summary =
         "Learns hard prompts most: an advantage is divided by the mean reward of its prompt, which follows the log of the chance of being right.";
-    info.departures = "Meant for rewards of 0 and 1; others are taken as they are.";
+    info.departures =
+        "Meant for rewards of 0 and 1; others are taken as they are, and a group whose mean is not positive teaches nothing.";
     return info;
   }
 

@@ -26,7 +26,8 @@ class PassK final : public ClippedPolicyMethod {
         "L = (1/Σ_i |y_i|) Σ_i Σ_t [ −min(ρ A, clip(ρ, 1−ε, 1+ε_high) A) + β k3 ]\nρ = π/π_old,  k3 = π_ref/π − log(π_ref/π) − 1,  A_i = (1 − R)/σ if right else (1 − R − C(w−1,k−1)/C(n−1,k−1))/σ,   R = 1 − C(w,k)/C(n,k),  σ² = R(1 − R)";
     info.summary =
         "Learns to have a right answer among k: right ones count by how rare they are, wrong ones are blamed little where another is right.";
-    info.departures = "k is the size of the group where that is smaller.";
+    info.departures =
+        "k is at most one less than the answers of a group: were all of them tried, nothing could be told apart.";
     return info;
   }
 
@@ -42,7 +43,8 @@ class PassK final : public ClippedPolicyMethod {
     for (const auto& [begin, end] : group_ranges(step.candidates)) {
       double wrong = 0;
       for (std::size_t i = begin; i < end; ++i) wrong += is_right(step.candidates[i]) ? 0 : 1;
-      const auto n = static_cast<double>(end - begin), k = std::min(static_cast<double>(k_), n);
+      const auto n = static_cast<double>(end - begin),
+                 k = std::min(static_cast<double>(k_), std::max(n - 1, 1.0));
       const double value = 1 - all_wrong(wrong, n, k), spread = std::sqrt(value * (1 - value));
       const double missed = all_wrong(wrong - 1, n - 1, k - 1);
       for (std::size_t i = begin; i < end; ++i) {

@@ -31,10 +31,10 @@ class Gemma final : public Family {
     out.norm_eps = config.positive("rms_norm_eps", 1e-6);
     out.norm_plus_one = true;
     out.embedding_scale = std::sqrt(static_cast<double>(out.hidden_size));
-    // Files of the first release say "gelu" in hidden_act and mean the approximation by tanh.
-    const bool first_release = config.has("hidden_activation") || config.is_null("hidden_activation");
-    out.activation = first_release ? read_activation(config, "hidden_activation", "gelu_pytorch_tanh")
-                                   : read_activation(config, "hidden_act", "gelu_pytorch_tanh");
+    // Files of the first release say "gelu" and mean its approximation by tanh.
+    const bool first = config.text("hidden_act", "") == "gelu";
+    out.activation =
+        first ? Activation::kGeluTanh : read_activation(config, "hidden_act", "gelu_pytorch_tanh");
     out.ropes = {read_rope(config, out.head_dim, out.max_positions)};
     out.qkv_bias = out.output_bias = config.boolean("attention_bias", false);
     out.tie_embeddings = config.boolean("tie_word_embeddings", true);

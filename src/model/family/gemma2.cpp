@@ -39,7 +39,9 @@ class Gemma2 final : public Family {
     out.attention_softcap = cap(config, "attn_logit_softcapping", 50);
     out.logit_softcap = cap(config, "final_logit_softcapping", 30);
     out.tie_embeddings = config.boolean("tie_word_embeddings", true);
-    const std::int64_t window = config.integer("sliding_window", 4096, 1, 1 << 28);
+    const std::int64_t missing = config.is_null("sliding_window") ? 0 : 4096;
+    const std::int64_t window = config.integer("sliding_window", missing, 1, 1 << 28);
+    if (window == 0) config.fail("sliding_window", "a length");
     read_windows(config, window, [](std::int64_t layer) { return layer % 2 == 0; }, out);
     read_token_ids(config, 2, 1, 0, out);
     out.raw = json;

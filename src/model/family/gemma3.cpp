@@ -37,12 +37,12 @@ class Gemma3 final : public Family {
     out.activation = read_activation(config, "hidden_activation", "gelu_pytorch_tanh");
     out.qkv_bias = out.output_bias = config.boolean("attention_bias", false);
     out.attention_scale = 1 / std::sqrt(config.positive("query_pre_attn_scalar", 256));
-    out.attention_softcap =
-        config.has("attn_logit_softcapping") ? config.positive("attn_logit_softcapping", 1) : 0;
     out.logit_softcap =
         config.has("final_logit_softcapping") ? config.positive("final_logit_softcapping", 1) : 0;
     out.tie_embeddings = config.boolean("tie_word_embeddings", true);
-    const std::int64_t window = config.integer("sliding_window", 4096, 1, 1 << 28);
+    const std::int64_t missing = config.is_null("sliding_window") ? 0 : 4096;
+    const std::int64_t window = config.integer("sliding_window", missing, 1, 1 << 28);
+    if (window == 0) config.fail("sliding_window", "a length");
     const std::int64_t pattern = config.integer("sliding_window_pattern", 6, 1, 10000);
     read_windows(config, window, [&](std::int64_t layer) { return (layer + 1) % pattern != 0; }, out);
     read_rotations(config, out);
@@ -62,16 +62,23 @@ class Gemma3 final : public Family {
   }
 
  private:
-  /// Older files scale full attention by rope_scaling and turn windows by rope_local_base_freq alone.
+  /// One rotation for full attention and one for windows. Older files turn windows by rope_local_base_freq and scale
+  /// full attention by rope_scaling; settings that are not sorted by the kind of layer say nothing.
   static void read_rotations(const ConfigReader& config, ModelConfig& out) {
-    const ConfigReader nested = config.object("rope_parameters");
-    RopeConfig local;
-    local.theta = config.positive("rope_local_base_freq", 10000);
-    local.dims = out.head_dim;
-    local.original_max_positions = out.max_positions;
-    if (nested.has("sliding_attention"))
-      local = read_rope(config, out.head_dim, out.max_positions, local.theta, "sliding_attention");
-    out.ropes = {read_rope(config, out.head_dim, out.max_positions, 1e6, "full_attention"), local};
+    const auto part = [&](const char* kind) {
+      const core::Json* both = config.find("rope_parameters");
+      const bool there = both && both->is_object() && both->contains(kind) && both->at(kind).is_object();
+      return there ? both->at(kind) : core::Json::object();
+    };
+    const auto rope = [&](const core::Json& settings, double theta) {
+      const core::Json alone = {{"rope_parameters", settings}};
+      return read_rope(ConfigReader(alone, config.where()), out.head_dim, out.max_positions, theta);
+    };
+    core::Json full = part("full_attention");
+    if (const core::Json* scaling = config.find("rope_scaling"); scaling && scaling->is_object())
+      full.update(*scaling);
+    out.ropes = {rope(full, config.positive("rope_theta", 1e6)),
+                 rope(part("sliding_attention"), config.positive("rope_local_base_freq", 10000))};
     for (const std::int64_t window : out.windows) out.rope_of.push_back(window > 0 ? 1 : 0);
   }
 };

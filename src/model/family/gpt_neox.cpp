@@ -23,11 +23,13 @@ class GptNeox final : public Family {
   }
 
   ModelConfig configure(const core::Json& json, const std::string& where) const override {
-    const ConfigReader config(json, where);
+    core::Json read = json;  // without what its class does not read
+    for (const char* key : {"rope_theta", "partial_rotary_factor", "head_dim", "num_key_value_heads"})
+      read.erase(key);
+    const ConfigReader config(read, where);
     ModelConfig out;
     out.family = "gpt_neox";
     read_sizes(config, {50432, 6144, 24576, 44, 64, 0, 2048}, out);
-    out.kv_heads = out.heads;
     out.norm = NormKind::kLayer;
     out.norm_eps = config.positive("layer_norm_eps", 1e-5);
     out.activation = read_activation(config, "hidden_act", "gelu");

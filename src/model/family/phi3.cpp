@@ -21,14 +21,17 @@ class Phi3 final : public Family {
   }
 
   ModelConfig configure(const core::Json& json, const std::string& where) const override {
-    const ConfigReader config(json, where);
+    const core::Json read = with_long_rotation(json);
+    const ConfigReader config(read, where);
     ModelConfig out;
     out.family = "phi3";
     read_sizes(config, {32064, 3072, 8192, 32, 32, 0, 4096}, out);
     out.norm_eps = config.positive("rms_norm_eps", 1e-5);
     out.activation = read_activation(config, "hidden_act", "silu");
     out.fused_qkv = out.fused_gate_up = true;
-    out.ropes = {read_rope(config, out.head_dim, out.max_positions)};
+    out.ropes = {read_rope(config, out.head_dim, out.max_positions, 10000, "full_attention", 1)};
+    if (const RopeKind kind = out.ropes[0].kind; kind != RopeKind::kDefault && kind != RopeKind::kLongrope)
+      config.fail(config.has("rope_scaling") ? "rope_scaling" : "rope_parameters", "of type longrope");
     out.tie_embeddings = config.boolean("tie_word_embeddings", false);
     const std::int64_t window =
         config.has("sliding_window") ? config.integer("sliding_window", 1, 1, 1 << 28) : 0;
@@ -43,6 +46,19 @@ class Phi3 final : public Family {
     names.qkv = {"layers.{}.self_attn.qkv_proj"};
     names.up = {"layers.{}.mlp.gate_up_proj"};
     return names;
+  }
+
+ private:
+  /// Its class has an original length of its own, which goes before that of the rotation; "yarn" is an older name of
+  /// longrope there.
+  static core::Json with_long_rotation(core::Json json) {
+    if (!json.contains("original_max_position_embeddings")) json["original_max_position_embeddings"] = 4096;
+    for (const char* key : {"rope_scaling", "rope_parameters"})
+      for (const char* type : {"type", "rope_type"})
+        if (const auto rope = json.find(key);
+            rope != json.end() && rope->is_object() && rope->contains(type) && rope->at(type) == "yarn")
+          (*rope)[type] = "longrope";
+    return json;
   }
 };
 

@@ -41,20 +41,22 @@ class SmolLm3 final : public Family {
 
  private:
   /// no_rope_layers holds 1 for a layer that rotates and 0 for one that does not. Windows, where they are on,
-  /// hold in those that do not.
+  /// hold in those that do not; layer_types, where it is there, says where, whether they are on or not.
   static void read_rotating_layers(const ConfigReader& config, ModelConfig& out) {
     const std::int64_t interval = config.integer("no_rope_layer_interval", 4, 1, 10000);
     const auto listed = config.integers("no_rope_layers");
-    if (!listed.empty() && listed.size() != static_cast<std::size_t>(out.layers))
-      config.fail("no_rope_layers", "a list with one entry for each layer");
+    if (!listed.empty() && listed.size() < static_cast<std::size_t>(out.layers))
+      config.fail("no_rope_layers", "a list with an entry for each layer");
     for (std::int64_t i = 0; i < out.layers; ++i) {
       const bool rotates =
           listed.empty() ? (i + 1) % interval != 0 : listed[static_cast<std::size_t>(i)] != 0;
       out.rope_of.push_back(rotates ? 0 : -1);
     }
-    const bool on = config.boolean("use_sliding_window", false) && config.has("sliding_window");
-    const std::int64_t window = on ? config.integer("sliding_window", 1, 1, 1 << 28) : 0;
-    const auto slides = [&](std::int64_t layer) { return out.rope_of[static_cast<std::size_t>(layer)] < 0; };
+    const bool on = config.boolean("use_sliding_window", false);
+    const std::int64_t window = config.integer("sliding_window", 0, 1, 1 << 28);
+    const auto slides = [&](std::int64_t layer) {
+      return on && out.rope_of[static_cast<std::size_t>(layer)] < 0;
+    };
     read_windows(config, window, slides, out);
   }
 };

@@ -1,5 +1,6 @@
 #include "training/run/best_evaluation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -9,11 +10,15 @@
 
 namespace attune::training {
 
+void require_metric(const std::string& metric, const std::vector<std::string>& names) {
+  if (std::ranges::find(names, metric) == names.end())
+    core::fail_request("eval.metric: the evaluation has no {}{}", metric, core::did_you_mean(metric, names));
+}
+
 void BestEvaluation::require(const core::Json& evaluation) const {
-  if (evaluation.contains("eval_" + metric_)) return;
   std::vector<std::string> names;
   for (const auto& [name, value] : evaluation.items()) names.push_back(name.substr(5));
-  core::fail_request("eval.metric: the evaluation has no {}{}", metric_, core::did_you_mean(metric_, names));
+  require_metric(metric_, names);
 }
 
 double BestEvaluation::value_in(const core::Json& evaluation) const {

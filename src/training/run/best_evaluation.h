@@ -3,10 +3,14 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/json.h"
 
 namespace attune::training {
+
+/// @param names of an evaluation's metrics, without "eval_" @throws Error{kRequest} when `metric` is none of them
+void require_metric(const std::string& metric, const std::vector<std::string>& names);
 
 /// Judges as transformers does: a metric whose name ends in "loss" should fall, every other should rise. A
 /// value that is no number is never an improvement.

@@ -142,8 +142,8 @@ double evaluate_term(const MethodTerm& term, const Engine& engine, const Trainin
 
 }  // namespace
 
-std::string named(std::span<const MethodTerm> terms, const MethodTerm& term, const std::string& metric) {
-  return terms.size() == 1 ? metric : term.name + "/" + metric;
+std::string named(std::size_t terms, const std::string& term, const std::string& metric) {
+  return terms == 1 ? metric : term + "/" + metric;
 }
 
 Evaluation evaluate(std::span<const MethodTerm> terms, const Engine& engine, const TrainingOptions& options,
@@ -155,11 +155,11 @@ Evaluation evaluate(std::span<const MethodTerm> terms, const Engine& engine, con
   for (const MethodTerm& term : terms) {
     if (!term.eval) continue;
     algorithm::Metrics metrics;
-    table.begin(named(terms, term, ""), term.weight);
+    table.begin(named(terms.size(), term.name, ""), term.weight);
     data += (data.empty() ? "" : "+") + fmt::format("{:016x}", term.eval->summary().fingerprint);
     loss += term.weight * evaluate_term(term, engine, options, config, metrics, table);
     for (const auto& [name, metric] : metrics)
-      evaluation.row["eval_" + named(terms, term, name)] = metric.value();
+      evaluation.row["eval_" + named(terms.size(), term.name, name)] = metric.value();
   }
   evaluation.row["eval_loss"] = loss;
   if (!data.empty()) {

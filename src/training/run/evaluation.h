@@ -26,6 +26,6 @@ Evaluation evaluate(std::span<const MethodTerm> terms, const Engine& engine, con
                     const model::ModelConfig& config);
 
 /// Metric names get the method's name in front when several methods train together.
-std::string named(std::span<const MethodTerm> terms, const MethodTerm& term, const std::string& metric);
+std::string named(std::size_t terms, const std::string& term, const std::string& metric);
 
 }  // namespace attune::training

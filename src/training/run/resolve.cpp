@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "algorithm/fixture/shared_example.h"
 #include "core/error.h"
 #include "core/files/files.h"
 #include "core/system.h"
@@ -9,6 +10,8 @@
 #include "training/method_needs.h"
 #include "training/optimizer/parameter_groups.h"
 #include "training/optimizer/schedule.h"
+#include "training/run/best_evaluation.h"
+#include "training/run/evaluation.h"
 #include "training/run/named_files.h"
 
 namespace attune::training {
@@ -137,6 +140,16 @@ void check_schedule(const TrainRecipe& recipe) {
         training.schedule, recipe.eval.metric);
 }
 
+/// Said before anything is read; a metric of data that have none of it is found missing in the first evaluation.
+void check_metric(const TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
+  if (!recipe.evaluates() || recipe.eval.metric == EvalOptions().metric) return;
+  std::vector<std::string> names = {EvalOptions().metric};
+  for (const TermSetting& term : terms)
+    for (const std::string& name : algorithm::metric_names(*term.method))
+      names.push_back(named(terms.size(), term.name, name));
+  require_metric(recipe.eval.metric, names);
+}
+
 std::string in_full(const std::string& path) {
   std::error_code error;
   return core::fs::exists(path, error) ? core::fs::absolute(path).lexically_normal().string() : path;
@@ -194,6 +207,7 @@ std::vector<std::string> objections_to(TrainRecipe recipe, bool complete) {
   if (!terms.empty()) {
     ask([&] { check_reference(recipe.reference, terms); });
     ask([&] { check_teacher(recipe.teacher, terms); });
+    ask([&] { check_metric(recipe, terms); });
   }
   // A run that is there already says first what it is.
   if (!recipe.output.empty() && core::fs::exists(recipe.output + "/run.json")) return said;
@@ -208,6 +222,7 @@ void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   check_schedule(recipe);
   check_reference(recipe.reference, terms);
   check_teacher(recipe.teacher, terms);
+  check_metric(recipe, terms);
   check_parameter_groups(recipe, terms);
   if (training.learning_rate == 0) training.learning_rate = terms.front().method->info().learning_rate;
   if (training.micro_batch_tokens == 0 && !recipe.overwrite)
