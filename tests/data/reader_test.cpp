@@ -149,7 +149,7 @@ TEST(Reader, DamagedFiles) {
               HasSubstr("cut.json"));
   EXPECT_THAT(request_error([&] { read_all(options_for(folder.write("d.parquet", "PAR1"))); }),
               HasSubstr("parquet"));
-  EXPECT_THAT(request_error([&] { read_all(options_for("org/name")); }), HasSubstr("hf download"));
+  EXPECT_THAT(request_error([&] { read_all(options_for("org/name")); }), HasSubstr("load_dataset"));
   EXPECT_THAT(request_error([&] { read_all(DataOptions()); }), HasSubstr("data=prefs.jsonl"));
 }
 

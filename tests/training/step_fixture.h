@@ -58,7 +58,8 @@ inline std::vector<OwnedRow> random_rows(std::size_t count, std::size_t candidat
   return rows;
 }
 
-/// The first candidate is the best; rewards are 1, 1/2, 1/3 …; every second row is labelled bad.
+/// The first candidate is the best; rewards are 1, 1/2, 1/3 …; every second row is labelled bad;
+/// the last candidate is the greedy one.
 inline std::vector<data::TokenizedRow> views(const std::vector<OwnedRow>& rows) {
   std::vector<data::TokenizedRow> views;
   for (const auto& row : rows) {
@@ -72,6 +73,7 @@ inline std::vector<data::TokenizedRow> views(const std::vector<OwnedRow>& rows) 
       candidate.said.rank = static_cast<double>(c);
       candidate.said.reward = 1.0 / static_cast<double>(c + 1 + static_cast<std::size_t>(row.index % 2));
       candidate.said.label = (c + static_cast<std::size_t>(row.index)) % 2 == 0;
+      if (c + 1 == row.completions.size()) candidate.said.source = "greedy";  // ReMax's baseline
       view.candidates.push_back(candidate);
     }
     views.push_back(view);

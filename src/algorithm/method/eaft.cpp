@@ -23,6 +23,7 @@ class Eaft final : public DistributionMethod {
         "L = (1/N) Σ_i Σ_t −sg(H_20/3)^α log π(y_t),   N = tokens of the step,   H_20: entropy among the 20 likeliest tokens,   sg = no gradient";
     info.summary = "SFT that learns where the model is undecided and leaves alone what it is sure of.";
     info.learning_rate = 2e-5;
+    info.stopped = {"top_entropy"};
     return info;
   }
 

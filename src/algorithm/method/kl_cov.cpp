@@ -27,6 +27,7 @@ class KlCov final : public GroupPolicyMethod {
         "L = (1/Σ_i |y_i|) Σ_i Σ_t [ −ρ A_i + c |log ρ| · [t among the share of largest Cov] + β k3 ],   Cov_t = (log π(y_t) − mean)(A − mean)\nρ = π/π_old,  k3 = π_ref/π − log(π_ref/π) − 1,  A_i = (r_i − mean of group) / (std of group + 1e-4)";
     info.summary =
         "GRPO without a clip that ties the few tokens to the old policy which would cost most entropy.";
+    info.stopped = {"logps"};  // in the covariance that chooses the tokens
     return info;
   }
   Scope scope() const override { return Scope::kStep; }
