@@ -83,7 +83,7 @@ def test_pages_name_settings_that_exist(known):
         if path.suffix == ".js":
             text = "\n".join(strings_of(text))
         wrong += [f"{path.relative_to(ROOT)}: {name}" for name in unknown_in(text, known)]
-    wrong.remove("docs/add-a-method.md: method.shift")  # of the method that the page adds
+    wrong = [name for name in wrong if name != "docs/add-a-method.md: method.shift"]  # of the method that the page adds
     assert wrong == [], wrong
 
 
