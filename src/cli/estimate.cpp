@@ -92,7 +92,8 @@ double peak_bytes(const training::TrainRecipe& recipe, const std::vector<trainin
   const double trained_bytes = lora ? 4 : bytes;
   const double models = bytes * real(size.weights) * (second ? 2 : 1) + trained_bytes * real(size.adapter);
   const double averages = recipe.training.ema_decay > 0 ? trained_bytes * real(size.trained) : 0;
-  const double kept = program_bytes() + models + averages + 8 * real(size.trained);  // AdamW's two moments
+  const double program = program_bytes();
+  const double kept = program + models + averages + 8 * real(size.trained);  // AdamW's two moments
   // the gradient of the embedding is made apart before it is added
   const double gradients = trained_bytes * real(size.trained + size.embedding);
   const double vocabulary = real(config.vocab_size);
@@ -103,8 +104,7 @@ double peak_bytes(const training::TrainRecipe& recipe, const std::vector<trainin
   });
   const double taped = bytes * batch.tokens * real(size.taped + size.passing);
   const double reading = taped + (reads_words ? kChunkCopies * 4 * chunk : 0) + (batch.alone ? 0 : gradients);
-  const double loading =
-      program_bytes() + models + bytes * real(size.weights);  // its file is mapped beside it
+  const double loading = program + models + bytes * real(size.weights);  // its file is mapped beside it
   return std::max({loading, kept + reading, kept + gradients + taped / 2});
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "algorithm/method.h"
 #include "algorithm/surveyed.h"
 
 namespace attune::cli {
@@ -35,24 +34,34 @@ Json row_of(algorithm::Method& method) {
 }
 
 Json row_of(const algorithm::Surveyed& surveyed) {
+  Json ids = Json::array();
+  for (const std::string_view id : surveyed.rows)
+    if (!id.empty()) ids.push_back(id);
   return {{"name", surveyed.name},
           {"title", surveyed.title},
           {"paper", ""},
           {"summary", surveyed.title},
           {"options", Json::array()},
           {"kind", surveyed.kind},
-          {"rows", surveyed.rows},
+          {"rows", std::move(ids)},
           {surveyed.kind == kAbsent ? "reason" : "how", surveyed.how}};
 }
 
 }  // namespace
 
+MethodList all_methods() {
+  MethodList methods;
+  for (const algorithm::Family family :
+       {algorithm::Family::kPoint, algorithm::Family::kPair, algorithm::Family::kList}) {
+    for (const auto& [name, make] : algorithm::method_entries())
+      if (auto method = make(); method->family() == family) methods.push_back(std::move(method));
+  }
+  return methods;
+}
+
 std::vector<Json> method_rows() {
   std::vector<Json> rows;
-  for (const auto family : {algorithm::Family::kPoint, algorithm::Family::kPair, algorithm::Family::kList}) {
-    for (const auto& [name, make] : algorithm::method_entries())
-      if (const auto method = make(); method->family() == family) rows.push_back(row_of(*method));
-  }
+  for (const auto& method : all_methods()) rows.push_back(row_of(*method));
   for (const algorithm::Surveyed& surveyed : algorithm::surveyed()) rows.push_back(row_of(surveyed));
   std::ranges::stable_partition(rows, [](const Json& row) { return row["kind"] != kAbsent; });
   return rows;

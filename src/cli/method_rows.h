@@ -1,12 +1,19 @@
-// `attune list methods`: the losses, and what surveys list beside them.
+// All methods in the order in which they are shown, and `attune list methods`: these and what surveys list beside them.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "algorithm/method.h"
 #include "core/json.h"
 
 namespace attune::cli {
+
+using MethodList = std::vector<std::unique_ptr<algorithm::Method>>;
+
+/// Every method there is: point-wise ones first, then pair-wise, then list-wise.
+MethodList all_methods();
 
 /// One object a method: "name", "title", "paper", "summary", "rows" (ids of the surveys' list), "kind". Of a "loss"
 /// also "formula", "departures", "options", "family" ("point", "pair", "list") and "samples_for_delta": on how many

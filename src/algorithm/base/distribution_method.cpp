@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "algorithm/part/candidates.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
 
@@ -15,22 +16,16 @@ core::Fields DistributionMethod::fields() {
   return fields;
 }
 
-std::vector<Need> DistributionMethod::needs() const {
-  std::vector<Need> needs = distribution_needs();
-  for (Need& need : token_metric_needs()) {
-    const bool read =
-        std::ranges::any_of(needs, [&](const Need& known) { return known.key() == need.key(); });
-    if (!read) needs.push_back(std::move(need));
-  }
-  return needs;
+std::vector<Need> DistributionMethod::needs() const { return with_token_metrics(distribution_needs()); }
+
+at::Tensor DistributionMethod::reduced(const at::Tensor& token_losses, const Batch& batch) const {
+  return (segment_sum(token_losses, batch.offsets) * weights_of(batch.candidates)).sum() /
+         std::max(1.0, batch.totals.tokens);
 }
 
 Loss DistributionMethod::loss(const Batch& batch, const State& /*state*/) const {
-  std::vector<double> weights;
-  for (const Candidate& candidate : batch.candidates) weights.push_back(candidate.weight);
   Loss result;
-  result.value = (segment_sum(token_loss(batch), batch.offsets) * vector_of(weights)).sum() /
-                 std::max(1.0, batch.totals.tokens);
+  result.value = reduced(token_loss(batch), batch);
   add_token_metrics(batch, result.metrics);
   return result;
 }

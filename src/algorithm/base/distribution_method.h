@@ -1,5 +1,5 @@
-// What methods on demonstrations that look at the whole next-token distribution share: a loss per token from any of
-// the policy's signals, averaged over the tokens of the step.
+// What methods on demonstrations share: a loss per token from any of the policy's signals, averaged over the tokens of
+// the step.
 #pragma once
 
 #include "algorithm/method.h"
@@ -21,6 +21,8 @@ class DistributionMethod : public Method {
   virtual std::vector<Need> distribution_needs() const = 0;
   /// The loss of each token, [offsets[N]].
   virtual at::Tensor token_loss(const Batch& batch) const = 0;
+  /// The loss of all of them.
+  virtual at::Tensor reduced(const at::Tensor& token_losses, const Batch& batch) const;
 };
 
 }  // namespace attune::algorithm

@@ -52,8 +52,7 @@ core::Fields ListMethod::fields() {
 std::vector<Need> ListMethod::needs() const {
   std::vector<Need> needs = {{"logps", Source::kPolicy, Positions::kTokens, true}};
   if (uses_reference()) needs.push_back({"logps", Source::kReference});
-  for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
-  return needs;
+  return with_token_metrics(std::move(needs));
 }
 
 void ListMethod::declare_reward_temperature(core::Fields& fields, double& alpha) {

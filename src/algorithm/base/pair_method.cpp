@@ -57,7 +57,7 @@ std::vector<Need> PairMethod::needs() const {
   std::vector<Need> needs = {{"logps", Source::kPolicy, Positions::kTokens, true}};
   if (reads_reference()) needs.push_back({"logps", Source::kReference});
   if (use_weighting_) needs.push_back({"wpo_weight", Source::kPolicy});
-  for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
+  needs = with_token_metrics(std::move(needs));
   needs.push_back(metric_need("mean_logit"));
   return needs;
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "algorithm/method.h"
-#include "core/error.h"
 
 namespace attune::algorithm {
 
@@ -18,8 +17,6 @@ class ScoreMethod : public Method {
  protected:
   /// [N] from the scores [N].
   virtual at::Tensor losses(const at::Tensor& scores, const Batch& batch) const = 0;
-  /// [N]. @throws Error{kRequest} saying how many candidates have no finite reward
-  at::Tensor given_rewards(const Batch& batch) const;
 };
 
 }  // namespace attune::algorithm

@@ -1,24 +1,19 @@
-// What methods on demonstrations share: a loss per token, averaged over tokens or over sequences.
+// What supervised losses share: they read log π alone, and count tokens or sequences alike.
 #pragma once
 
-#include "algorithm/method.h"
+#include "algorithm/base/distribution_method.h"
 
 namespace attune::algorithm {
 
 /// The loss is Σ_candidates weight · Σ_t token_loss / (tokens of the step), or with `normalization: sequence`
 /// Σ_candidates weight · mean_t token_loss / (candidates of the step).
-class TokenLossMethod : public Method {
- public:
-  core::Fields fields() final;
-  std::vector<Need> needs() const final;
-  Scope scope() const final { return Scope::kCandidate; }
-  GroupShape shape() const final { return GroupShape::kDemonstrations; }
-  Loss loss(const Batch& batch, const State& state) const final;
-
+class TokenLossMethod : public DistributionMethod {
  protected:
-  virtual void declare(core::Fields& /*fields*/) {}
-  /// The loss of each token, [offsets[N]].
-  virtual at::Tensor token_loss(const at::Tensor& logps) const = 0;
+  void declare(core::Fields& fields) final;
+  std::vector<Need> distribution_needs() const final {
+    return {{"logps", Source::kPolicy, Positions::kTokens, true}};
+  }
+  at::Tensor reduced(const at::Tensor& token_losses, const Batch& batch) const final;
 
  private:
   std::string normalization_ = "token";

@@ -24,8 +24,7 @@ core::Fields WeightedLikelihood::fields() {
 std::vector<Need> WeightedLikelihood::needs() const {
   std::vector<Need> needs = {{"logps", Source::kPolicy, Positions::kTokens, true}};
   if (uses_reference()) needs.push_back({"logps", Source::kReference});
-  for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
-  return needs;
+  return with_token_metrics(std::move(needs));
 }
 
 void WeightedLikelihood::prepare(Batch& step, State& /*state*/, Metrics& metrics) const {

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "algorithm/method.h"
+#include "algorithm/part/candidates.h"
 #include "algorithm/part/group_statistics.h"
 #include "algorithm/part/rollout_metrics.h"
 #include "algorithm/part/segments.h"
@@ -42,8 +43,7 @@ class A2po final : public Method {
   std::vector<Need> needs() const override {
     std::vector<Need> needs = {{"logps", Source::kPolicy, Positions::kTokens, true},
                                {"logps", Source::kReference}};
-    for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
-    return needs;
+    return with_token_metrics(std::move(needs));
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kGroups; }
@@ -73,13 +73,11 @@ class A2po final : public Method {
   Loss loss(const Batch& batch, const State& /*state*/) const override {
     const at::Tensor ratio =
         segment_sum(batch.signal("logps") - batch.signal("ref_logps").detach(), batch.offsets);
-    std::vector<double> weights;
-    for (const Candidate& candidate : batch.candidates) weights.push_back(candidate.weight);
     Loss result;
-    result.value =
-        ((beta2_ * ratio - batch.fixed("advantages")).square() * batch.fixed("rated") * vector_of(weights))
-            .sum() /
-        batch.totals.candidates;
+    result.value = ((beta2_ * ratio - batch.fixed("advantages")).square() * batch.fixed("rated") *
+                    weights_of(batch.candidates))
+                       .sum() /
+                   batch.totals.candidates;
     add_token_metrics(batch, result.metrics);
     return result;
   }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "algorithm/method.h"
+#include "algorithm/part/candidates.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
 
@@ -42,8 +43,7 @@ class Bco final : public Method {
     std::vector<Need> needs = {{"logps", Source::kPolicy, Positions::kTokens, true},
                                {"logps", Source::kReference},
                                {.signal = "logps", .source = Source::kOld, .for_prepare = true}};
-    for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
-    return needs;
+    return with_token_metrics(std::move(needs));
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kLabels; }
@@ -59,15 +59,13 @@ class Bco final : public Method {
   Loss loss(const Batch& batch, const State& /*state*/) const override {
     const at::Tensor rewards =
         beta_ * segment_sum(batch.signal("logps") - batch.signal("ref_logps").detach(), batch.offsets);
-    std::vector<double> signs, weights;
-    for (const Candidate& candidate : batch.candidates) {
-      signs.push_back(record::is_good(candidate) ? 1 : -1);
-      weights.push_back(candidate.weight);
-    }
+    std::vector<double> signs;
+    for (const Candidate& candidate : batch.candidates) signs.push_back(record::is_good(candidate) ? 1 : -1);
     const at::Tensor sign = vector_of(signs);
     Loss result;
-    result.value = -(at::log_sigmoid(sign * (rewards - batch.fixed("shift"))) * vector_of(weights)).sum() /
-                   batch.totals.candidates;
+    result.value =
+        -(at::log_sigmoid(sign * (rewards - batch.fixed("shift"))) * weights_of(batch.candidates)).sum() /
+        batch.totals.candidates;
     result.metrics["rewards/chosen"] = mean_metric(rewards, (sign > 0).to(at::kDouble));
     result.metrics["rewards/rejected"] = mean_metric(rewards, (sign < 0).to(at::kDouble));
     add_token_metrics(batch, result.metrics);

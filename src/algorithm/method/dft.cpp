@@ -28,7 +28,10 @@ class Dft final : public TokenLossMethod {
   }
 
  protected:
-  at::Tensor token_loss(const at::Tensor& logps) const override { return -logps.detach().exp() * logps; }
+  at::Tensor token_loss(const Batch& batch) const override {
+    const at::Tensor& logps = batch.signal("logps");
+    return -logps.detach().exp() * logps;
+  }
 };
 
 }  // namespace

@@ -4,11 +4,8 @@
 //   L = E [−log σ(β [Δ₊ − Δ₋]) − γ ½ Σ_{y ∈ {y₊, y₋}} e^(A_y/α) log π(y)],   A = r − mean of both rewards
 #include <ATen/ATen.h>
 
-#include <cmath>
-
 #include "algorithm/base/pair_method.h"
-#include "algorithm/part/segments.h"
-#include "core/error.h"
+#include "algorithm/part/candidates.h"
 
 namespace attune::algorithm {
 
@@ -46,18 +43,8 @@ class Hpo final : public PairMethod {
  private:
   /// ½ (r₊ − r₋), [P]. @throws Error{kRequest} where an answer has no reward
   at::Tensor half_gaps(const PairTerms& pairs, const Batch& batch) const {
-    std::vector<double> rewards;
-    std::int64_t missing = 0;
-    for (const Candidate& candidate : batch.candidates) {
-      rewards.push_back(record::reward_of(candidate));
-      missing += std::isfinite(rewards.back()) ? 0 : 1;
-    }
-    if (missing > 0)
-      core::fail_request(
-          "{} of {} candidates of this step have no finite 'reward', which method 'hpo' learns from", missing,
-          batch.size());
     constexpr double kLargestExponent = 20;
-    const at::Tensor r = vector_of(rewards);
+    const at::Tensor r = finite_rewards(batch.candidates, info().name);
     const at::Tensor half =
         (r.index_select(0, pairs.index.chosen) - r.index_select(0, pairs.index.rejected)) / 2;
     return half.clamp(-kLargestExponent * alpha_, kLargestExponent * alpha_);

@@ -6,6 +6,7 @@
 
 #include "algorithm/base/score_method.h"
 #include "algorithm/part/group_statistics.h"
+#include "core/error.h"
 
 namespace attune::algorithm {
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "algorithm/method.h"
+#include "algorithm/part/candidates.h"
 #include "algorithm/part/group_statistics.h"
 #include "algorithm/part/rollout_metrics.h"
 #include "algorithm/part/segments.h"
@@ -37,9 +38,7 @@ class Reinforce final : public Method {
     return fields;
   }
   std::vector<Need> needs() const override {
-    std::vector<Need> needs = {{"logps", Source::kPolicy, Positions::kTokens, true}};
-    for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
-    return needs;
+    return with_token_metrics({{"logps", Source::kPolicy, Positions::kTokens, true}});
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kGroups; }
@@ -56,13 +55,11 @@ class Reinforce final : public Method {
     add_reward_metrics(step.candidates, groups.no_spread, metrics);
   }
   Loss loss(const Batch& batch, const State& /*state*/) const override {
-    std::vector<double> weights;
-    for (const Candidate& candidate : batch.candidates) weights.push_back(candidate.weight);
     Loss result;
-    result.value =
-        -(segment_sum(batch.signal("logps"), batch.offsets) * batch.fixed("advantages") * vector_of(weights))
-             .sum() /
-        batch.totals.candidates;
+    result.value = -(segment_sum(batch.signal("logps"), batch.offsets) * batch.fixed("advantages") *
+                     weights_of(batch.candidates))
+                        .sum() /
+                   batch.totals.candidates;
     add_token_metrics(batch, result.metrics);
     return result;
   }

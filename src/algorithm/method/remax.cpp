@@ -34,9 +34,7 @@ class ReMax final : public Method {
   }
   core::Fields fields() override { return {}; }
   std::vector<Need> needs() const override {
-    std::vector<Need> needs = {{"logps", Source::kPolicy, Positions::kTokens, true}};
-    for (Need& need : token_metric_needs()) needs.push_back(std::move(need));
-    return needs;
+    return with_token_metrics({{"logps", Source::kPolicy, Positions::kTokens, true}});
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kGroups; }

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "algorithm/base/score_method.h"
+#include "algorithm/part/candidates.h"
 
 namespace attune::algorithm {
 
@@ -27,7 +28,7 @@ class RewardRegression final : public ScoreMethod {
 
  protected:
   at::Tensor losses(const at::Tensor& scores, const Batch& batch) const override {
-    return (scores - given_rewards(batch)).square();
+    return (scores - finite_rewards(batch.candidates, info().name)).square();
   }
 };
 

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "algorithm/method.h"
+#include "algorithm/part/candidates.h"
 #include "algorithm/part/group_statistics.h"
 #include "algorithm/part/rollout_metrics.h"
 #include "algorithm/part/segments.h"
@@ -63,11 +64,10 @@ class Rloo final : public Method {
     const at::Tensor ratio =
         segment_sum(batch.signal("logps") - batch.signal("old_logps").detach(), batch.offsets).exp();
     const double high = std::isnan(epsilon_high_) ? epsilon_ : epsilon_high_;
-    std::vector<double> weights;
-    for (const Candidate& candidate : batch.candidates) weights.push_back(candidate.weight);
     Loss result;
     result.value =
-        -(at::minimum(ratio * a, ratio.clamp(1 - epsilon_, 1 + high) * a) * vector_of(weights)).sum() /
+        -(at::minimum(ratio * a, ratio.clamp(1 - epsilon_, 1 + high) * a) * weights_of(batch.candidates))
+             .sum() /
         batch.totals.candidates;
     const at::Tensor low_clip = (ratio < 1 - epsilon_).logical_and(a < 0),
                      high_clip = (ratio > 1 + high).logical_and(a > 0);

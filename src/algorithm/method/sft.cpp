@@ -31,7 +31,7 @@ class Sft final : public TokenLossMethod {
   }
 
  protected:
-  at::Tensor token_loss(const at::Tensor& logps) const override { return -logps; }
+  at::Tensor token_loss(const Batch& batch) const override { return -batch.signal("logps"); }
 };
 
 }  // namespace

@@ -2,11 +2,21 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "algorithm/part/segments.h"
 
 namespace attune::algorithm {
 
-std::vector<Need> token_metric_needs() { return {metric_need("entropy"), metric_need("argmax_hit")}; }
+std::vector<Need> with_token_metrics(std::vector<Need> needs) {
+  for (const char* signal : {"entropy", "argmax_hit"}) {
+    Need metric = metric_need(signal);
+    const bool read =
+        std::ranges::any_of(needs, [&](const Need& known) { return known.key() == metric.key(); });
+    if (!read) needs.push_back(std::move(metric));
+  }
+  return needs;
+}
 
 Metric mean_metric(const at::Tensor& values) {
   return Metric::mean(values.detach().sum().item<double>(), static_cast<double>(values.numel()));

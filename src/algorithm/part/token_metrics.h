@@ -7,8 +7,8 @@
 
 namespace attune::algorithm {
 
-/// The optional needs behind add_token_metrics().
-std::vector<Need> token_metric_needs();
+/// The needs of a method and, where they are not among them, the optional ones behind add_token_metrics().
+std::vector<Need> with_token_metrics(std::vector<Need> needs);
 
 /// "entropy": the mean over all trained tokens; "mean_token_accuracy": how often the trained token is the
 /// most likely one, over the candidates that `accuracy_of` keeps. Derived candidates count for neither; each

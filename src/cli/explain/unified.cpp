@@ -47,15 +47,6 @@ std::string row_text(const SharedExample& example, const algorithm::Method& meth
 
 }  // namespace
 
-MethodList all_methods() {
-  MethodList methods;
-  for (const Family family : {Family::kPoint, Family::kPair, Family::kList}) {
-    for (const auto& [name, make] : algorithm::method_entries())
-      if (auto method = make(); method->family() == family) methods.push_back(std::move(method));
-  }
-  return methods;
-}
-
 std::string unified_text(const MethodList& methods) {
   const SharedExample example = algorithm::shared_example();
   std::string text = fmt::format(

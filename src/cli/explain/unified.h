@@ -1,19 +1,13 @@
 // Several methods on the same rated answers, side by side: what `--compare` and `--unified` show.
 #pragma once
 
-#include <memory>
 #include <string>
-#include <vector>
 
-#include "algorithm/method.h"
+#include "cli/method_rows.h"
 #include "core/json.h"
 
 namespace attune::cli {
 
-using MethodList = std::vector<std::unique_ptr<algorithm::Method>>;
-
-/// Every method there is: point-wise ones first, then pair-wise, then list-wise.
-MethodList all_methods();
 /// A table of methods by tokens: δ, what each token is pushed by, and what each method dropped.
 std::string unified_text(const MethodList& methods);
 /// {"prompt", "answers": [{"tokens", "reward"}], "candidates" (the answers as a fixture has them), "methods": [{"method",

@@ -59,16 +59,10 @@ std::string candidate_text(const algorithm::WorkedExample& example, const Json& 
 std::string words_text(const algorithm::WorkedExample& example, const Json& result) {
   std::string text = kInWords;
   for (std::size_t i = 0; i < example.tokens.size(); ++i) {
-    const Json& found = result["candidates"][i];
+    const Json &found = result["candidates"][i], &given = example.fixture["candidates"][i];
     const bool scores = !found["score_coefficients"].empty();
-    std::vector<double> pushes =
-        (scores ? found["score_coefficients"] : found["coefficients"]).get<std::vector<double>>();
-    if (found.contains("logit_coefficients")) {
-      const Json& ids = example.fixture["candidates"][i]["ids"];
-      for (std::size_t t = 0; t < ids.size(); ++t) {
-        pushes.push_back(found["logit_coefficients"][t][ids[t].get<std::size_t>()].get<double>());
-      }
-    }
+    const auto pushes = scores ? found["score_coefficients"].get<std::vector<double>>()
+                               : algorithm::token_pushes(found, given.value("ids", Json::array()));
     text += scores
                 ? score_push_in_words(example.feedback[i], pushes[0])
                 : push_in_words(example.tokens[i][0] + "…", example.feedback[i], pushes, example.tokens[i]);

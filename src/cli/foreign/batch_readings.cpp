@@ -90,8 +90,7 @@ void set_groups(ForeignReader& reader, const Value& from, std::int64_t rows, con
 std::int64_t length_of_block(const ForeignReader& reader) {
   for (const char* name : {"max_length", "max_seq_length", "sequence_len", "cutoff_len"})
     if (const Value* length = reader.given(name)) return count_in(length, 0).value_or(0);
-  const bool of_trl = reader.given("stage") == nullptr && reader.given("base_model") == nullptr;
-  return of_trl ? kLength : 0;
+  return is_written_for_trl(reader) ? kLength : 0;
 }
 
 /// Trainers that pack rows into blocks count these.

@@ -14,11 +14,6 @@ namespace {
 
 using core::Value;
 
-/// Whether a method is named, and it is of another trainer.
-bool is_of_another_trainer(const ForeignReader& reader, std::string_view trainer) {
-  return method_of(reader) != nullptr && !is_of_trainer(reader, trainer);
-}
-
 void read_max_length(ForeignReader& reader, const std::string&, const Value& value) {
   value.is_null() ? reader.set("data.max_length", "0", value) : reader.set("data.max_length", value);
 }
@@ -155,8 +150,6 @@ void read_dataset(ForeignReader& reader, const std::string& name, const Value& v
             files.size() == 1 ? "the file, " + ours + "=FILE" : "the files, " + ours + "=[FILE, FILE]"));
   reader.set(ours, files.size() == 1 ? files[0] : Value::list(files, value.place()));
 }
-
-void read_nothing(ForeignReader&, const std::string&, const Value&) {}
 
 constexpr Reading kDataReadings[] = {
     {"max_length", read_max_length},

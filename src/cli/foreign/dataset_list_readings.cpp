@@ -15,7 +15,7 @@ using core::Value;
 void read_roles(ForeignReader& reader, const std::string& name, const Value& value) {
   if (value.is_null()) return;
   bool assistant = false, user = false, others = false;
-  for (const Value& role : value.is_list() ? value.items() : std::vector<Value>{value}) {
+  for (const Value& role : items_of(value)) {
     const std::string text = text_of(role);
     const bool replies = text == "assistant" || text == "gpt" || text == "model";
     const bool asks = text == "user" || text == "human";
@@ -75,14 +75,13 @@ bool names_roles(const Value& list) {
     const Value* roles = item.find("roles_to_train");
     return roles != nullptr && !roles->is_null();
   };
-  return list.is_list() ? std::any_of(list.items().begin(), list.items().end(), names) : names(list);
+  return std::ranges::any_of(items_of(list), names);
 }
 
 /// Axolotl's list: {path, split, weight}.
 void read_datasets(ForeignReader& reader, const std::string& name, const Value& value) {
   std::vector<Value> entries;
-  for (const Value& item : value.is_list() ? value.items() : std::vector<Value>{value})
-    entries.push_back(read_entry(reader, name, item));
+  for (const Value& item : items_of(value)) entries.push_back(read_entry(reader, name, item));
   if (entries.empty()) return;
   if (name == "test_datasets")
     return reader.set("eval.data",
@@ -118,8 +117,8 @@ void read_mixer(ForeignReader& reader, const std::string& name, const Value& val
 /// Its list of splits: those for training, and those to evaluate on.
 void read_splits(ForeignReader& reader, const std::string& name, const Value& value) {
   std::vector<std::string> training, testing;
-  for (const Value& split : value.is_list() ? value.items() : std::vector<Value>{value})
-    (text_of(split).find("test") != std::string::npos ? testing : training).push_back(text_of(split));
+  for (const Value& split : items_of(value))
+    (is_test_split(split) ? testing : training).push_back(text_of(split));
   if (training.size() != 1 || testing.size() > 1)
     return reader.refuse(
         name, value,

@@ -144,6 +144,11 @@ bool is_of_trainer(const ForeignReader& reader, std::string_view trainer) {
   return method != nullptr && method->info().is_of_trainer(trainer);
 }
 
+bool is_of_another_trainer(const ForeignReader& reader, std::string_view trainer) {
+  const auto method = method_of(reader);
+  return method != nullptr && !method->info().is_of_trainer(trainer);
+}
+
 ReadName reading_of_option(std::string_view name) {
   const bool known = std::any_of(kOfSomeLosses.begin(), kOfSomeLosses.end(),
                                  [&](const OfSomeLosses& entry) { return entry.option == name; });

@@ -13,8 +13,7 @@ using core::Value;
 
 std::vector<std::string> texts_of(const Value& value) {
   std::vector<std::string> texts;
-  for (const Value& item : value.is_list() ? value.items() : std::vector<Value>{value})
-    texts.push_back(text_of(item));
+  for (const Value& item : items_of(value)) texts.push_back(text_of(item));
   return texts;
 }
 
@@ -37,9 +36,6 @@ std::vector<std::string> losses_of_dpo(const ForeignReader& reader) {
   const Value* losses = reader.given("loss_type");
   return is_on(losses) ? texts_of(*losses) : std::vector<std::string>{own};
 }
-
-/// Read once all is known, by settle_losses().
-void read_likelihood(ForeignReader&, const std::string&, const Value&) {}
 
 /// The likelihood of chosen answers, times a number, on top of a loss: what to write instead.
 void refuse_likelihood(ForeignReader& reader, const std::string& name, const Value& value) {
@@ -86,7 +82,8 @@ void remark_on_default_loss(ForeignReader& reader) {
       "loss_type=dapo where none is named, the mean over all tokens of the batch");
 }
 
-constexpr Reading kLossSumReadings[] = {{"rpo_alpha", read_likelihood}, {"pref_ftx", read_likelihood}};
+// Read by settle_losses().
+constexpr Reading kLossSumReadings[] = {{"rpo_alpha", read_nothing}, {"pref_ftx", read_nothing}};
 
 }  // namespace
 

@@ -16,7 +16,7 @@ using core::Value;
 void read_completion_only(ForeignReader& reader, const std::string& name, const Value& value) {
   if (is_true(value))
     reader.note(name, "prompts are not trained on; what has none is, whole");
-  else if (!value.is_null() && method_of(reader) != nullptr && !is_of_trainer(reader, "sft"))
+  else if (!value.is_null() && is_of_another_trainer(reader, "sft"))
     reader.note(name, "of sft");
 }
 
@@ -35,7 +35,7 @@ constexpr Reading kPromptReadings[] = {{"completion_only_loss", read_completion_
 }  // namespace
 
 void settle_prompts(ForeignReader& reader) {
-  if (method_of(reader) != nullptr && !is_of_trainer(reader, "sft")) return;
+  if (is_of_another_trainer(reader, "sft")) return;
   for (const char* name : {"completion_only_loss", "train_on_inputs", "train_on_prompt"}) {
     const Value* value = reader.given(name);
     if (value == nullptr || !asks_for_prompts(name, *value)) continue;

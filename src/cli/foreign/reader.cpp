@@ -25,6 +25,14 @@ bool is_off(const core::Value& value) {
          json == "none" || json == "None";
 }
 
+std::vector<core::Value> items_of(const core::Value& value) {
+  return value.is_list() ? value.items() : std::vector<core::Value>{value};
+}
+
+bool is_written_for_trl(const ForeignReader& reader) {
+  return reader.given("stage") == nullptr && reader.given("base_model") == nullptr;
+}
+
 std::vector<std::string> parts_of(const std::string& text) {
   std::vector<std::string> parts;
   for (std::size_t at = 0, comma = 0; comma != std::string::npos; at = comma + 1) {

@@ -108,6 +108,12 @@ const core::Value* method_name_of(const ForeignReader& reader);
 std::unique_ptr<algorithm::Method> method_of(const ForeignReader& reader);
 /// Whether it is one of those that a trainer of TRL has: "dpo", "grpo".
 bool is_of_trainer(const ForeignReader& reader, std::string_view trainer);
+/// Whether a method is named, and it is none of that trainer's.
+bool is_of_another_trainer(const ForeignReader& reader, std::string_view trainer);
+/// Whether the request is neither LLaMA-Factory's nor Axolotl's, by the name that each of these begins with.
+bool is_written_for_trl(const ForeignReader& reader);
+/// Reads a name that is looked at with others, or once all is known.
+inline void read_nothing(ForeignReader&, const std::string&, const core::Value&) {}
 /// How an option is read that a trainer's configuration has for all of its losses and only some heed; null for others.
 ReadName reading_of_option(std::string_view name);
 
@@ -119,6 +125,12 @@ inline bool is_true(const core::Value& value) { return core::truth_of(value) == 
 inline std::string text_of(const core::Value& value) { return value.is_scalar() ? value.text() : ""; }
 /// What commas separate in a text, without blanks around it.
 std::vector<std::string> parts_of(const std::string& text);
+/// The entries of a list, or what is none as one.
+std::vector<core::Value> items_of(const core::Value& value);
+/// Whether a split's name says that it is to test on.
+inline bool is_test_split(const core::Value& split) {
+  return text_of(split).find("test") != std::string::npos;
+}
 /// Whether it is given, and not to say no.
 inline bool is_on(const core::Value* value) { return value != nullptr && !is_off(*value); }
 

@@ -69,7 +69,7 @@ Value test_split(const ForeignReader& reader) {
   if (const Value* split = reader.given("dataset_test_split")) return *split;
   if (const Value* splits = reader.given("dataset_splits"))
     for (const Value& split : splits->items())
-      if (text_of(split).find("test") != std::string::npos) return split;
+      if (is_test_split(split)) return split;
   return {};
 }
 
@@ -110,8 +110,7 @@ void read_eval_strategy(ForeignReader& reader, const std::string& name, const Va
   take_test_split(reader, name, value);
   if (by != "steps" || reader.given("eval_steps") != nullptr) return;
   const Value* logging = reader.given("logging_steps");
-  const bool of_trl = reader.given("stage") == nullptr && reader.given("base_model") == nullptr;
-  const std::string by_itself = of_trl ? "10" : "500";  // what logging_steps is there
+  const std::string by_itself = is_written_for_trl(reader) ? "10" : "500";  // what logging_steps is there
   reader.set("training.eval_steps", logging == nullptr ? by_itself : text_of(*logging), value);
 }
 

@@ -1,8 +1,7 @@
 // Gemma (Gemma Team 2024): norms that store w for a factor of 1 + w, embeddings times sqrt(hidden_size), a tied head.
-#include <cmath>
-
 #include "model/config_reader.h"
 #include "model/family.h"
+#include "model/family_gemma.h"
 #include "model/family_reader.h"
 #include "model/rope_config.h"
 
@@ -26,20 +25,13 @@ class Gemma final : public Family {
     const ConfigReader config(json, where);
     ModelConfig out;
     out.family = "gemma";
-    refuse_switch(config, "use_bidirectional_attention");
-    read_sizes(config, {256000, 3072, 24576, 28, 16, 16, 8192, 256}, out);
-    out.norm_eps = config.positive("rms_norm_eps", 1e-6);
-    out.norm_plus_one = true;
-    out.embedding_scale = std::sqrt(static_cast<double>(out.hidden_size));
+    read_gemma(config, {256000, 3072, 24576, 28, 16, 16, 8192, 256}, out);
     // Files of the first release say "gelu" and mean its approximation by tanh.
     const bool first = config.text("hidden_act", "") == "gelu";
     out.activation =
         first ? Activation::kGeluTanh : read_activation(config, "hidden_act", "gelu_pytorch_tanh");
     out.ropes = {read_rope(config, out.head_dim, out.max_positions)};
-    out.qkv_bias = out.output_bias = config.boolean("attention_bias", false);
-    out.tie_embeddings = config.boolean("tie_word_embeddings", true);
     out.windows.assign(static_cast<std::size_t>(out.layers), 0);
-    read_token_ids(config, 2, 1, 0, out);
     out.raw = json;
     return out;
   }

@@ -1,8 +1,7 @@
 // Gemma 3, text (Gemma Team 2025): Gemma 2 with norms on queries and keys in place of soft caps, and a rotation of its own for windows.
-#include <cmath>
-
 #include "model/config_reader.h"
 #include "model/family.h"
+#include "model/family_gemma.h"
 #include "model/family_reader.h"
 #include "model/rope_config.h"
 
@@ -28,34 +27,20 @@ class Gemma3 final : public Family {
     const ConfigReader config(json, where);
     ModelConfig out;
     out.family = "gemma3";
-    refuse_switch(config, "use_bidirectional_attention");
-    read_sizes(config, {262208, 2304, 9216, 26, 8, 4, 131072, 256}, out);
-    out.norm_eps = config.positive("rms_norm_eps", 1e-6);
-    out.norm_plus_one = true;
-    out.embedding_scale = std::sqrt(static_cast<double>(out.hidden_size));
-    out.post_norms = out.qk_norm = true;
-    out.activation = read_activation(config, "hidden_activation", "gelu_pytorch_tanh");
-    out.qkv_bias = out.output_bias = config.boolean("attention_bias", false);
-    out.attention_scale = 1 / std::sqrt(config.positive("query_pre_attn_scalar", 256));
+    read_gemma2(config, {262208, 2304, 9216, 26, 8, 4, 131072, 256}, out);
+    out.qk_norm = true;
     out.logit_softcap =
         config.has("final_logit_softcapping") ? config.positive("final_logit_softcapping", 1) : 0;
-    out.tie_embeddings = config.boolean("tie_word_embeddings", true);
-    const std::int64_t missing = config.is_null("sliding_window") ? 0 : 4096;
-    const std::int64_t window = config.integer("sliding_window", missing, 1, 1 << 28);
-    if (window == 0) config.fail("sliding_window", "a length");
     const std::int64_t pattern = config.integer("sliding_window_pattern", 6, 1, 10000);
-    read_windows(config, window, [&](std::int64_t layer) { return (layer + 1) % pattern != 0; }, out);
+    read_windows(
+        config, gemma_window(config), [&](std::int64_t layer) { return (layer + 1) % pattern != 0; }, out);
     read_rotations(config, out);
-    read_token_ids(config, 2, 1, 0, out);
     out.raw = json;
     return out;
   }
 
   TensorNames names(const ModelConfig&) const override {
-    TensorNames names = llama_names();
-    names.attention_output_norm = "layers.{}.post_attention_layernorm";
-    names.post_norm = "layers.{}.pre_feedforward_layernorm";
-    names.mlp_output_norm = "layers.{}.post_feedforward_layernorm";
+    TensorNames names = gemma2_names();
     names.q_norm = "layers.{}.self_attn.q_norm";
     names.k_norm = "layers.{}.self_attn.k_norm";
     return names;

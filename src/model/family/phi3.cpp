@@ -33,8 +33,7 @@ class Phi3 final : public Family {
     if (const RopeKind kind = out.ropes[0].kind; kind != RopeKind::kDefault && kind != RopeKind::kLongrope)
       config.fail(config.has("rope_scaling") ? "rope_scaling" : "rope_parameters", "of type longrope");
     out.tie_embeddings = config.boolean("tie_word_embeddings", false);
-    const std::int64_t window =
-        config.has("sliding_window") ? config.integer("sliding_window", 1, 1, 1 << 28) : 0;
+    const std::int64_t window = config.integer("sliding_window", 0, 1, 1 << 28);
     out.windows.assign(static_cast<std::size_t>(out.layers), window);
     read_token_ids(config, 1, 32000, 32000, out);
     out.raw = json;

@@ -32,8 +32,7 @@ class Starcoder2 final : public Family {
     out.ropes = {read_rope(config, out.head_dim, out.max_positions)};
     out.qkv_bias = out.output_bias = out.mlp_bias = config.boolean("use_bias", true);
     out.tie_embeddings = config.boolean("tie_word_embeddings", true);
-    const std::int64_t window =
-        config.has("sliding_window") ? config.integer("sliding_window", 1, 1, 1 << 28) : 0;
+    const std::int64_t window = config.integer("sliding_window", 0, 1, 1 << 28);
     out.windows.assign(static_cast<std::size_t>(out.layers), window);
     read_token_ids(config, 50256, 50256, -1, out);
     out.raw = json;

@@ -2,9 +2,9 @@
 
 #include <set>
 
-#include "core/error.h"
 #include "core/files/files.h"
 #include "data/rows/source_files.h"
+#include "training/run/objections.h"
 
 namespace attune::training {
 namespace {
@@ -13,39 +13,30 @@ class NamedFiles {
  public:
   void look_at_model(const model::ModelOptions& model) {
     if (model.path.empty() || !seen_.insert(model.path).second) return;
-    ask([&] { model::Model::peek_config(model); });
+    missing_.ask([&] { model::Model::peek_config(model); });
   }
 
   /// @param options a function that gives them, or refuses the setting
   template <class Options>
   void look_at_data(const Options& options) {
-    ask([&] {
+    missing_.ask([&] {
       const data::DataOptions asked = options();
       for (const auto& entry : data::source_entries(asked)) look_at_entry(entry, asked);
     });
   }
 
-  std::vector<std::string> missing() && { return std::move(missing_); }
+  std::vector<std::string> missing() && { return std::move(missing_).said(); }
 
  private:
   /// What is not there has no splits either.
   void look_at_entry(const data::SourceEntry& entry, const data::DataOptions& options) {
     std::error_code ignored;
     if (!core::fs::exists(entry.path, ignored) && !seen_.insert(entry.path).second) return;
-    ask([&] { data::source_files(entry, options); });
-  }
-
-  template <class Check>
-  void ask(const Check& check) {
-    try {
-      check();
-    } catch (const core::Error& error) {
-      if (error.exit_code() == 2) missing_.emplace_back(error.what());
-    }
+    missing_.ask([&] { data::source_files(entry, options); });
   }
 
   std::set<std::string> seen_;
-  std::vector<std::string> missing_;
+  Objections missing_;
 };
 
 /// The files of data, by one name each.

@@ -13,6 +13,7 @@
 #include "training/run/best_evaluation.h"
 #include "training/run/evaluation.h"
 #include "training/run/named_files.h"
+#include "training/run/objections.h"
 
 namespace attune::training {
 namespace {
@@ -150,6 +151,16 @@ void check_metric(const TrainRecipe& recipe, const std::vector<TermSetting>& ter
   require_metric(recipe.eval.metric, names);
 }
 
+/// What needs the recipe alone, and without `terms` no method. @param ask is called with one check after the other
+template <class Ask>
+void each_check(const TrainRecipe& recipe, const std::vector<TermSetting>& terms, const Ask& ask) {
+  ask([&] { check_schedule(recipe); });
+  if (terms.empty()) return;
+  ask([&] { check_reference(recipe.reference, terms); });
+  ask([&] { check_teacher(recipe.teacher, terms); });
+  ask([&] { check_metric(recipe, terms); });
+}
+
 std::string in_full(const std::string& path) {
   std::error_code error;
   return core::fs::exists(path, error) ? core::fs::absolute(path).lexically_normal().string() : path;
@@ -187,42 +198,24 @@ core::Json resolved_pairing(const TrainRecipe& recipe) {
 }  // namespace
 
 std::vector<std::string> objections_to(TrainRecipe recipe, bool complete) {
-  std::vector<std::string> said;
-  const auto add = [&](std::string message) {
-    if (std::ranges::find(said, message) == said.end()) said.push_back(std::move(message));
-  };
-  const auto ask = [&](const auto& check) {
-    try {
-      check();
-    } catch (const core::Error& error) {
-      if (error.exit_code() == 2) add(error.what());
-    }
-  };
-  if (complete) ask([&] { recipe.require_complete(); });
-  ask([&] { recipe.refuse_contradictions(); });
-  ask([&] { recipe.settle(); });
-  ask([&] { check_schedule(recipe); });
+  Objections found;
+  if (complete) found.ask([&] { recipe.require_complete(); });
+  found.ask([&] { recipe.refuse_contradictions(); });
+  found.ask([&] { recipe.settle(); });
   std::vector<TermSetting> terms;
-  if (!recipe.method.is_null() && !recipe.data.is_null()) ask([&] { terms = terms_of(recipe); });
-  if (!terms.empty()) {
-    ask([&] { check_reference(recipe.reference, terms); });
-    ask([&] { check_teacher(recipe.teacher, terms); });
-    ask([&] { check_metric(recipe, terms); });
-  }
+  if (!recipe.method.is_null() && !recipe.data.is_null()) found.ask([&] { terms = terms_of(recipe); });
+  each_check(recipe, terms, [&](const auto& check) { found.ask(check); });
   // A run that is there already says first what it is.
-  if (!recipe.output.empty() && core::fs::exists(recipe.output + "/run.json")) return said;
-  for (std::string& message : what_is_missing(recipe, terms)) add(std::move(message));
-  if (!recipe.model.path.empty()) ask([&] { resolve_adapter(recipe); });
-  return said;
+  if (!recipe.output.empty() && core::fs::exists(recipe.output + "/run.json")) return std::move(found).said();
+  for (std::string& message : what_is_missing(recipe, terms)) found.add(std::move(message));
+  if (!recipe.model.path.empty()) found.ask([&] { resolve_adapter(recipe); });
+  return std::move(found).said();
 }
 
 void resolve(TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
   auto& training = recipe.training;
   resolve_adapter(recipe);
-  check_schedule(recipe);
-  check_reference(recipe.reference, terms);
-  check_teacher(recipe.teacher, terms);
-  check_metric(recipe, terms);
+  each_check(recipe, terms, [](const auto& check) { check(); });
   check_parameter_groups(recipe, terms);
   if (training.learning_rate == 0) training.learning_rate = terms.front().method->info().learning_rate;
   if (training.micro_batch_tokens == 0 && !recipe.overwrite)

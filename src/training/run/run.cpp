@@ -116,8 +116,9 @@ class Run {
           DataStream(rows, {training.batch_size, training.tokens_per_batch, shuffle, seed(), shrunk}),
           *setting.method, model_->config());
       if (!recipe_.eval.data.is_null()) {
-        eval = open_part(held_out_options(recipe_), setting.use, setting.name, known);
-        if (const std::string same = trained_on_too(setting.data, held_out_options(recipe_)); !same.empty())
+        const data::DataOptions held_out = held_out_options(recipe_);
+        eval = open_part(held_out, setting.use, setting.name, known);
+        if (const std::string same = trained_on_too(setting.data, held_out); !same.empty())
           say("warning: eval: " + same);
       }
       terms_.push_back({setting.name, std::move(setting.method), setting.weight, std::move(rows),
