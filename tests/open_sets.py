@@ -34,7 +34,7 @@ def open_sets(build):
 def renamed(folder, name):
     """(the name of the folder's smallest entry, its source under the name of the probe)"""
     path = min(folder.glob("*.cpp"), key=lambda file: (file.stat().st_size, file.name))
-    text, factories = re.subn(rf"\b{name}_{path.stem}\b", f"{name}_{NAME}", path.read_text())
+    text, factories = re.subn(rf"\b{name}_{path.stem}\(", f"{name}_{NAME}(", path.read_text())
     assert factories, f"{path} does not define {name}_{path.stem}()"
     return path.stem, text.replace(f'"{path.stem}"', f'"{NAME}"')
 

@@ -76,7 +76,7 @@ def methods_of_the_guide():
 def test_the_methods_of_the_guide_compile(name, tmp_path):
     (tmp_path / f"{name}.cpp").write_text(methods_of_the_guide()[name])
     commands = json.loads(subprocess.run(["ninja", "-C", BUILD, "-t", "compdb"], capture_output=True, text=True, check=True).stdout)
-    command = next(item for item in commands if re.search(r"attune_algorithm\.dir/Unity/unity_algorithm_method_\w+\.cxx\.o$", item["output"]))
+    command = next(item for item in commands if re.search(r"attune_algorithm\.dir/Unity/\w+\.cxx\.o$", item["output"]))
     words = shlex.split(command["command"])
     words = words[next(i for i, word in enumerate(words) if re.search(r"(g|clang)\+\+(-\d+)?$", word)):]
     words = [word for i, word in enumerate(words) if word != "-MD" and not ({word, words[i - 1]} & {"-MT", "-MF", "-o", "-c"})]
