@@ -9,6 +9,8 @@ import pytest
 
 from runs import ATTUNE, run
 
+pytestmark = pytest.mark.cold  # the memory of a process of its own
+
 
 def llama(**changes):
     return {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "bos_token_id": 1, "eos_token_id": 2,
