@@ -26,8 +26,9 @@ struct Generator::State {
   const text::Tokenizer* tokenizer;
 };
 
-Generator::Generator(const model::Model& model, const text::Tokenizer* tokenizer, model::Weights which)
-    : state_(std::make_unique<State>(State{Lanes(model, which), tokenizer})) {}
+Generator::Generator(const model::Model& model, const text::Tokenizer* tokenizer, model::Weights which,
+                     model::Tap* tap)
+    : state_(std::make_unique<State>(State{Lanes(model, which, tap), tokenizer})) {}
 
 Generator::~Generator() = default;
 

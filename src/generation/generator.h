@@ -27,8 +27,9 @@ class Generator {
  public:
   /// Reads the model's weights in place (adapters are merged into a decode copy of the adapted layers only).
   /// @param tokenizer null: texts stay empty and stop strings are refused.
+  /// @param tap sees and may change every pass of the model; null: none. Outlives the generator
   Generator(const model::Model& model, const text::Tokenizer* tokenizer,
-            model::Weights which = model::Weights::kPolicy);
+            model::Weights which = model::Weights::kPolicy, model::Tap* tap = nullptr);
   ~Generator();
   /// The models that techniques may read; those in memory are added by name.
   Lanes& lanes();

@@ -19,19 +19,21 @@ bool same_model(const model::ModelOptions& a, const model::ModelOptions& b) {
 
 }  // namespace
 
-Lane::Lane(const model::Model& model, model::Weights which)
-    : model_(&model), decoder_(model.weights(), model.config(), which), end_ids_(end_ids_of(model)) {}
+Lane::Lane(const model::Model& model, model::Weights which, model::Tap* tap)
+    : model_(&model), decoder_(model.weights(), model.config(), which, tap), end_ids_(end_ids_of(model)) {}
 
 Lane::Lane(std::unique_ptr<const model::Model> model) : Lane(*model, model::Weights::kPolicy) {
   owned_ = std::move(model);
 }
 
-Lanes::Lanes(const model::Model& policy, model::Weights which) { add("", policy, which); }
+Lanes::Lanes(const model::Model& policy, model::Weights which, model::Tap* tap) {
+  add("", policy, which, tap);
+}
 
-void Lanes::add(const std::string& name, const model::Model& model, model::Weights which) {
+void Lanes::add(const std::string& name, const model::Model& model, model::Weights which, model::Tap* tap) {
   model::ModelOptions options;
   options.path = name;
-  lanes_.push_back({options, Lane(model, which)});
+  lanes_.push_back({options, Lane(model, which, tap)});
 }
 
 std::size_t Lanes::find_or_load(const LaneRequest& request) {

@@ -17,7 +17,8 @@ namespace attune::generation {
 class Lane {
  public:
   /// @param model outlives the lane
-  Lane(const model::Model& model, model::Weights which);
+  /// @param tap sees and may change every pass of it; null: none. Outlives the lane
+  Lane(const model::Model& model, model::Weights which, model::Tap* tap = nullptr);
   explicit Lane(std::unique_ptr<const model::Model> model);
 
   const model::ModelConfig& config() const { return model_->config(); }
@@ -43,7 +44,9 @@ struct LaneRequest {
 class Lanes {
  public:
   /// @param policy outlives the lanes
-  explicit Lanes(const model::Model& policy, model::Weights which = model::Weights::kPolicy);
+  /// @param tap of the policy's lane, as for Lane
+  explicit Lanes(const model::Model& policy, model::Weights which = model::Weights::kPolicy,
+                 model::Tap* tap = nullptr);
 
   std::size_t size() const { return lanes_.size(); }
   const Lane& operator[](std::size_t index) const { return lanes_[index].lane; }
@@ -51,8 +54,9 @@ class Lanes {
 
   /// Gives a model that is in memory a name, by which techniques may ask for it as for a folder.
   /// @param model outlives the lanes
-  void add(const std::string& name, const model::Model& model,
-           model::Weights which = model::Weights::kPolicy);
+  /// @param tap of its lane, as for Lane
+  void add(const std::string& name, const model::Model& model, model::Weights which = model::Weights::kPolicy,
+           model::Tap* tap = nullptr);
   /// Index of the lane that a technique asks for; its model is loaded when it is asked for first.
   /// @throws Error{kRequest} as Model::load does, and when its vocabulary is not the policy's
   std::size_t find_or_load(const LaneRequest& request);

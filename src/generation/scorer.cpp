@@ -40,6 +40,12 @@ model::Readout readout_of(const data::Places& places, Positions at, model::Signa
 Scorer::Scorer(const model::Model& model, model::Weights which, ScorerOptions options)
     : model_(model), which_(which), options_(std::move(options)) {}
 
+Scorer Scorer::with(const model::GivenRows* given) const {
+  Scorer reader = *this;
+  reader.options_.given = given;
+  return reader;
+}
+
 model::SignalModel Scorer::heads() const {
   model::SignalModel heads;
   heads.head = model_.head(which_);
@@ -53,7 +59,7 @@ void Scorer::walk(std::span<const data::PackItem> items, const OnBatch& on_batch
   model::SignalModel forwarded = heads();
   for (const data::PackedBatch& batch : data::pack(items, options_.token_budget, options_.share_prefixes)) {
     if (options_.before_each) options_.before_each();
-    forwarded.hidden = model_.hidden(batch.forest, which_);
+    forwarded.hidden = model_.hidden({batch.forest, options_.given}, which_, {}, options_.tap);
     on_batch(batch, forwarded);
   }
 }

@@ -39,12 +39,18 @@ struct ScorerOptions {
   bool share_prefixes = true;
   double temperature = 1;                  ///< logits are divided by it
   std::function<void()> before_each = {};  ///< called before each micro-batch: to look for an interrupt
+  model::Tap* tap = nullptr;  ///< sees and may change every pass; null: none. Outlives the scorer
+  /// What content keys of items stand for (data::PackItem::content); null: there are none. Outlives the scorer
+  const model::GivenRows* given = nullptr;
 };
 
 class Scorer {
  public:
   /// @param model must outlive this object. @param which the trained weights, or those it started with
   Scorer(const model::Model& model, model::Weights which, ScorerOptions options);
+
+  /// The same for items whose content keys stand for these rows. @param given null: none; outlives the result
+  Scorer with(const model::GivenRows* given) const;
 
   /// The numbers of every reading, in the order asked for: float64 on the processor, those of items one after
   /// another: [rows], or [rows, K] from a head with K outputs. Items of one group stand together and share

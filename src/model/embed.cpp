@@ -31,10 +31,18 @@ void check_ids(const TokenRows& rows, const ModelConfig& config) {
           rows.ids[i], config.vocab_size);
 }
 
+void check_given(const GivenRows& given, std::int64_t width) {
+  const auto& vectors = given.vectors;
+  if (!vectors.defined() || vectors.dim() != 2 || vectors.size(1) != width ||
+      vectors.size(0) != std::ssize(given.keys))
+    core::fail_request("tokens come as vectors: each of the {} content keys needs a row of {} numbers",
+                       given.keys.size(), width);
+}
+
 /// Puts the given vectors in their rows.
 at::Tensor with_given(const at::Tensor& x, const TokenRows& rows) {
-  ATTUNE_ASSERT(rows.given &&
-                static_cast<std::int64_t>(rows.given->keys.size()) == rows.given->vectors.size(0));
+  if (rows.given == nullptr) core::fail_request("tokens come as vectors, and none are given");
+  check_given(*rows.given, x.size(1));
   std::unordered_map<std::uint64_t, std::int32_t> place;
   for (std::size_t i = 0; i < rows.given->keys.size(); ++i)
     place.emplace(rows.given->keys[i], static_cast<std::int32_t>(i));
@@ -42,7 +50,8 @@ at::Tensor with_given(const at::Tensor& x, const TokenRows& rows) {
   for (std::size_t i = 0; i < rows.content.size(); ++i) {
     if (rows.content[i] == 0) continue;
     const auto found = place.find(rows.content[i]);
-    ATTUNE_ASSERT(found != place.end());
+    if (found == place.end())
+      core::fail_request("a token has the content key {}, which no vector is given for", rows.content[i]);
     to.push_back(static_cast<std::int32_t>(i));
     from.push_back(found->second);
   }

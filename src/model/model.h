@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -116,8 +117,8 @@ class Model {
   void move_towards(const Model& other, double share);
 
   at::Tensor hidden(const StreamInput& input, Weights which = Weights::kPolicy,
-                    std::optional<std::uint64_t> dropout_seed = std::nullopt, Tap* tap = nullptr) const {
-    return hidden_states(weights_, config_, input, which, dropout_seed, tap);
+                    std::span<const std::uint64_t> dropout_keys = {}, Tap* tap = nullptr) const {
+    return hidden_states(weights_, config_, input, which, dropout_keys, tap);
   }
   /// The output head (weight undefined in a reward model). kReference differs only where it is trained beside
   /// an adapter, or has one.

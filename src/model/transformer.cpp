@@ -35,12 +35,12 @@ at::Tensor through_layers(const TransformerWeights& weights, const ModelConfig& 
 }
 
 at::Tensor hidden_states(const TransformerWeights& weights, const ModelConfig& config,
-                         const StreamInput& input, Weights which, std::optional<std::uint64_t> dropout_seed,
+                         const StreamInput& input, Weights which, std::span<const std::uint64_t> dropout_keys,
                          Tap* tap) {
   const core::Forest& forest = input.forest;
   check_lengths(config, forest);
   std::optional<AdapterDropout> dropout;
-  if (dropout_seed) dropout = make_dropout(*dropout_seed, forest);
+  if (!dropout_keys.empty()) dropout = make_dropout(dropout_keys, forest);
   const bool starts = which == Weights::kReference && weights.start;
   const TransformerWeights& read = starts ? *weights.start : weights;
   const at::Tensor x =

@@ -24,10 +24,9 @@ class Tap;
 /// with the frozen copy of a continued adapter, or (full fine-tuning with a second copy) other weights.
 enum class Weights { kPolicy, kReference };
 
-/// Dropout of adapters: which numbers are dropped depends on the seed, the text of the sequence, the position
-/// and the layer, never on how sequences were batched.
+/// Dropout of adapters: which numbers are dropped depends on the key of the sequence, the position and the
+/// layer, never on how sequences were batched.
 struct AdapterDropout {
-  std::uint64_t seed = 0;
   std::vector<std::uint64_t> token_keys;  ///< [T] one per token of the stream
 };
 
@@ -145,11 +144,12 @@ at::Tensor through_layers(const TransformerWeights& weights, const ModelConfig& 
 
 /// Hidden states after the final norm for every token of the stream: [T, D], on the autograd tape if grad
 /// mode is on and some weight requires grad. Exact shared-prefix attention, no [T, T] tensor, no padding.
-/// Dropout of adapters only when `dropout_seed` is given (then the forest must not share). A tap sees every
-/// activation on its way.
+/// @param dropout_keys one for each sequence of the forest, which must not share then: its adapters drop what
+/// the key says, however the sequences are batched. Empty: nothing is dropped
+/// @param tap sees every activation on its way; may be null
 at::Tensor hidden_states(const TransformerWeights& weights, const ModelConfig& config,
                          const StreamInput& input, Weights which = Weights::kPolicy,
-                         std::optional<std::uint64_t> dropout_seed = std::nullopt, Tap* tap = nullptr);
+                         std::span<const std::uint64_t> dropout_keys = {}, Tap* tap = nullptr);
 
 /// The transformer with every adapter merged into its layer, for decoding: plain linear layers, whose tensors
 /// are shared wherever nothing had to be added.

@@ -20,7 +20,7 @@ inline at::Tensor forward_logps(const Model& model, const Ids& ids, Tap* tap = n
   const c10::NoGradGuard no_grad;
   const Case one{"", {ids}, {}};
   const auto forest = one.forest();
-  const at::Tensor hidden = model.hidden(forest, Weights::kPolicy, std::nullopt, tap);
+  const at::Tensor hidden = model.hidden(forest, Weights::kPolicy, {}, tap);
   return read_signals({.hidden = hidden, .head = model.head()}, readout_of(one, forest), {"logps"})
       .at("logps")
       .to(at::kDouble);

@@ -3,14 +3,23 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/function.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <set>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "decoded.h"
 #include "gradients.h"
 #include "model/block/dropout.h"
+#include "model/block/fused.h"
+#include "model/block/rope.h"
+#include "model/decode/cache.h"
+#include "model/decode/cached_attention.h"
 #include "support.h"
 
 namespace attune::model {
@@ -75,7 +84,7 @@ TEST(Kernels, ThePathsDiffer) {  // the library's products round otherwise than 
 }
 
 TEST(Kernels, DropoutDropsTheSameNumbers) {
-  AdapterDropout dropout{.seed = 5, .token_keys = {}};
+  AdapterDropout dropout;
   for (std::uint64_t key = 0; key < 40; ++key) dropout.token_keys.push_back(key * 0x123456789abcdefULL);
   const at::Tensor like = at::empty({0}, at::kFloat);
   for (const std::int64_t width : {1, 4, 30}) {
@@ -85,6 +94,50 @@ TEST(Kernels, DropoutDropsTheSameNumbers) {
     };
     EXPECT_TRUE(mask_with(Kernels::kNative).equal(mask_with(Kernels::kLibrary))) << width;
   }
+}
+
+TEST(Kernels, ATokenIsStoredAlike) {
+  const AttentionShape shape{.kv = {2, 3, 5, 4}, .layer = 1, .heads = 3};
+  const KvPool pool(shape.kv);
+  KvSequence kernel(pool), twin(pool);
+  const at::Tensor keys = at::sin(at::arange(20 * 3 * 5, at::kFloat)).view({20, 3, 5});
+  const at::Tensor values = at::cos(at::arange(20 * 3 * 4, at::kFloat)).view({20, 3, 4});
+  for (std::int32_t t = 0; t < 20; ++t) {  // into a second block
+    const at::Tensor key = keys[t].contiguous(), value = values[t].contiguous();
+    store_key_value(shape, {kernel.extend(), t}, key.const_data_ptr<float>(), value.const_data_ptr<float>());
+    store_with_copies(shape, {twin.extend(), t}, key.to(at::kDouble), value);
+  }
+  for (std::size_t b = 0; b < 2; ++b) {
+    const auto floats = static_cast<std::size_t>(shape.kv.block_floats());
+    const std::span<const float> one(kernel.blocks()[b].data, floats), two(twin.blocks()[b].data, floats);
+    EXPECT_TRUE(std::ranges::equal(one, two)) << b;
+    EXPECT_TRUE(std::ranges::any_of(one, [](float x) { return x != 0; })) << b;
+  }
+}
+
+/// Names of the autograd functions behind a tensor.
+void add_functions(const torch::autograd::Node* node, std::set<std::string>& names) {
+  if (node == nullptr) return;
+  names.insert(node->name());
+  for (const auto& edge : node->next_edges()) add_functions(edge.function.get(), names);
+}
+
+TEST(Kernels, OtherDevicesTakeTheTwinsWhateverIsChosen) {
+  const ChosenKernels chosen(Kernels::kNative);
+  const auto ours = [](at::Device device) {
+    const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
+    const at::Tensor x = at::ones({3, 2, 4}, options).requires_grad_();
+    const at::Tensor weight = at::ones({4}, options);
+    const RopeTables tables{at::ones({3, 2}, options), at::ones({3, 2}, options)};
+    std::set<std::string> names;
+    for (const at::Tensor& y :
+         {rms_norm(x, weight, 1e-6, false), rotate(x, tables), gated(x, x, Activation::kSilu)})
+      add_functions(y.grad_fn().get(), names);
+    std::erase_if(names, [](const std::string& name) { return name.find("attune") == std::string::npos; });
+    return names;
+  };
+  EXPECT_EQ(ours(at::kCPU).size(), 3U);
+  EXPECT_TRUE(ours(at::kMeta).empty());
 }
 
 TEST(Kernels, WordsAreReadOrRefused) {

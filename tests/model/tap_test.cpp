@@ -71,7 +71,7 @@ TEST(Tap, GradientsFlowThroughWhatItDoes) {
   const auto forest = one.forest();
   at::Tensor vector = at::zeros({16}, at::kDouble).requires_grad_();
   AddingTap tap(Site::kMlpOutput, 0, vector);
-  at::Tensor hidden = model.hidden(forest, Weights::kPolicy, std::nullopt, &tap);
+  at::Tensor hidden = model.hidden(forest, Weights::kPolicy, {}, &tap);
   (hidden * at::cos(at::arange(hidden.numel(), at::kDouble)).view(hidden.sizes())).sum().backward();
   const at::Tensor expected = model.weights().layers[0].down.bias.grad();
   EXPECT_GT(expected.abs().max().item<double>(), 1e-3);

@@ -122,7 +122,7 @@ void fill_b(Model& model) {
 }
 
 TEST(Adapter, DropoutDoesNotDependOnThreads) {
-  AdapterDropout dropout{.seed = 5, .token_keys = {}};
+  AdapterDropout dropout;
   for (std::uint64_t key = 0; key < 700; ++key) dropout.token_keys.push_back(key * 77);
   const int before = at::get_num_threads();
   std::vector<at::Tensor> masks;
@@ -189,17 +189,18 @@ TEST(Adapter, NamesWhatThereIsWhenNothingMatches) {
   EXPECT_THROW(model.add_adapter(lora({"(q_proj"}), 1), core::Error);
 }
 
-TEST(Adapter, DropoutDependsOnTextAndSeedNotOnBatching) {
+TEST(Adapter, DropoutDependsOnTheSequencesKeyNotOnBatching) {
   Model model = sharp_model(test::tiny_llama());
   model.add_adapter(lora({"all-linear"}, 0.5), 9);
   fill_b(model);
   const Case both{"", {test::run(0, 9), test::run(5, 12)}, {0, 1}}, second{"", {test::run(5, 12)}, {}};
-  const at::Tensor together = model.hidden(both.forest(false), Weights::kPolicy, 1).narrow(0, 9, 12);
-  const at::Tensor alone = model.hidden(second.forest(false), Weights::kPolicy, 1);
+  const std::vector<std::uint64_t> keys = {4, 1}, key = {1}, other = {2};
+  const at::Tensor together = model.hidden(both.forest(false), Weights::kPolicy, keys).narrow(0, 9, 12);
+  const at::Tensor alone = model.hidden(second.forest(false), Weights::kPolicy, key);
   EXPECT_TRUE(at::allclose(together, alone, 1e-10, 1e-10));
-  EXPECT_FALSE(at::allclose(model.hidden(second.forest(false), Weights::kPolicy, 2), alone));
+  EXPECT_FALSE(at::allclose(model.hidden(second.forest(false), Weights::kPolicy, other), alone));
   EXPECT_FALSE(at::allclose(model.hidden(second.forest(false)), alone));
-  const at::Tensor plain = model.hidden(second.forest(false), Weights::kReference, 1);
+  const at::Tensor plain = model.hidden(second.forest(false), Weights::kReference, key);
   EXPECT_TRUE(plain.equal(model.hidden(second.forest(false), Weights::kReference)));
 }
 

@@ -4,7 +4,7 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include "core/forest.h"
+#include "tests/training/alone.h"
 #include "tests/training/step_fixture.h"
 #include "training/step/engine.h"
 
@@ -91,23 +91,6 @@ model::Model with_heads(std::uint64_t seed, std::int64_t scores, bool value) {
   return model;
 }
 
-/// One model and one sequence at a time: the distribution before each token and the state at each.
-struct Alone {
-  at::Tensor log_p, hidden;
-  Alone(const model::Model& model, const data::PackItem& item) {
-    const std::vector<core::TokenSequence> one = {{.ids = item.ids}};
-    hidden = model.hidden(core::build_forest(one));
-    const auto head = model.head();
-    if (head.weight.defined()) log_p = at::log_softmax(at::matmul(hidden, head.weight.t()), 1);
-  }
-  double logp(std::int64_t k, std::int32_t id) const { return log_p[k - 1][id].item<double>(); }
-  at::Tensor head_at(const model::Model& model, const std::string& name, std::int64_t row) const {
-    const auto head = model.named_head(name);
-    const at::Tensor out = at::matmul(head.weight, hidden[row]);
-    return head.bias.defined() ? out + head.bias : out;
-  }
-};
-
 /// Indices within the sequence of the tokens that a position stands for.
 std::vector<std::int64_t> tokens_at(const data::PackItem& item, Positions at) {
   if (at == Positions::kLast) return {std::ssize(item.ids) - 1};
@@ -119,6 +102,16 @@ std::vector<std::int64_t> tokens_at(const data::PackItem& item, Positions at) {
   for (std::size_t i = 0; i < item.mask.size(); ++i)
     if (item.mask[i] != 0) tokens.push_back(item.prompt_length + static_cast<std::int64_t>(i));
   return tokens;
+}
+
+model::AdapterOptions lora(double dropout = 0) {
+  model::AdapterOptions options;
+  options.type = "lora";
+  options.rank = 2;
+  options.alpha = 4;
+  options.dropout = dropout;
+  options.target_modules = {"all-linear"};
+  return options;
 }
 
 class EverySource : public ::testing::TestWithParam<Positions> {
@@ -158,7 +151,7 @@ class EverySource : public ::testing::TestWithParam<Positions> {
     teacher_kl = 0;
     for (std::size_t i = 0; i < step_.items.size(); ++i) {
       const auto &item = step_.items[i], &seen = step_.teacher_items[i];
-      const Alone policy(policy_, item), reference(reference_, item), teacher(teacher_, seen),
+      const fixture::Alone policy(policy_, item), reference(reference_, item), teacher(teacher_, seen),
           reward(reward_, item), value(value_, item);
       const std::int64_t shift = seen.prompt_length - item.prompt_length;
       for (const std::int64_t k : tokens_at(item, GetParam())) {
@@ -217,12 +210,7 @@ TEST_P(EverySource, AnAdapterIsTrainedAlike) {
   // factors.
   double teacher_kl = 0;
   const double loss = expected(teacher_kl);
-  model::AdapterOptions lora;
-  lora.type = "lora";
-  lora.rank = 2;
-  lora.alpha = 4;
-  lora.target_modules = {"all-linear"};
-  policy_.add_adapter(lora, 5);
+  policy_.add_adapter(lora(), 5);
   policy_.trainable();
   const ReadsEverything method(GetParam());
   std::optional<fixture::Gradients> first;
@@ -236,33 +224,48 @@ TEST_P(EverySource, AnAdapterIsTrainedAlike) {
   }
 }
 
+TEST_P(EverySource, DropoutIsTheSameHoweverTheStepIsSplit) {
+  policy_.add_adapter(lora(0.3), 5);
+  for (auto& parameter : policy_.trainable()) {  // a fresh adapter passes nothing on that could be dropped
+    at::Tensor values = parameter.tensor.detach();
+    values.add_(at::sin(at::arange(values.numel(), at::kDouble)).view(values.sizes()), 0.2);
+  }
+  const ReadsEverything method(GetParam());
+  step_.number = 3;
+  const auto learned = [&](EngineOptions options, std::int64_t parts = 1, std::uint64_t passes = 0) {
+    options.seed = 7;
+    const Engine engine(policy_, frozen(), options);
+    algorithm::State state;
+    PreparedStep prepared = engine.prepare(step_, method, state);
+    prepared.passes = passes;
+    double loss = 0;
+    for (const auto& part : group_parts(step_, parts))
+      loss += engine.accumulate(prepared, method, state, part, prepared.batch.totals).loss;
+    return std::pair(loss, fixture::take_gradients(policy_));
+  };
+  const auto [loss, gradients] = learned({.micro_batch_tokens = 1 << 20, .adapter_dropout = 0.3});
+  const auto expect_same = [&, loss = loss, &gradients = gradients](const auto& other, const char* what) {
+    EXPECT_NEAR(other.first, loss, 1e-9 * std::abs(loss)) << what;
+    EXPECT_LT(fixture::distance(gradients, other.second), 1e-9) << what;
+  };
+  const int threads = at::get_num_threads();
+  for (const int team : {1, 2})
+    for (const std::int64_t budget : {1, 23, 60, 1 << 20}) {
+      at::set_num_threads(team);
+      expect_same(learned({.micro_batch_tokens = budget, .adapter_dropout = 0.3}), "budgets and threads");
+    }
+  at::set_num_threads(threads);
+  expect_same(learned({.share_prefixes = false, .adapter_dropout = 0.3}), "prefixes");
+  expect_same(learned({.adapter_dropout = 0.3}, 4), "a group at a time");
+  // What may change it does.
+  EXPECT_GT(fixture::distance(gradients, learned({.adapter_dropout = 0.3}, 1, 1).second), 1e-2);
+  EXPECT_GT(fixture::distance(gradients, learned({}).second), 1e-2);
+  ++step_.number;
+  EXPECT_GT(fixture::distance(gradients, learned({.adapter_dropout = 0.3}).second), 1e-2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Positions, EverySource, ::testing::ValuesIn(kEverywhere),
                          [](const auto& info) { return place(info.param); });
-
-TEST(Needs, WhatCannotBeReadIsRefusedBeforeTraining) {
-  class Asks final : public algorithm::Method {
-   public:
-    explicit Asks(Need need) : need_(std::move(need)) {}
-    algorithm::MethodInfo info() const override {
-      algorithm::MethodInfo info;
-      info.name = "asks";
-      return info;
-    }
-    core::Fields fields() override { return {}; }
-    std::vector<Need> needs() const override { return {need_}; }
-    algorithm::Scope scope() const override { return algorithm::Scope::kCandidate; }
-    record::GroupShape shape() const override { return record::GroupShape::kGroups; }
-    algorithm::Loss loss(const Batch&, const algorithm::State&) const override { return {}; }
-
-   private:
-    Need need_;
-  };
-  EXPECT_THROW(check_needs(Asks({"logps", Source::kReference, Positions::kTokens, true}), {}), core::Error);
-  EXPECT_THROW(check_needs(Asks({"argmax_hit", Source::kPolicy, Positions::kTokens, true}), {}), core::Error);
-  EXPECT_THROW(check_needs(Asks({"score", Source::kReward, Positions::kLast}), {}), core::Error);
-  EXPECT_THROW(check_needs(Asks({"value", Source::kValue}), {}), core::Error);
-  EXPECT_NO_THROW(check_needs(Asks({"logps", Source::kTeacher}), {}));
-}
 
 }  // namespace
 }  // namespace attune::training

@@ -13,6 +13,7 @@
 #include "core/system.h"
 #include "data/split.h"
 #include "training/hook.h"
+#include "training/reference/model.h"
 #include "training/run/named_files.h"
 #include "training/run/resolve.h"
 #include "training/run/run.h"
@@ -111,9 +112,13 @@ class Check : public Command {
   /// What training would refuse before it reads any data.
   void check_models(const std::vector<training::TermSetting>& terms) {
     training::make_hooks(recipe_);
-    for (const auto& term : terms) training::check_needs(*term.method, {});
-    if (recipe_.adapter.type != "none" && !model::Model::peek_adapter(recipe_.model))
-      model::Model::require_targets(model::Model::peek_config(recipe_.model), recipe_.adapter);
+    const bool continued = model::Model::peek_adapter(recipe_.model).has_value();
+    const bool fresh = recipe_.adapter.type != "none" && !continued;
+    for (const auto& term : terms) {
+      training::check_needs(*term.method, {});
+      training::check_cache(recipe_, fresh || continued, *term.method);
+    }
+    if (fresh) model::Model::require_targets(model::Model::peek_config(recipe_.model), recipe_.adapter);
     for (const auto& other : {recipe_.reference.path, recipe_.teacher.path})
       if (!other.empty()) model::Model::peek_config({other, "float32", "", ""});
   }

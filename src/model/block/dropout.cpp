@@ -84,19 +84,17 @@ at::Tensor mask_by_library(const std::vector<std::uint64_t>& row_keys, double ra
 
 }  // namespace
 
-AdapterDropout make_dropout(std::uint64_t seed, const core::Forest& forest) {
-  AdapterDropout dropout{.seed = seed, .token_keys = {}};
-  dropout.token_keys.reserve(forest.tokens.size());
-  for (const auto& segment : forest.segments) {
+AdapterDropout make_dropout(std::span<const std::uint64_t> sequence_keys, const core::Forest& forest) {
+  ATTUNE_ASSERT(sequence_keys.size() == forest.leaf_of.size());
+  AdapterDropout dropout{std::vector<std::uint64_t>(forest.tokens.size())};
+  for (std::size_t i = 0; i < sequence_keys.size(); ++i) {
+    const core::Segment& segment = forest.segments[static_cast<std::size_t>(forest.leaf_of[i])];
     ATTUNE_ASSERT(segment.parent < 0);  // with dropout nothing is shared
-    const auto* ids = forest.tokens.data() + segment.begin;
-    const auto count = static_cast<std::size_t>(segment.end - segment.begin);
-    std::uint64_t text = core::fingerprint({reinterpret_cast<const char*>(ids), count * sizeof(*ids)});
-    const auto* content = forest.content.empty() ? nullptr : forest.content.data() + segment.begin;
-    if (content && std::any_of(content, content + count, [](std::uint64_t key) { return key != 0; })) {
-      text = core::fingerprint({reinterpret_cast<const char*>(content), count * sizeof(*content)}, text);
-    }
-    for (std::size_t i = 0; i < count; ++i) dropout.token_keys.push_back(text + i);
+    for (std::int32_t t = segment.begin; t < segment.end; ++t)
+      dropout.token_keys[static_cast<std::size_t>(t)] =
+          core::random_bits({.seed = sequence_keys[i],
+                             .purpose = core::Purpose::kDropout,
+                             .token = static_cast<std::uint64_t>(t - segment.begin)});
   }
   return dropout;
 }
@@ -107,8 +105,7 @@ at::Tensor dropout_mask(const AdapterDropout& dropout, std::string_view path, do
   std::vector<std::uint64_t> row_keys;
   row_keys.reserve(dropout.token_keys.size());
   for (const std::uint64_t key : dropout.token_keys)
-    row_keys.push_back(core::random_bits(
-        {.seed = dropout.seed, .purpose = core::Purpose::kDropout, .record = key, .token = place}));
+    row_keys.push_back(core::random_bits({.seed = key, .purpose = core::Purpose::kDropout, .record = place}));
   return native_kernels(like) ? mask_by_kernel(row_keys, rate, width).to(like.options())
                               : mask_by_library(row_keys, rate, width, like);
 }

@@ -70,7 +70,7 @@ at::Tensor rms_norm_by_library(const at::Tensor& x, const at::Tensor& weight, do
 }  // namespace
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, bool plus_one) {
-  if (kernels() == Kernels::kLibrary) return rms_norm_by_library(x, weight, eps, plus_one);
+  if (!native_kernels(x)) return rms_norm_by_library(x, weight, eps, plus_one);
   return RmsNorm::apply(x, weight, eps, plus_one);
 }
 
@@ -89,7 +89,7 @@ at::Tensor activate(const at::Tensor& x, Activation kind) {
 }
 
 at::Tensor gated(const at::Tensor& gate, const at::Tensor& up, Activation kind) {
-  if (kind == Activation::kSilu && kernels() == Kernels::kNative) return GatedSilu::apply(gate, up);
+  if (kind == Activation::kSilu && native_kernels(gate)) return GatedSilu::apply(gate, up);
   return activate(gate, kind) * up;
 }
 

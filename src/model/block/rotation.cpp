@@ -63,9 +63,9 @@ at::Tensor rotated_by_library(const at::Tensor& x, const RopeTables& tables) {
 }  // namespace
 
 at::Tensor rotate(const at::Tensor& x, const RopeTables& tables) {
-  if (kernels() == Kernels::kLibrary) return rotated_by_library(x, tables);
+  if (!native_kernels(x)) return rotated_by_library(x, tables);
   // Decoding has few rows, for which the calls of library operations cost more than the arithmetic.
-  if (x.is_inference() && x.is_cpu() && x.scalar_type() == at::kFloat && x.stride(2) == 1)
+  if (x.is_inference() && x.scalar_type() == at::kFloat && x.stride(2) == 1)
     return rotated_by_rows(x, tables);
   return Rotation::apply(x, tables.cos, tables.sin);
 }

@@ -28,20 +28,20 @@ void store_rows(const AttentionShape& shape, std::span<const AttentionRow> rows,
 }
 
 /// The blocks of a row as one tensor: [blocks, floats], from `offset` on. A copy, in order of position.
-at::Tensor gathered(const AttentionRow& row, std::int64_t offset, std::int64_t floats) {
+at::Tensor gathered(const AttentionRow& row, std::int64_t offset, std::int64_t floats, at::Device device) {
   std::vector<at::Tensor> parts;
   for (const KvBlockRef& block : row.blocks)
     parts.push_back(at::from_blob(block.data + offset, {1, floats}, at::kFloat));
-  return at::cat(parts);
+  return at::cat(parts).to(device);
 }
 
 /// How far behind the row each lane of its blocks lies: [blocks * kBlockTokens]; -1 where there is no key.
-at::Tensor lane_distances(const AttentionRow& row) {
+at::Tensor lane_distances(const AttentionRow& row, at::Device device) {
   std::vector<std::int64_t> distances;
   for (const KvBlockRef& block : row.blocks)
     for (std::int64_t j = 0; j < kBlockTokens; ++j)
       distances.push_back(j < block.count ? row.position - (block.first_position + j) : -1);
-  return at::tensor(distances, at::kLong);
+  return at::tensor(distances, at::kLong).to(device);
 }
 
 }  // namespace
@@ -54,18 +54,32 @@ CachedAttention::CachedAttention(const KvShape& shape, std::span<const Attention
 
 at::Tensor CachedAttention::attend(std::size_t layer, const ScoreRule& rule, const at::Tensor& query,
                                    const at::Tensor& key, const at::Tensor& value) {
-  const at::Tensor q = query.to(at::kFloat).contiguous();
-  const std::int64_t count = q.size(0), heads = q.size(1), width = q.size(2);
-  const AttentionShape shape{shape_,      static_cast<std::int64_t>(layer), heads,
+  const AttentionShape shape{shape_,      static_cast<std::int64_t>(layer), query.size(1),
                              rule.window, static_cast<float>(rule.scale),   static_cast<float>(rule.softcap),
                              rule.slopes};
-  store_rows(shape, rows_, key.to(at::kFloat).contiguous(), value.to(at::kFloat).contiguous());
+  const at::Tensor q = query.to(at::kFloat), k = key.to(at::kFloat), v = value.to(at::kFloat);
+  const at::Tensor mixed = native_kernels(query)
+                               ? attend_natively(shape, q.contiguous(), k.contiguous(), v.contiguous())
+                               : attend_by_library(shape, q, k, v);
+  return mixed.to(query.scalar_type());
+}
+
+at::Tensor CachedAttention::attend_by_library(const AttentionShape& shape, const at::Tensor& query,
+                                              const at::Tensor& key, const at::Tensor& value) const {
+  for (std::size_t r = 0; r < rows_.size(); ++r)
+    store_with_copies(shape, rows_[r], key[static_cast<std::int64_t>(r)],
+                      value[static_cast<std::int64_t>(r)]);
+  std::vector<at::Tensor> mixed;
+  for (std::size_t r = 0; r < rows_.size(); ++r)
+    mixed.push_back(attend_with_products(shape, rows_[r], query[static_cast<std::int64_t>(r)]).flatten());
+  return at::stack(mixed);
+}
+
+at::Tensor CachedAttention::attend_natively(const AttentionShape& shape, const at::Tensor& q,
+                                            const at::Tensor& key, const at::Tensor& value) const {
+  const std::int64_t count = q.size(0), heads = q.size(1), width = q.size(2);
+  store_rows(shape, rows_, key, value);
   at::Tensor mixed = at::empty({count, heads * shape_.value_dim}, at::kFloat);
-  if (kernels() == Kernels::kLibrary) {
-    for (std::int64_t r = 0; r < count; ++r)
-      mixed[r].copy_(attend_with_products(shape, rows_[static_cast<std::size_t>(r)], q[r]).flatten());
-    return mixed.to(query.scalar_type());
-  }
   const auto* queries = q.const_data_ptr<float>();
   auto* out = mixed.mutable_data_ptr<float>();
   const std::int64_t kv_heads = shape_.kv_heads;
@@ -78,7 +92,19 @@ at::Tensor CachedAttention::attend(std::size_t layer, const ScoreRule& rule, con
   };
   const std::int64_t workers = keys_seen_ * heads * width / kWorkPerThread;
   core::parallel_for(count * kv_heads, std::clamp<std::int64_t>(workers, 1, at::get_num_threads()), part);
-  return mixed.to(query.scalar_type());
+  return mixed;
+}
+
+void store_with_copies(const AttentionShape& shape, const AttentionRow& row, const at::Tensor& key,
+                       const at::Tensor& value) {
+  const KvShape& kv = shape.kv;
+  const KvBlockRef& block = row.blocks.back();
+  const std::int64_t lane = row.position - block.first_position;
+  float* keys = block.data + shape.layer * kv.layer_floats();
+  at::from_blob(keys, {kv.kv_heads, kv.head_dim, kBlockTokens}, at::kFloat).select(2, lane).copy_(key);
+  at::from_blob(keys + kv.key_floats(), {kv.kv_heads, kBlockTokens, kv.value_dim}, at::kFloat)
+      .select(1, lane)
+      .copy_(value);
 }
 
 at::Tensor attend_with_products(const AttentionShape& shape, const AttentionRow& row,
@@ -86,19 +112,22 @@ at::Tensor attend_with_products(const AttentionShape& shape, const AttentionRow&
   const KvShape& kv = shape.kv;
   const auto blocks = static_cast<std::int64_t>(row.blocks.size());
   const std::int64_t lanes = blocks * kBlockTokens, at_layer = shape.layer * kv.layer_floats();
-  const at::Tensor keys = gathered(row, at_layer, kv.key_floats())
+  const at::Device device = query.device();
+  const at::Tensor keys = gathered(row, at_layer, kv.key_floats(), device)
                               .view({blocks, kv.kv_heads, kv.head_dim, kBlockTokens})
                               .permute({1, 2, 0, 3})
                               .reshape({kv.kv_heads, kv.head_dim, lanes});
-  const at::Tensor values = gathered(row, at_layer + kv.key_floats(), kv.layer_floats() - kv.key_floats())
-                                .view({blocks, kv.kv_heads, kBlockTokens, kv.value_dim})
-                                .transpose(0, 1)
-                                .reshape({kv.kv_heads, lanes, kv.value_dim});
+  const at::Tensor values =
+      gathered(row, at_layer + kv.key_floats(), kv.layer_floats() - kv.key_floats(), device)
+          .view({blocks, kv.kv_heads, kBlockTokens, kv.value_dim})
+          .transpose(0, 1)
+          .reshape({kv.kv_heads, lanes, kv.value_dim});
   at::Tensor scores = at::matmul(query.view({kv.kv_heads, -1, kv.head_dim}), keys) * shape.scale;
   if (shape.softcap > 0) scores = at::tanh(scores / shape.softcap) * shape.softcap;
-  const at::Tensor distance = lane_distances(row);
+  const at::Tensor distance = lane_distances(row, device);
   if (!shape.slopes.empty()) {
-    const at::Tensor slopes = at::tensor(at::ArrayRef<double>(shape.slopes.data(), shape.slopes.size()));
+    const at::Tensor slopes =
+        at::tensor(at::ArrayRef<double>(shape.slopes.data(), shape.slopes.size())).to(device);
     scores = scores - (slopes.view({kv.kv_heads, -1, 1}) * distance).to(at::kFloat);
   }
   at::Tensor hidden = distance < 0;

@@ -23,13 +23,23 @@ class CachedAttention final : public Attention {
                     const at::Tensor& value) override;
 
  private:
+  /// Float32 all of them; the kernels of the processor, or their twins on any device.
+  at::Tensor attend_natively(const AttentionShape& shape, const at::Tensor& query, const at::Tensor& key,
+                             const at::Tensor& value) const;
+  at::Tensor attend_by_library(const AttentionShape& shape, const at::Tensor& query, const at::Tensor& key,
+                               const at::Tensor& value) const;
+
   KvShape shape_;
   std::span<const AttentionRow> rows_;
   std::int64_t keys_seen_ = 0;  ///< by all rows, windows aside
 };
 
+/// One row's key and value into its cache, the twin of store_key_value().
+/// @param key [K, d], value [K, dv], on any device; the cache lies in the processor's memory
+void store_with_copies(const AttentionShape& shape, const AttentionRow& row, const at::Tensor& key,
+                       const at::Tensor& value);
 /// One row of it made of library operations, the twin of attend(): all heads at once.
-/// @param query [H, d] float32. @returns [H, dv]
+/// @param query [H, d] float32, on any device. @returns [H, dv] beside it
 at::Tensor attend_with_products(const AttentionShape& shape, const AttentionRow& row,
                                 const at::Tensor& query);
 

@@ -13,10 +13,13 @@ std::string_view bytes_of(const auto& numbers) {
   return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(numbers[0])};
 }
 
-/// Of what its log-probabilities depend on: tokens, where the prompt ends, which tokens count.
+/// Of what its log-probabilities depend on: tokens, by id or as vectors, where the prompt ends, which tokens
+/// count.
 std::uint64_t fingerprint_of(const data::PackItem& item) {
-  return core::fingerprint(bytes_of(item.mask), core::fingerprint(bytes_of(item.ids)) +
-                                                    static_cast<std::uint64_t>(item.prompt_length));
+  const std::uint64_t tokens =
+      core::fingerprint(bytes_of(item.mask), core::fingerprint(bytes_of(item.ids)) +
+                                                 static_cast<std::uint64_t>(item.prompt_length));
+  return item.content.empty() ? tokens : core::fingerprint(bytes_of(item.content), tokens);
 }
 
 std::vector<std::int64_t> integers(const at::Tensor& tensor) {
@@ -53,9 +56,9 @@ void ReferenceCache::add(const Step& step, const CacheSource& reference) {
   }
   if (keys.empty()) return;
   const std::vector<generation::Reading> logps = {{"logps", algorithm::Positions::kTokens}};
-  const at::Tensor numbers = what_ == Cached::kHidden
-                                 ? reference.reader.hidden(fresh, algorithm::Positions::kTokens)
-                                 : reference.reader.read(fresh, logps).front();
+  const auto reader = reference.reader.with(step.given.get());
+  const at::Tensor numbers = what_ == Cached::kHidden ? reader.hidden(fresh, algorithm::Positions::kTokens)
+                                                      : reader.read(fresh, logps).front();
   const auto parts = numbers.split_with_sizes(lengths);
   for (std::size_t i = 0; i < keys.size(); ++i) numbers_[keys[i]] = parts[i].clone();
 }

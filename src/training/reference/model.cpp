@@ -22,6 +22,23 @@ bool holds_second_model(const TrainRecipe& recipe, bool adapter, bool compared) 
   return compared && (reference.sync || !reference.path.empty() || !(adapter || reference.cache));
 }
 
+void check_cache(const TrainRecipe& recipe, bool adapter, const algorithm::Method& method) {
+  if (!recipe.reference.cache) return;
+  const bool start_stays = adapter || !recipe.reference.path.empty();
+  for (const algorithm::Need& need : method.needs()) {
+    if (reads_reference(need) && (need.at != algorithm::Positions::kTokens || reads_head(need)))
+      core::fail_request(
+          "reference.cache keeps what the reference says of tokens, and {} reads '{}' elsewhere; leave "
+          "reference.cache out",
+          method.info().name, need.key());
+    if (reads_teacher(need) && recipe.teacher.path.empty() && !start_stays)
+      core::fail_request(
+          "reference.cache holds no model, and the teacher of {} is the model as it was before training; name "
+          "teacher.path, or leave reference.cache out",
+          method.info().name);
+  }
+}
+
 ReferenceModel::ReferenceModel(const TrainRecipe& recipe, const model::Model& policy,
                                const std::vector<MethodTerm>& terms)
     : recipe_(recipe) {
@@ -45,7 +62,7 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
   const std::uint64_t weights = model_ ? model_->fingerprint() : policy.fingerprint();
   const auto cached = [&](StepSource& steps, std::int64_t count, const MethodTerm& term,
                           const data::Dataset& data) {
-    const auto what = any_need(*term.method, compares_distributions) ? Cached::kHidden : Cached::kLogps;
+    const auto what = any_need(*term.method, reads_more_than_logps) ? Cached::kHidden : Cached::kLogps;
     const std::uint64_t fingerprint = data.summary().fingerprint ^ (weights * 0x9e3779b97f4a7c15ULL);
     const bool draws = data.use().learns() && data.use().pairing().draws();
     const bool repeats =
@@ -53,7 +70,7 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
     return std::make_shared<const ReferenceCache>(
         steps, count, repeats, CacheSource{reader.scorer(source), what, fingerprint}, core::cache_folder());
   };
-  if (any_term(terms, compares_distributions))
+  if (any_term(terms, reads_more_than_logps))
     head_ = copy_of(model_ ? model_->head() : policy.head(model::Weights::kReference));
   for (auto& term : terms) {
     if (!any_need(*term.method, reads_reference)) continue;

@@ -26,6 +26,11 @@ inline auto reads_start(const TrainRecipe& recipe) {
   };
 }
 
+/// Says before training what reference.cache could not give a method: it keeps what the reference says of
+/// tokens, and no model that could be asked for more. @throws Error{kRequest}
+/// @param adapter the policy is trained by an adapter, so it carries its own start
+void check_cache(const TrainRecipe& recipe, bool adapter, const algorithm::Method& method);
+
 class ReferenceModel {
  public:
   /// Loads a second model where one is needed: methods compare with a reference, and the policy does not

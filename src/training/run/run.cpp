@@ -38,7 +38,10 @@ class Run {
     Continuation continuation(folder, recipe_.resume_data == "changed");
     open(folder, files, continuation);
     reference_.emplace(recipe_, *model_, terms_);
-    for (const auto& term : terms_) check_needs(*term.method, reference_->frozen());
+    for (const auto& term : terms_) {
+      check_needs(*term.method, reference_->frozen());
+      check_cache(recipe_, model_->has_adapter(), *term.method);
+    }
     processes_.any(false);  // all have seen the folder as it was
     core::Json info = run_info();
     info["data_files"] = files.json();

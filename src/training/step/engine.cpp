@@ -38,11 +38,14 @@ Engine::Engine(model::Model& policy, FrozenModels frozen, EngineOptions options,
     : policy_(policy), frozen_(std::move(frozen)), options_(options), processes_(std::move(processes)) {}
 
 generation::ScorerOptions Engine::scorer_options() const {
-  return {options_.micro_batch_tokens, options_.share_prefixes, options_.temperature, {}};
+  return {options_.micro_batch_tokens, options_.share_prefixes, options_.temperature, {}, options_.tap};
 }
 
 generation::Scorer Engine::scorer(Source source) const {
-  return scorer_of(source, policy_, frozen_, scorer_options());
+  auto options = scorer_options();
+  const bool of_policy = source == Source::kPolicy || (source == Source::kOld && frozen_.old == nullptr);
+  if (!of_policy) options.tap = nullptr;
+  return scorer_of(source, policy_, frozen_, options);
 }
 
 model::SignalModel Engine::cached_reference(const Step& step, std::span<const std::int64_t> items) const {
@@ -95,15 +98,16 @@ void Engine::read_frozen(const Step& step, const std::vector<Need>& needs,
   std::vector<generation::Reading> readings;
   for (const Need& need : needs) readings.push_back({need.signal, need.at});
   const auto compares = [](const Need& need) { return model::signal_named(need.signal).needs_reference(); };
-  const auto reader = scorer(source);
+  const auto reader = scorer(source).with(step.given.get());
   std::vector<at::Tensor> numbers(needs.size(), at::empty({0}, at::kDouble));
   if (own.first < own.second && source == Source::kReference && !step.reference_hidden.empty())
     numbers = read_cached(step, own, readings);
   else if (own.first < own.second)
-    numbers = std::ranges::none_of(needs, compares)
-                  ? reader.read(seen_by(source), readings)
-                  : reader.compare(seen_by(source), readings, scorer(needs.front().against),
-                                   seen_by(needs.front().against));
+    numbers =
+        std::ranges::none_of(needs, compares)
+            ? reader.read(seen_by(source), readings)
+            : reader.compare(seen_by(source), readings, scorer(needs.front().against).with(step.given.get()),
+                             seen_by(needs.front().against));
   for (std::size_t i = 0; i < needs.size(); ++i)
     signals[needs[i].key()] = {needs[i].at, processes_.gather(numbers[i])};
 }
@@ -113,9 +117,13 @@ PreparedStep Engine::prepare(Step step, const algorithm::Method& method, algorit
   PreparedStep prepared;
   prepared.batch = step.batch();
   std::map<std::pair<Source, Source>, std::vector<Need>> wanted;  // by model and the one it is compared with
-  for (const Need& need : method.needs())
-    if (stands_still(need, frozen_, updates) && !prepared.batch.has(need.key()))
-      wanted[{need.source, need.against}].push_back(need);
+  for (const Need& need : method.needs()) {
+    const auto known = prepared.batch.signals.find(need.key());
+    const bool fits = known != prepared.batch.signals.end() && known->second.at == need.at;
+    if (fits) continue;
+    if (known != prepared.batch.signals.end()) prepared.batch.signals.erase(known);  // known of other places
+    if (stands_still(need, frozen_, updates)) wanted[{need.source, need.against}].push_back(need);
+  }
   for (const auto& [models, needs] : wanted) read_frozen(step, needs, prepared.batch.signals);
   prepared.step = std::move(step);
   method.prepare(prepared.batch, state, prepared.metrics);

@@ -28,6 +28,9 @@ struct EngineOptions {
   double temperature = 1;  ///< logits are divided by it (rollouts that sample at another temperature)
   std::uint64_t seed = 0;  ///< keys dropout
   double adapter_dropout = 0;
+  /// Sees and may change every pass of the policy, as it is trained and as the old one; gradients flow through
+  /// what it does. Other models are read without it. Null: none. Outlives the engine.
+  model::Tap* tap = nullptr;
 };
 
 /// What a pass over a step gives.

@@ -1,5 +1,8 @@
 #include "training/step/frozen_models.h"
 
+#include <map>
+#include <string_view>
+
 #include "core/error.h"
 
 namespace attune::training {
@@ -26,6 +29,30 @@ void check_need(const Need& need, const std::string& method) {
                        method, need.key());
   if (!signal.differentiable())
     core::fail_request("{}: the signal '{}' has no gradient", method, need.signal);
+}
+
+std::string_view words_of(algorithm::Positions at) {
+  switch (at) {
+    case algorithm::Positions::kTokens:
+      return "each token";
+    case algorithm::Positions::kLast:
+      return "the last token";
+    case algorithm::Positions::kStepEnds:
+      return "the ends of steps";
+  }
+  return "";
+}
+
+/// A batch keeps a signal by its key, which says nothing of the place.
+void check_places(const std::vector<Need>& needs, const std::string& method) {
+  std::map<std::string, algorithm::Positions> places;
+  for (const Need& need : needs) {
+    const auto at = places.try_emplace(need.key(), need.at).first->second;
+    if (at != need.at)
+      core::fail_request(
+          "{}: '{}' is read at {} and at {}; a method reads a signal of one model at one kind of place",
+          method, need.key(), words_of(at), words_of(need.at));
+  }
 }
 
 }  // namespace
@@ -56,6 +83,7 @@ generation::Scorer scorer_of(Source source, const model::Model& policy, const Fr
 }
 
 void check_needs(const algorithm::Method& method, const FrozenModels& frozen) {
+  check_places(method.needs(), method.info().name);
   for (const Need& need : method.needs()) {
     check_need(need, method.info().name);
     if (need.source == Source::kReward) present(frozen.reward, "reward");

@@ -29,7 +29,8 @@ generation::Scorer scorer_of(algorithm::Source source, const model::Model& polic
                              const generation::ScorerOptions& options);
 
 /// Says before training what the engine could not read. @throws Error{kRequest} naming method and signal:
-/// a gradient towards anything but the policy, or of a signal that has none; a model that is not there
+/// a gradient towards anything but the policy, or of a signal that has none; a model that is not there; one
+/// signal at two kinds of positions, which a batch would hold under one key
 void check_needs(const algorithm::Method& method, const FrozenModels& frozen);
 
 }  // namespace attune::training

@@ -39,18 +39,29 @@ bool Engine::Pass::needs_whole() const {
          (method_.scope() == algorithm::Scope::kGroup && std::ranges::any_of(batches_, split));
 }
 
+std::vector<std::uint64_t> Engine::Pass::dropout_keys(std::size_t batch) const {
+  std::vector<std::uint64_t> keys;
+  if (!drops()) return keys;
+  const Step& step = prepared_.step;
+  for (const std::int64_t local : batches_[batch].items) {
+    const auto item = static_cast<std::size_t>(items_[static_cast<std::size_t>(local)]);
+    const std::int64_t row = step.rows.empty() ? 0 : step.rows[item];
+    keys.push_back(core::random_bits({.seed = engine_.options_.seed,
+                                      .purpose = core::Purpose::kDropout,
+                                      .step = step.number,
+                                      .record = static_cast<std::uint64_t>(row),
+                                      .sample = item,
+                                      .token = prepared_.passes}));
+  }
+  return keys;
+}
+
 model::SignalModel Engine::Pass::forward(std::size_t batch) const {
-  std::optional<std::uint64_t> dropout;
-  if (drops())
-    dropout =
-        core::random_bits({.seed = engine_.options_.seed,
-                           .purpose = core::Purpose::kDropout,
-                           .step = prepared_.step.number,
-                           .record = batch + (static_cast<std::uint64_t>(engine_.processes_.rank()) << 32),
-                           .sample = prepared_.passes});
   model::SignalModel forwarded = engine_.scorer(algorithm::Source::kPolicy).heads();
   const Phase phase("forward, policy");
-  forwarded.hidden = engine_.policy_.hidden(batches_[batch].forest, model::Weights::kPolicy, dropout);
+  forwarded.hidden =
+      engine_.policy_.hidden({batches_[batch].forest, prepared_.step.given.get()}, model::Weights::kPolicy,
+                             dropout_keys(batch), engine_.options_.tap);
   return forwarded;
 }
 

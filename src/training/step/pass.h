@@ -38,6 +38,9 @@ class Engine::Pass {
   /// The same without the way back.
   static model::SignalModel values_of(const model::SignalModel& forwarded);
   bool drops() const { return trains() && engine_.options_.adapter_dropout > 0; }
+  /// What each sequence of a micro-batch drops hangs on its place in the step and on the update, so neither
+  /// the split into micro-batches nor that among processes changes it. Empty: nothing is dropped.
+  std::vector<std::uint64_t> dropout_keys(std::size_t batch) const;
   model::SignalModel forward(std::size_t batch) const;
   /// Reads the policy's signals of one micro-batch.
   void read(std::size_t batch, const model::SignalModel& forwarded);
@@ -66,8 +69,8 @@ class Engine::Pass {
   Purpose purpose_;
   std::vector<std::int64_t> items_;          ///< of the step, in the order of the pass; on all processes
   std::pair<std::size_t, std::size_t> own_;  ///< which of items_ this process computes: [first, last)
-  std::vector<algorithm::Need> reads_;       ///< signals of the policy, also those that stand for kOld
-  std::vector<ReadGroup> groups_;            ///< of reads_
+  std::vector<algorithm::Need> reads_;       ///< signals of the policy that the method asks for
+  std::vector<ReadGroup> groups_;            ///< of reads_ and of what stands for kOld
   std::vector<algorithm::Need> old_as_own_;  ///< of kOld: the policy's own numbers of this pass
   std::vector<data::PackedBatch> batches_;   ///< of the own items
   algorithm::Batch whole_;  ///< the items of the pass, with the policy's signals as they come in

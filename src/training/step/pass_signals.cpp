@@ -67,12 +67,13 @@ std::vector<Engine::Pass::ReadGroup> Engine::Pass::groups_of(const std::vector<N
 void Engine::Pass::choose_needs() {
   for (const Need& need : method_.needs())
     if (need.source == Source::kPolicy) reads_.push_back(need);
+  std::vector<Need> all = reads_;
   for (const Need& need : method_.needs()) {
     if (need.source != Source::kOld || whole_.has(need.key())) continue;
     old_as_own_.push_back(need);
-    if (!has(reads_, own(need))) reads_.push_back(own(need));
+    if (!has(all, own(need))) all.push_back(own(need));
   }
-  groups_ = groups_of(reads_);
+  groups_ = groups_of(all);
 }
 
 std::vector<data::PackItem> Engine::Pass::items_of(std::size_t batch,
@@ -95,7 +96,7 @@ model::Other Engine::Pass::compared(std::size_t batch, const Need& need) const {
     other.model = engine_.cached_reference(step, of_step);
   } else {
     const bool own_prompt = need.against == Source::kTeacher && !step.teacher_items.empty();
-    const auto scorer = engine_.scorer(need.against);
+    const auto scorer = engine_.scorer(need.against).with(step.given.get());
     other.model = scorer.heads();
     other.model.hidden =
         scorer.hidden(items_of(batch, own_prompt ? step.teacher_items : step.items), need.at);
@@ -139,7 +140,8 @@ void Engine::Pass::read(std::size_t batch, const model::SignalModel& forwarded) 
     const auto readout =
         generation::readout_of(batches_[batch].places(group.at), group.at, group.kind, model.hidden.device());
     const auto numbers = model::read_signals(model, readout, group.signals(), other);
-    for (const Need& need : group.needs) put(need.key(), group.at, batch, numbers.at(need.signal));
+    for (const Need& need : group.needs)
+      if (has(reads_, need)) put(need.key(), group.at, batch, numbers.at(need.signal));
     for (const Need& need : old_as_own_)
       if (has(group.needs, own(need))) put(need.key(), group.at, batch, numbers.at(need.signal));
   }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,6 +13,10 @@
 
 #include "algorithm/method.h"
 #include "data/packing.h"
+
+namespace attune::model {
+struct GivenRows;
+}
 
 namespace attune::training {
 
@@ -26,6 +31,9 @@ struct Step {
   /// Signals known beforehand, per candidate one number per trained token: "old_logps" of sampled candidates,
   /// "ref_logps" from a cache. A key is present for all candidates or absent.
   std::map<std::string, std::vector<std::vector<double>>> known;
+  /// What content keys of the items (and the teacher's) stand for, as each model that reads them takes it:
+  /// images, soft prompts; gradients of the policy's passes reach the vectors. Null: tokens are ids alone.
+  std::shared_ptr<const model::GivenRows> given{};
   /// The reference's hidden states at the trained tokens, [tokens, D] per candidate, from a cache; empty:
   /// computed.
   std::vector<at::Tensor> reference_hidden;
