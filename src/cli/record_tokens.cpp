@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "cli/token_pieces.h"
 #include "core/files/files.h"
 #include "core/system.h"
 #include "data/tokens/trained.h"
@@ -87,7 +88,10 @@ std::vector<std::string> texts_in_place(std::span<const std::int32_t> ids, const
     return texts;
   }
   text::StreamDecoder decoder(*codec.tokenizer);
-  for (const std::int32_t id : ids) texts.push_back(shown(decoder.push(id)));
+  for (const std::int32_t id : ids) {
+    texts.push_back(shown(decoder.push(id)));
+    if (codec.tokenizer->token(id).empty()) texts.back() += written_token(id, *codec.tokenizer);
+  }
   if (!texts.empty()) texts.back() += shown(decoder.finish());
   return texts;
 }
@@ -113,7 +117,7 @@ data::TextCodec load_codec(const model::ModelOptions& model, const std::string& 
 Json token_texts(std::span<const std::int32_t> ids, const data::TextCodec& codec) {
   Json out = Json::array();
   if (codec.tokenizer)
-    for (const std::int32_t id : ids) out.push_back(codec.tokenizer->token(id));
+    for (const std::int32_t id : ids) out.push_back(written_token(id, *codec.tokenizer));
   return out;
 }
 

@@ -26,6 +26,11 @@ std::string visible(std::string_view text) {
   return out;
 }
 
+std::string written_token(std::int32_t id, const text::Tokenizer& tokenizer) {
+  const std::string token = tokenizer.token(id);
+  return token.empty() ? fmt::format("<{}>", id) : token;
+}
+
 std::vector<std::string> token_pieces(std::span<const std::int32_t> context,
                                       std::span<const std::int32_t> ids, const data::TextCodec& codec) {
   std::vector<std::string> pieces;
@@ -37,8 +42,7 @@ std::vector<std::string> token_pieces(std::span<const std::int32_t> context,
   for (const std::int32_t id : context) decoder.push(id);
   for (const std::int32_t id : ids) {
     const std::string text = decoder.push(id);
-    pieces.push_back(text.empty() ? visible(codec.tokenizer->token(id)) : "'" + visible(text) + "'");
-    if (pieces.back().empty()) pieces.back() = fmt::format("<{}>", id);
+    pieces.push_back(text.empty() ? visible(written_token(id, *codec.tokenizer)) : "'" + visible(text) + "'");
   }
   return pieces;
 }

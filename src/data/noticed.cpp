@@ -29,7 +29,7 @@ core::Json Noticed::json() const {
 Noticed Noticed::from_json(const core::Json& json) {
   Noticed noticed;
   for (const auto& [what, rows] : json.items())
-    noticed.all_[what] = {rows.at("rows").get<std::int64_t>(), rows.at("first").get<std::string>()};
+    noticed.all_[what] = {rows.at("rows").get<std::int64_t>(), rows.at("first").get<std::string>(), ""};
   return noticed;
 }
 

@@ -15,8 +15,10 @@ void DataOptions::declare(core::Fields& fields) {
       "split", split,
       "The split of a folder: train, validation, test, or a file's own name such as train_prefs. Default: train where "
       "there is one.");
-  fields.add("field", field,
-             "Of a JSON file that is one object: the member that holds the rows. Found out where one can.");
+  fields.add(
+      "field", field,
+      "Of a JSON file that is one object: the member that holds the rows (rows, data.train). Found out "
+      "where one can.");
   fields.add("format", format, "The data format (`attune list formats`); auto recognises it by the columns.");
   fields.add("columns", columns, "Names of columns, ours first: {prompt: question, completion: answer}.")
       .shown_type("map of names");
@@ -42,12 +44,14 @@ void DataOptions::declare(core::Fields& fields) {
            "Of conversations, train on what the assistant said and on nothing else.")
       .alias("assistant_only_loss");
   fields
-      .add("turns", turns,
-           "What a conversation becomes: whole, one row; split, a row for each assistant turn, trained on "
-           "that turn "
-           "after the history as the chat template writes it then; auto splits where assistant_only asks for "
-           "the "
-           "assistant's words and the template writes earlier turns differently once others follow.")
+      .add(
+          "turns", turns,
+          "What a conversation becomes: whole, one row; split, a row for each assistant turn, trained on "
+          "that turn "
+          "after the history as the chat template writes it then; auto splits where assistant_only asks for "
+          "the "
+          "assistant's words and the template writes earlier turns differently once others follow, or refuses "
+          "a beginning of the conversation.")
       .one_of({"auto", "whole", "split"});
   fields.add("teacher_system", teacher_system,
              "What a teacher reads before the prompt: a system message, or text before a plain prompt.");

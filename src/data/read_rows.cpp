@@ -4,6 +4,7 @@
 #include "core/system.h"
 #include "data/tokens/message_watch.h"
 #include "data/tokens/row_tokens.h"
+#include "data/tokens/trained_watch.h"
 
 namespace attune::data {
 namespace {
@@ -48,6 +49,7 @@ class Reading {
                   [&](const record::Example& example, const core::Result<CachedRow>& tokens) {
                     if (!tokens.ok()) return leave_out(row, example, tokens.error());
                     watch_.look(example, tokens.value().rendered, row.where, summary_.noticed);
+                    notice_trained(example, codec_, options_, row.where, summary_.noticed);
                     count_row(tokens.value(), row.copies, summary_);
                     visit_.kept(row, example, tokens.value());
                   });

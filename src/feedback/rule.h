@@ -22,7 +22,7 @@ struct RuleInput {
   core::Json completion;  ///< text or messages
   std::string reference_answer;
   core::Json meta;
-  std::string finish_reason;  ///< "stop", "length", "" when it is not known
+  std::string finish_reason;  ///< "length" where it was cut, else as it is given; "" when it is not known
 };
 
 struct RuleScore {

@@ -33,7 +33,7 @@ core::Result<RuleInput> rule_input(const record::Example& example, const record:
   input.id = example.id;
   input.reference_answer = example.reference_answer;
   input.meta = example.meta;
-  input.finish_reason = candidate.finish_reason;
+  input.finish_reason = record::was_cut(candidate) ? "length" : candidate.finish_reason;
   return input;
 }
 

@@ -1,7 +1,15 @@
 #include "record/example.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 namespace attune::record {
 namespace {
+
+/// What a record says of itself under these names is no column of the user.
+constexpr std::string_view kMembers[] = {"id",    "prompt",           "prompt_ids",          "candidates",
+                                         "tools", "reference_answer", "chat_template_kwargs"};
 
 template <class T>
 void put(core::Json& out, const char* name, const std::optional<T>& value) {
@@ -56,7 +64,13 @@ core::Json to_json(const Example& example) {
   put_list(out, "reference_answer", example.reference_answer);
   if (!example.tools.is_null()) out["tools"] = example.tools;
   if (!example.chat_template_kwargs.is_null()) out["chat_template_kwargs"] = example.chat_template_kwargs;
-  if (!example.meta.empty()) out["meta"] = example.meta;
+  core::Json meta = example.meta;
+  for (const std::string& name : example.columns) {
+    if (std::ranges::find(kMembers, name) != std::end(kMembers) || !meta.contains(name)) continue;
+    out[name] = meta[name];
+    meta.erase(name);
+  }
+  if (!meta.empty()) out["meta"] = std::move(meta);
   return out;
 }
 

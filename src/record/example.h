@@ -19,13 +19,15 @@ struct Example {
   std::optional<std::vector<std::int32_t>> prompt_ids;
   std::vector<Candidate> candidates;
   std::string reference_answer;
-  core::Json tools;                 ///< list or null
-  core::Json meta;                  ///< object; other columns of the row end up here
+  core::Json tools;  ///< list or null
+  core::Json meta;   ///< object; other columns of the row end up here
+  std::vector<std::string>
+      columns;                      ///< members of meta that were columns of the row, and are written as such
   core::Json chat_template_kwargs;  ///< object or null
   bool language_modelling = false;  ///< a `text` or `messages` row: the candidate is the whole text
 };
 
-/// Native JSON ↔ Example. Writing leaves out what is absent.
+/// The native record. What is absent is left out; columns that nobody reads stand where they stood.
 core::Json to_json(const Example& example);
 
 }  // namespace attune::record

@@ -11,9 +11,6 @@ namespace {
 
 using core::Json;
 
-/// Old and new names of what an assistant thought; templates read one or the other.
-constexpr const char* kReasoningFields[] = {"reasoning_content", "thinking", "reasoning"};
-
 /// Gives reasoning under every name that templates read, as transformers does.
 Json with_reasoning(const Json& message) {
   const Json* reasoning = nullptr;
@@ -221,7 +218,7 @@ void ChatTemplate::add_differences(const Json& messages, const Options& options,
       out.assistant_spans.emplace_back(prompt.size(), end);
     }
   } catch (const core::Error& error) {
-    out.mask_problem = {"the chat template refuses a part of the conversation", error.what()};
+    out.mask_problem = {kRefusesPart, error.what()};
   }
 }
 

@@ -36,6 +36,14 @@ struct RenderedChat {
 inline constexpr const char* kRewritesHistory =
     "the chat template writes earlier turns differently once others follow";
 
+/// The reason of mask problems where a beginning of the conversation is refused although the whole is not: a
+/// template that wants a user's message first, say.
+inline constexpr const char* kRefusesPart = "the chat template refuses a part of the conversation";
+
+/// Members of a message that hold what an assistant thought. A template reads one or the other, so that all
+/// are given to it, as transformers does.
+inline constexpr const char* kReasoningFields[] = {"reasoning_content", "thinking", "reasoning"};
+
 /// The chat template(s) of one model with the special tokens that they see. Immutable; usable from several
 /// threads.
 class ChatTemplate {

@@ -56,12 +56,6 @@ TEST_F(Messages, ARoleThatTheTemplateDoesNotShow) {
       noticed(kTwoRoles, R"({"messages":[{"role":"user","content":"Hi"},{"role":"tool","content":"Yes"},)"
                          R"({"role":"assistant","content":"Yes"}]})"),
       ElementsAre(HasSubstr("role \"tool\"")));
-  // A thought that is left out of an answer is no message.
-  EXPECT_THAT(
-      noticed(
-          "{% for m in messages %}{{ m.content.split('</think>')[-1] }}\n{% endfor %}",
-          R"({"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"<think>a</think>Yes"}]})"),
-      IsEmpty());
   EXPECT_THAT(
       noticed(
           kTwoRoles,
@@ -133,12 +127,97 @@ TEST_F(Messages, APromptThatStandsAgainInTheCompletions) {
   EXPECT_THAT(reader.summary().noticed.texts(), ElementsAre(HasSubstr("stands there twice: 1 row")));
 }
 
+TEST_F(Messages, APromptThatStandsAgainInSomeCompletions) {
+  const core::Json row =
+      read_one(R"({"prompt":[{"role":"user","content":"Hi "}],"chosen":[{"role":"user","content":"Hi"},)"
+               R"({"role":"assistant","content":"A"}],"rejected":[{"role":"assistant","content":"B"}]})");
+  EXPECT_EQ(row["candidates"][0]["completion"], json(R"([{"role":"assistant","content":"A"}])"));
+  EXPECT_EQ(row["candidates"][1]["completion"], json(R"([{"role":"assistant","content":"B"}])"));
+  const auto said = [&](const std::string& rows) {
+    ExampleReader reader(support::options_for(folder_.write("some.jsonl", rows)));
+    for (record::Example example; reader.next(example);) continue;
+    return reader.summary().noticed.texts();
+  };
+  const char* const every = "every completion begins with the prompt";
+  EXPECT_THAT(
+      said(R"({"prompt":"The capital of France? ","chosen":"The capital of France?\nParis","rejected":)"
+           R"("The capital of France?\nRome"})"),
+      ElementsAre(HasSubstr(every)));
+  EXPECT_THAT(said(R"({"prompt":"The capital of France?","chosen":"The capital of France? Paris","rejected":)"
+                   R"("Rome"})"),
+              ElementsAre(HasSubstr("some of the completions begin with the prompt")));
+  EXPECT_THAT(said(R"({"prompt":"Q: x\n\nA:","chosen":"Q: x\n\nA: y","rejected":"Q: x\n\nA: z"})"),
+              ElementsAre(HasSubstr(every)));
+  EXPECT_THAT(said(R"({"prompt":[{"role":"user","content":"Once upon"}],"completion":[{"role":"assistant",)"
+                   R"("content":"Once upon a time"}]})"),
+              ElementsAre(HasSubstr(every)));
+  EXPECT_THAT(said(R"({"prompt":"Hi","completion":"Hi there"})"), IsEmpty());
+  EXPECT_THAT(said(R"({"prompt":"I saw","chosen":"I sawed","rejected":"I ran"})"), IsEmpty());
+}
+
+TEST_F(Messages, AnothersTurnThatIsTrainedOn) {
+  const std::string row =
+      R"({"prompt":[{"role":"user","content":"Hi there"}],"chosen":[{"role":"user","content":"Hi there!"},)"
+      R"({"role":"assistant","content":"A"}],"rejected":[{"role":"user","content":"Hi there!"},)"
+      R"({"role":"assistant","content":"B"}]})";
+  EXPECT_THAT(noticed(kTwoRoles, row + "\n" + row),
+              ElementsAre(HasSubstr("a turn of the role \"user\", which is trained on as well")));
+  EXPECT_THAT(noticed(kTwoRoles, row + "\n" + row), ElementsAre(HasSubstr("2 rows, first")));
+  EXPECT_THAT(noticed(kTwoRoles, R"({"messages":[{"role":"user","content":"Hi"},{"role":"assistant",)"
+                                 R"("content":"A","weight":0}]})"),
+              ElementsAre(HasSubstr("\"weight\" 0")));
+}
+
+TEST_F(Messages, ThoughtsThatTheTemplateLeavesOut) {
+  const auto row = [](const std::string& answer) {
+    return R"({"messages":[{"role":"user","content":"Hi"},{"role":"assistant",)" + answer + "}]}";
+  };
+  for (const std::string name : {"reasoning_content", "thinking", "reasoning"})
+    EXPECT_THAT(noticed(kTwoRoles, row("\"content\":\"Yo\",\"" + name + "\":\"think hard\"")),
+                ElementsAre(HasSubstr("leaves out what an answer thinks (\"" + name + "\"): 1 row")));
+  const std::string forgets = "{% for m in messages %}{{ m.content.split('</think>')[-1] }}\n{% endfor %}";
+  const std::string thinks = row(R"("content":"<think>a</think>Yes")");
+  EXPECT_THAT(noticed(forgets, thinks), ElementsAre(HasSubstr("(\"<think>\")")));
+  EXPECT_THAT(noticed(kTwoRoles, thinks), IsEmpty());
+  EXPECT_THAT(noticed("{% for m in messages %}{{ m.content }}{{ m.reasoning_content }}{% endfor %}",
+                      row(R"("content":"Yo","thinking":"think hard")")),
+              IsEmpty());
+  // Of the prompt's answers nothing is learned.
+  EXPECT_THAT(noticed(forgets, R"({"prompt":[{"role":"user","content":"Hi"},{"role":"assistant","content":)"
+                               R"("<think>a</think>Yes"},{"role":"user","content":"Hm"}],"completion":)"
+                               R"([{"role":"assistant","content":"Yo"}]})"),
+              IsEmpty());
+  const std::string earlier =
+      "{% for m in messages %}{% if loop.last %}{{ m.content }}{% else %}{{ m.content.split('</think>')[-1] "
+      "}}{% endif %}{% endfor %}";
+  EXPECT_THAT(noticed(earlier, R"({"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":)"
+                               R"("<think>ab</think>Yes"},{"role":"user","content":"Hm"}]})"),
+              ElementsAre(HasSubstr("data.turns=split trains on each answer with its thoughts")));
+  // The other candidate of a pair is looked at, too.
+  EXPECT_THAT(
+      noticed(kTwoRoles, R"({"prompt":[{"role":"user","content":"Hi"}],"chosen":[{"role":"assistant",)"
+                         R"("content":"A"}],"rejected":[{"role":"assistant","content":"B","reasoning":)"
+                         R"("why"}]})"),
+      ElementsAre(HasSubstr("\"reasoning\"")));
+}
+
+TEST_F(Messages, CallsInTheOldWay) {
+  const std::string row =
+      R"({"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":null,"function_call":)"
+      R"({"name":"f","arguments":"{}"}},{"role":"assistant","content":"Yo"}]})";
+  EXPECT_THAT(noticed("{% for m in messages %}{{ m.content or '' }}{% endfor %}", row),
+              ElementsAre(HasSubstr("leaves \"function_call\" out")));
+  EXPECT_THAT(noticed("{% for m in messages %}{{ m.content or m.function_call.name }}{% endfor %}", row),
+              IsEmpty());
+}
+
 TEST_F(Messages, NamesOfShareGptUnderTheUsualKeys) {
   const core::Json usual = json(R"([{"role":"user","content":"Hi"},{"role":"assistant","content":"Yes"}])");
   for (const std::string row :
        {R"({"messages":[{"role":"human","content":"Hi"},{"role":"gpt","content":"Yes"}]})",
         R"({"messages":[{"role":"User","content":"Hi"},{"role":"ASSISTANT","content":"Yes"}]})",
         R"({"messages":[{"from":"human","content":"Hi"},{"from":"gpt","content":"Yes"}]})",
+        R"({"Messages":[{"Role":"user","Content":"Hi"},{"Role":"assistant","Content":"Yes"}]})",
         R"({"conversations":[{"role":"human","value":"Hi"},{"role":"gpt","value":"Yes"}]})"})
     EXPECT_EQ(read_one(row)["candidates"][0]["completion"], usual) << row;
   EXPECT_EQ(
@@ -148,13 +227,26 @@ TEST_F(Messages, NamesOfShareGptUnderTheUsualKeys) {
 }
 
 TEST_F(Messages, ARecordsOwnMetaStaysWhereItIs) {
-  EXPECT_EQ(read_one(R"({"prompt":"a","meta":{"topic":"t"},"level":3})")["meta"],
-            json(R"({"topic":"t","level":3})"));
+  const core::Json beside = read_one(R"({"prompt":"a","meta":{"topic":"t"},"level":3})");
+  EXPECT_EQ(beside["meta"], json(R"({"topic":"t"})"));
+  EXPECT_EQ(beside["level"], 3);
   EXPECT_EQ(read_one(R"({"prompt":"a","completion":"b","meta":{"topic":"t"}})")["meta"],
             json(R"({"topic":"t"})"));
-  EXPECT_EQ(read_one(R"({"prompt":"a","meta":"text"})")["meta"], json(R"({"meta":"text"})"));
-  EXPECT_EQ(read_one(R"({"prompt":"a","meta":{"topic":"t"},"topic":"u"})")["meta"],
-            json(R"({"meta":{"topic":"t"},"topic":"u"})"));
+  EXPECT_EQ(read_one(R"({"prompt":"a","meta":"text"})")["meta"], "text");
+  const core::Json both = read_one(R"({"prompt":"a","meta":{"topic":"t"},"topic":"u"})");
+  EXPECT_EQ(both["meta"], json(R"({"topic":"t"})"));
+  EXPECT_EQ(both["topic"], "u");
+}
+
+TEST_F(Messages, ColumnsThatNobodyReadsStandWhereTheyStood) {
+  const core::Json row = json(
+      R"({"id":"r","prompt":"a","candidates":[],"answer":"42","tags":["t"],"group":"g","meta":{"answer":"b"},)"
+      R"("prompt_only":null})");
+  const core::Json once = read_one(core::to_line(row));
+  for (const auto& [name, value] : row.items()) EXPECT_EQ(once.value(name, core::Json()), value) << name;
+  EXPECT_EQ(read_one(core::to_line(once)), once);
+  const auto rules = support::read_all(support::options_for(folder_.path("one.jsonl")))[0];
+  EXPECT_EQ(rules.meta["tags"], json(R"(["t"])"));  // rules read them beside the meta
 }
 
 }  // namespace

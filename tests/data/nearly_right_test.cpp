@@ -159,8 +159,32 @@ TEST_F(NearlyRight, OtherSeparators) {
       EXPECT_EQ(rows[0].prompt, "a, b");
       EXPECT_EQ(rows[0].candidates[0].completion, "x; y");
     }
+  EXPECT_EQ(read("bars.csv", "prompt|completion\na, b|c\n")[0].prompt, "a, b");
   EXPECT_EQ(read("rows.tsv", "prompt,completion\na,b\n")[0].candidates.size(), 1U);
   EXPECT_EQ(read("one.csv", "text\na; b\n")[0].candidates[0].completion, "a; b");
+}
+
+TEST_F(NearlyRight, RowsOneLevelFurtherDown) {
+  for (const std::string outer : {"data", "instances"}) {
+    const auto rows =
+        read("a.json", "{\"" + outer + R"(":{"train":[{"prompt":"a","completion":"b"}],"n":[{"x":1}]}})");
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0].candidates[0].completion, "b");
+  }
+  const std::string two = R"({"data":{"train":[{"prompt":"a"}],"test":[{"prompt":"b"},{"prompt":"c"}]}})";
+  EXPECT_THAT(refused("b.json", two), HasSubstr("data.train, data.test"));
+  options_.field = "data.test";
+  EXPECT_EQ(read("b.json", two).size(), 2U);
+}
+
+TEST_F(NearlyRight, AFileThatIsOneText) {
+  for (const std::string name : {"a.json", "a.jsonl"}) {
+    const auto rows =
+        read(name, R"("[{\"prompt\":\"a\",\"completion\":\"b\"}, {\"prompt\":\"c\",\"completion\":\"d\"}]")");
+    ASSERT_EQ(rows.size(), 2U);
+    EXPECT_EQ(rows[1].candidates[0].completion, "d");
+  }
+  EXPECT_EQ(read("texts.jsonl", "\"[1]\"\n\"b\"\n")[0].candidates[0].completion, "[1]");
 }
 
 TEST_F(NearlyRight, AMappedColumnThatIsNotThere) {

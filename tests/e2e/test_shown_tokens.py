@@ -71,3 +71,12 @@ def test_samples_of_conversations_answer_the_last_question(chat, tmp_path, only)
               for i in range(2)]
     wanted = [json.loads(done.stdout)["ids"][1:] for done in wanted]  # templates bring their own start token
     assert [sample["prompt_ids"] for sample in samples[:2]] == wanted
+
+
+def test_ids_that_the_vocabulary_does_not_have_are_shown_as_numbers(chat, tmp_path):
+    data = tmp_path / "ids.jsonl"
+    data.write_text('{"prompt_ids": [1, 2, 5000], "completion_ids": [3]}\n')
+    done = run([ATTUNE, "tokenize", f"tokenizer={MODEL}", f"data={data}", "--json"])
+    assert json.loads(done.stdout)["tokens"][2] == "<5000>", done.stderr
+    done = run([ATTUNE, "tokenize", f"model={MODEL}", f"data={data}"])
+    assert "vocabulary" in done.stdout and "<5000>" in done.stdout, done.stderr

@@ -102,3 +102,26 @@ def test_conversations_split_by_themselves_where_the_template_rewrites_history(m
         whole = attune(folder, path, "data.assistant_only=true", "data.turns=whole")
         assert [line["unusable"] for line in whole] == ["the chat template writes earlier turns differently once others follow"]
     assert len(attune(folder, path)) == 1  # trained on from end to end, there is nothing to tell apart
+
+
+PAIR = {"prompt": [{"role": "system", "content": "Be nice to me."}, user("Tell me of winter")],
+        "chosen": [answer("It is cold, and long.")], "rejected": [answer("Snow falls.")]}
+
+
+def test_only_the_answer_is_trained_on_wherever_the_template_puts_the_system_text(model, tmp_path):
+    """The row is what transformers renders, and what is trained on begins with the answer, or with what opens it."""
+    name, folder, tokenizer = model
+    try:
+        wholes = [ids_of(tokenizer, PAIR["prompt"] + PAIR[side]) for side in ("chosen", "rejected")]
+    except Exception:  # noqa: BLE001 – jinja2's
+        pytest.skip("the template refuses system texts")
+    talk = [*PAIR["prompt"], *PAIR["chosen"], user("And of summer"), answer("Hot.")]
+    (pair,) = attune(folder, write_jsonl(tmp_path / "pair.jsonl", [PAIR]))
+    turns = attune(folder, write_jsonl(tmp_path / "talk.jsonl", [{"messages": talk}]), "data.assistant_only=true")
+    assert [ids for ids, _ in pair["sequences"]] == wholes, name
+    trained = [tokenizer.decode([token for token, on in zip(ids, mask) if on])
+               for line in [pair, *turns] for ids, mask in line["sequences"]]
+    assert all("cold" in text or "Snow" in text or "Hot" in text for text in trained), trained
+    for text in trained:
+        assert not any(words in text for words in ("Be nice", "Tell me", "And of")), (name, trained)
+    assert "cold" in "".join(trained[2:]) and "Hot" in "".join(trained[2:])

@@ -81,6 +81,7 @@ record::Candidate read_candidate(Columns& columns) {
   candidate.completion_ids = columns.ids("completion_ids");
   candidate.completion_mask = columns.mask("completion_mask");
   record::visit_feedback(candidate, [&](const char* name, auto& value) { read_field(columns, name, value); });
+  candidate.truncated = columns.boolean("truncated").value_or(false);
   candidate.logps = read_logps(columns, "logps");
   candidate.sampling_logps = read_logps(columns, "sampling_logps");
   read_steps(columns, candidate);
@@ -127,9 +128,6 @@ class Native final : public Format {
       example.candidates.push_back(read_candidate(inner));
       if (inner.error()) columns.problem(inner.error()->reason, inner.error()->detail);
     }
-    const core::Json& meta = columns.take("meta");
-    if (!meta.is_null() && !meta.is_object()) columns.problem("wrong type", "\"meta\" must be an object");
-    example.meta = meta;
     return columns.finish(std::move(example));
   }
 };

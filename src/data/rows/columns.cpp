@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <map>
 
-#include "core/ascii.h"
+#include "data/rows/endings.h"
+#include "data/rows/messages.h"
 
 namespace attune::data {
 namespace {
@@ -27,52 +27,6 @@ std::string described(const core::Json& value) {
          text;
 }
 
-/// ShareGPT's function_call: the value is {"name", "arguments"}, or a list of these, as JSON text.
-core::Json tool_call_message(const core::Json& content) {
-  core::Json parsed;
-  std::string why;
-  core::Json calls = core::Json::array();
-  if (content.is_string() && core::try_parse_json(content.get_ref<const std::string&>(), parsed, why)) {
-    if (parsed.is_object()) parsed = core::Json::array({parsed});
-    if (parsed.is_array())
-      for (const auto& call : parsed)
-        if (has_column(call, "name")) calls.push_back({{"type", "function"}, {"function", call}});
-  }
-  core::Json out = {{"role", "assistant"}, {"content", calls.empty() ? content : core::Json("")}};
-  if (!calls.empty()) out["tool_calls"] = std::move(calls);
-  return out;
-}
-
-/// Where a message says its words: "content" or ShareGPT's "value"; "" when nowhere.
-std::string words_of(const core::Json& message) {
-  for (const char* name : {"content", "value"})
-    if (message.contains(name)) return name;
-  return "";
-}
-
-/// {"role", "content", …} whichever of the two ways, or mixture of them, it is written in.
-core::Json usual_message(const core::Json& found) {
-  const std::string who = has_column(found, "role") ? "role" : "from", what = words_of(found);
-  const std::string role = found.at(who).get<std::string>();
-  if (role == "function_call" && !what.empty()) return tool_call_message(found.at(what));
-  if (who == "role" && what != "value" && chat_role(role) == role) return found;
-  if (who == "role" && what.empty()) {
-    core::Json out = found;
-    out["role"] = chat_role(role);
-    return out;
-  }
-  core::Json out = {{"role", chat_role(role)}};
-  if (!what.empty()) out["content"] = found.at(what);
-  for (const auto& [name, value] : found.items())
-    if (name != who && name != what) out[name] = value;
-  return out;
-}
-
-bool is_message(const core::Json& value) {
-  if (has_column(value, "role")) return value.at("role").is_string();
-  return has_column(value, "from") && value.at("from").is_string() && !words_of(value).empty();
-}
-
 }  // namespace
 
 bool has_column(const core::Json& row, std::string_view name) {
@@ -89,15 +43,6 @@ bool is_blank(const core::Json& conversation) {
   return conversation.is_null() || conversation.empty() || (conversation.is_string() && conversation == "");
 }
 
-std::string chat_role(const std::string& name) {
-  static const std::map<std::string, std::string> roles = {
-      {"human", "user"},       {"gpt", "assistant"},   {"chatgpt", "assistant"},   {"bing", "assistant"},
-      {"observation", "tool"}, {"model", "assistant"}, {"prompter", "user"},       {"bot", "assistant"},
-      {"user", "user"},        {"system", "system"},   {"assistant", "assistant"}, {"tool", "tool"}};
-  const auto found = roles.find(core::lowercase(name));
-  return found == roles.end() ? name : found->second;
-}
-
 core::Json message(const std::string& role, const std::string& text) {
   return {{"role", role}, {"content", text}};
 }
@@ -109,9 +54,13 @@ record::Candidate make_candidate(core::Json completion, std::optional<double> ra
   return candidate;
 }
 
+const core::Json& Columns::peek(std::string_view name) const {
+  return has(name) ? *row_.find(name) : null_json();
+}
+
 const core::Json& Columns::take(std::string_view name) {
   used_.emplace(name);
-  return has(name) ? *row_.find(name) : null_json();
+  return peek(name);
 }
 
 const core::Json& Columns::required(std::string_view name) {
@@ -162,7 +111,8 @@ void Columns::check_content(const std::string& place, const core::Json& message)
   if (has_column(message, "content")) {
     if (!content->is_string() && !content->is_array())
       wrong_type(place + ".content", "a text or a list of parts", *content);
-  } else if (!has_column(message, "tool_calls")) {  // who only calls a tool says nothing
+  } else if (!has_column(message, "tool_calls") && !has_column(message, "function_call")) {
+    // who only calls a tool says nothing
     std::vector<std::string> keys;
     for (const auto& [key, value] : message.items()) keys.push_back(key);
     problem("a message without content", fmt::format("\"{}\" has {}", key(place), fmt::join(keys, ", ")));
@@ -278,10 +228,12 @@ void Columns::read_common(record::Example& example) {
 }
 
 core::Result<record::Example> Columns::finish(record::Example example) {
+  read_endings(*this, example);
   if (error_) return *error_;
   const auto is_left = [&](const std::string& name) { return !used_.contains(name); };
   // A record's own meta is the meta, whatever the format; a column of that name keeps it from that.
   const auto meta = row_.find("meta");
+  if (!has("meta")) take("meta");
   if (meta != row_.end() && is_left("meta") && meta->is_object() &&
       std::ranges::none_of(row_.items(), [&](const auto& column) {
         return is_left(column.key()) && meta->contains(column.key());
@@ -290,8 +242,11 @@ core::Result<record::Example> Columns::finish(record::Example example) {
     used_.emplace("meta");
   }
   if (!example.meta.is_object()) example.meta = core::Json::object();
-  for (const auto& [name, value] : row_.items())
-    if (is_left(name)) example.meta[name] = value;
+  for (const auto& [name, value] : row_.items()) {
+    if (!is_left(name)) continue;
+    example.meta[name] = value;
+    example.columns.push_back(name);
+  }
   return example;
 }
 

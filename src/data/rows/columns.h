@@ -27,7 +27,9 @@ class Columns {
   explicit Columns(const core::Json& row, std::string prefix = "") : row_(row), prefix_(std::move(prefix)) {}
 
   bool has(std::string_view name) const { return has_column(row_, name); }
-  /// The column, or a shared null. Counts as used: it does not enter `meta`.
+  /// The column, or a shared null.
+  const core::Json& peek(std::string_view name) const;
+  /// The same, and it counts as used: it does not enter `meta`.
   const core::Json& take(std::string_view name);
   /// A text, or messages in their usual form ({"role", "content"}; ShareGPT's names are translated, alone and
   /// mixed with the usual ones). One message object stands for a list of one.
@@ -49,7 +51,7 @@ class Columns {
   const std::optional<core::ItemError>& error() const { return error_; }
   /// id, tools, chat_template_kwargs, reference_answer.
   void read_common(record::Example& example);
-  /// The example with all unused columns in its meta, or the first problem.
+  /// The example with how its completions ended and all unused columns in its meta, or the first problem.
   core::Result<record::Example> finish(record::Example example);
 
  private:
@@ -64,9 +66,6 @@ class Columns {
   std::set<std::string, std::less<>> used_;
   std::optional<core::ItemError> error_;
 };
-
-/// "user", "assistant" … for ShareGPT's "human", "gpt" … and for "User", "Assistant" …; other names stay.
-std::string chat_role(const std::string& name);
 
 /// {"role": role, "content": text}.
 core::Json message(const std::string& role, const std::string& text);

@@ -22,14 +22,14 @@ std::size_t count_cells(const std::string& line, char separator) {
 }
 
 /// What the header line is separated by, where the file's ending promises something else: exports of
-/// spreadsheets write ";" and tabs into files called .csv.
+/// spreadsheets and databases write ";", tabs and "|" into files called .csv.
 char separator_of(const std::string& path, char promised) {
   core::LineReader lines(path);
   std::string header;
   while (lines.next(header) && header.empty()) {
   }
   if (count_cells(header, promised) > 1) return promised;
-  for (const char other : {',', ';', '\t'})
+  for (const char other : {',', ';', '\t', '|'})
     if (count_cells(header, other) > 1) return other;
   return promised;
 }

@@ -6,6 +6,7 @@
 
 #include "core/system.h"
 #include "data/rows/columns.h"
+#include "data/rows/endings.h"
 #include "data/rows/repeated_prompt.h"
 
 namespace attune::data {
@@ -63,6 +64,14 @@ ColumnRenames used_of(const ColumnRenames& renames, const std::deque<RawRow>& ro
       if (raw.row.contains(ours) && !example.value().meta.contains(ours)) used.emplace(theirs, ours);
   }
   return used;
+}
+
+/// What a read row gives cause to say; what has one reading is settled.
+std::vector<std::string> said_of(record::Example& example) {
+  std::vector<std::string> said = odd_endings(example);
+  if (std::string repeated = settle_repeated_prompt(example); !repeated.empty())
+    said.push_back(std::move(repeated));
+  return said;
 }
 
 }  // namespace
@@ -190,10 +199,10 @@ bool ExampleSource::next(SourceRow& out) {
     out.example = format_->read(raw.row);
   for (const auto& [theirs, ours] : renames_)
     noticed_.add(fmt::format("the column \"{}\" is read as \"{}\"", theirs, ours), raw.where);
-  if (out.example.ok())
-    if (const std::string said = settle_repeated_prompt(out.example.value()); !said.empty())
-      noticed_.add(said, raw.where);
-  if (out.example.ok() && out.example.value().id.empty()) out.example.value().id = std::to_string(out.index);
+  if (out.example.ok()) {
+    for (const std::string& said : said_of(out.example.value())) noticed_.add(said, raw.where);
+    if (out.example.value().id.empty()) out.example.value().id = std::to_string(out.index);
+  }
   return true;
 }
 

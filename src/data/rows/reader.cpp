@@ -118,11 +118,30 @@ std::unique_ptr<RowReader> open_object(const SourceFile& file, const ObjectReadi
   return std::make_unique<JsonLines>(file.path);
 }
 
+/// A file that is one JSON text, which spells the rows: what json.dump(json.dumps(rows), file) leaves. Null
+/// where it is none.
+std::unique_ptr<RowReader> open_spelt(const SourceFile& file, const ObjectReading& how) {
+  core::LineReader lines(file.path);
+  std::string line, why;
+  core::Json text, rows;
+  while (lines.next(line) && is_space(line)) {
+  }
+  if (!core::try_parse_json(line, text, why) || !text.is_string()) return nullptr;
+  for (std::string more; lines.next(more);)
+    if (!is_space(more)) return nullptr;
+  if (!core::try_parse_json(text.get_ref<const std::string&>(), rows, why)) return nullptr;
+  if (rows.is_object()) rows = rows_of_object(file.path, rows, how);
+  if (!rows.is_array() || rows.empty() || !rows[0].is_object()) return nullptr;
+  return std::make_unique<HeldRows>(file.path, std::move(rows));
+}
+
 std::unique_ptr<RowReader> open_json(const SourceFile& file, char first, const ObjectReading& how) {
   if (first == '{') {
     auto reader = open_object(file, how);
     if (how.field.empty() || dynamic_cast<HeldRows*>(reader.get()) != nullptr) return reader;
   }
+  if (first == '"')
+    if (auto reader = open_spelt(file, how)) return reader;
   if (!how.field.empty())
     core::fail_request("{}: data.field={} names a list inside one object, and the file holds rows", file.path,
                        how.field);

@@ -7,9 +7,10 @@
 
 namespace attune::data {
 
-/// Leaves a prompt of messages once, in the prompt, where every completion begins with it (or with its end,
-/// or with a system message before it). Returns what is to be said of the row; "" when there is nothing.
-/// Texts that begin with their prompt stay as they are: that is only said.
+/// Leaves a prompt of messages once, in the prompt, where a completion begins with it (or with its end, or
+/// every one with a system message before it). Returns what is to be said of the row; "" when there is
+/// nothing. Texts that begin with their prompt stay as they are: that is only said. Blanks around texts do
+/// not count.
 std::string settle_repeated_prompt(record::Example& example);
 
 }  // namespace attune::data

@@ -19,6 +19,28 @@ std::vector<std::string> lists_of_rows(const core::Json& object) {
   return names;
 }
 
+/// The same one level further down, where a format reads what lies there: {"data": {"train": […]}} has
+/// "data.train".
+std::vector<std::string> lists_further_down(const core::Json& object, const ObjectReading& how) {
+  std::vector<std::string> names;
+  for (const auto& [outer, member] : object.items()) {
+    if (!member.is_object()) continue;
+    for (const std::string& name : lists_of_rows(member))
+      if (how.readable && how.readable(member.at(name)[0])) names.push_back(outer + "." + name);
+  }
+  return names;
+}
+
+/// The member of this name, or of "outer.inner"; null when there is none.
+core::Json member_of(const core::Json& object, const std::string& name) {
+  if (object.contains(name)) return object.at(name);
+  for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+    const auto outer = object.find(name.substr(0, dot));
+    if (outer != object.end() && outer->is_object()) return member_of(*outer, name.substr(dot + 1));
+  }
+  return {};
+}
+
 /// Rows of {"prompt": ["a", "b"], "completion": ["x", "y"]} and of {"prompt": {"0": "a", "1": "b"}, …}; null
 /// when the object is neither.
 core::Json rows_of_columns(const core::Json& object) {
@@ -43,10 +65,10 @@ core::Json rows_of_columns(const core::Json& object) {
 
 core::Json rows_of_object(const std::string& path, const core::Json& object, const ObjectReading& how) {
   const auto readable = [&](const core::Json& row) { return how.readable && how.readable(row); };
-  const auto lists = lists_of_rows(object);
+  auto lists = lists_of_rows(object);
+  if (lists.empty()) lists = lists_further_down(object, how);
   if (!how.field.empty()) {
-    const auto found = object.find(how.field);
-    if (found != object.end() && found->is_array()) return core::Json(*found);
+    if (core::Json found = member_of(object, how.field); found.is_array()) return found;
     core::fail_request("{}: data.field={}: the file's object has no list of that name{}", path, how.field,
                        lists.empty() ? "" : fmt::format("; it has: {}", fmt::join(lists, ", ")));
   }
@@ -55,7 +77,7 @@ core::Json rows_of_object(const std::string& path, const core::Json& object, con
   if (lists.size() > 1)
     core::fail_request("{}: one object with several lists of rows: {}. Say which to read with data.field={}",
                        path, fmt::join(lists, ", "), lists.front());
-  return lists.empty() ? core::Json() : core::Json(object.at(lists.front()));
+  return lists.empty() ? core::Json() : member_of(object, lists.front());
 }
 
 }  // namespace attune::data

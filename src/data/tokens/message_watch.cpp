@@ -7,6 +7,7 @@
 #include "core/ascii.h"
 #include "core/config/value.h"
 #include "data/rows/columns.h"
+#include "data/tokens/thoughts.h"
 #include "data/tokens/tokenize.h"
 
 namespace attune::data {
@@ -20,14 +21,12 @@ constexpr int kWordsOfAText = 5;
 
 std::string_view without_edges(std::string_view text) { return core::trimmed(text, " \t\r\n"); }
 
-/// The words of a message in the order of its parts; what was thought before them may go without harm.
+/// The words of a message in the order of its parts; what was thought before them is another matter.
 std::vector<std::string_view> texts_of(const core::Json& message) {
   std::vector<std::string_view> texts;
   const auto add = [&](const core::Json& value) {
     if (!value.is_string()) return;
-    std::string_view text = value.get_ref<const std::string&>();
-    const std::size_t thought = text.rfind("</think>");
-    if (thought != std::string_view::npos) text.remove_prefix(thought + 8);
+    const std::string_view text = after_thought(value.get_ref<const std::string&>());
     if (!without_edges(text).empty()) texts.push_back(without_edges(text));
   };
   const auto content = message.find("content");
@@ -105,21 +104,27 @@ std::string longest_line(std::string_view text) {
 struct MessageWatch::Conversation {
   core::Json messages;
   text::ChatTemplate::Options options;
-  const std::string& rendered;
+  std::string rendered;
   const std::string& where;
+  std::size_t trained_from;  ///< the first message of the completion
 };
 
 namespace {
 
-core::Json messages_of(const record::Example& example) {
-  core::Json messages = core::Json::array();
-  if (example.prompt.is_array() && !example.language_modelling) messages = example.prompt;
-  if (example.candidates.empty()) return messages;
-  const core::Json& completion = example.candidates.front().completion;
-  if (completion.is_string() && !messages.empty()) messages.push_back(message("assistant", completion));
-  if (completion.is_array())
-    for (const auto& turn : completion) messages.push_back(turn);
-  return messages;
+core::Json prompt_messages(const record::Example& example, const core::Json& completion) {
+  if (example.language_modelling) return core::Json::array();
+  if (example.prompt.is_array()) return example.prompt;
+  if (!example.prompt.is_string() || !completion.is_array()) return core::Json::array();
+  return core::Json::array({message("user", example.prompt.get<std::string>())});
+}
+
+/// A text, or answers that are nothing but texts.
+bool is_plain(const core::Json& completion) {
+  if (!completion.is_array()) return true;
+  return std::ranges::all_of(completion, [](const core::Json& message) {
+    return message.size() == 2 && message.value("role", "") == "assistant" && message.contains("content") &&
+           message.at("content").is_string() && thoughts_of(message).empty();
+  });
 }
 
 }  // namespace
@@ -127,18 +132,32 @@ core::Json messages_of(const record::Example& example) {
 void MessageWatch::look(const record::Example& example, const std::string& rendered, const std::string& where,
                         Noticed& noticed) {
   if (!codec_.chat_template || rendered.empty()) return;
-  text::ChatTemplate::Options options;
-  options.tools = example.tools;
-  options.extra = example.chat_template_kwargs;
-  core::Json messages = messages_of(example);
-  if (messages.empty() || example.prompt.is_string()) return;
-  const Conversation conversation{std::move(messages), options, rendered, where};
+  const record::Candidate none;
+  for (std::size_t c = 0; c < std::max<std::size_t>(1, example.candidates.size()); ++c) {
+    const core::Json& said = (example.candidates.empty() ? none : example.candidates[c]).completion;
+    if (c > 0 && is_plain(said)) continue;  // the first one has shown what there is to see
+    Conversation conversation{prompt_messages(example, said), {}, rendered, where, 0};
+    conversation.trained_from = conversation.messages.size();
+    if (said.is_string() && !conversation.messages.empty())
+      conversation.messages.push_back(message("assistant", said));
+    if (said.is_array())
+      for (const auto& turn : said) conversation.messages.push_back(turn);
+    conversation.options.tools = example.tools;
+    conversation.options.extra = example.chat_template_kwargs;
+    if (c > 0) conversation.rendered = rendering(conversation.messages, conversation.options);
+    if (!conversation.messages.empty() && !conversation.rendered.empty()) look_at(conversation, noticed);
+  }
+}
+
+void MessageWatch::look_at(const Conversation& conversation, Noticed& noticed) {
   std::size_t at = 0;
   look_at_beginning(conversation, noticed);
   for (std::size_t i = 0; i < conversation.messages.size(); ++i) {
     look_at_message(conversation, i, at, noticed);
-    look_at_parts(conversation.messages[i], where, noticed);
+    look_at_parts(conversation.messages[i], conversation.where, noticed);
     look_at_calls(conversation, i, noticed);
+    look_at_old_call(conversation, i, noticed);
+    look_at_thoughts(conversation, i, noticed);
   }
   look_at_tools(conversation, noticed);
 }
@@ -152,13 +171,14 @@ std::string MessageWatch::rendering(const core::Json& messages,
   }
 }
 
-/// Whether the mark in the changed messages shows; a template that refuses them proves nothing.
+/// Whether the mark in the changed messages shows; a template that refuses them proves nothing. After many
+/// trials a kind is what it has been.
 bool MessageWatch::shows(const std::string& kind, const Conversation& conversation, core::Json changed) {
-  if (++trials_ > kMostTrials) return true;
+  if (++trials_ > kMostTrials) return !hidden_.contains(kind);
   const std::string text = rendering(changed, conversation.options);
   if (text.empty()) return true;
   const bool shown = text.find(kMark) != std::string::npos;
-  if (shown) shown_.insert(kind);
+  (shown ? shown_ : hidden_).insert(kind);
   return shown;
 }
 
@@ -206,6 +226,41 @@ void MessageWatch::look_at_calls(const Conversation& conversation, std::size_t i
         conversation.where);
   if (!shown_.contains("calls") && !shows("calls", conversation, std::move(changed)))
     noticed.add("the chat template leaves tool calls out", conversation.where);
+}
+
+/// How calls were written before there were several in a message.
+void MessageWatch::look_at_old_call(const Conversation& conversation, std::size_t i, Noticed& noticed) {
+  const core::Json& message = conversation.messages[i];
+  if (!has_column(message, "function_call") || shown_.contains("function_call")) return;
+  core::Json changed = conversation.messages;
+  changed[i]["function_call"] = {{"name", kMark}, {"arguments", kMark}};
+  if (!shows("function_call", conversation, std::move(changed)))
+    noticed.add("the chat template leaves \"function_call\" out: most templates read \"tool_calls\"",
+                conversation.where);
+}
+
+/// Thoughts that are to be learned; those of the prompt may go without harm.
+void MessageWatch::look_at_thoughts(const Conversation& conversation, std::size_t i, Noticed& noticed) {
+  const core::Json& message = conversation.messages[i];
+  const auto thoughts = thoughts_of(message);
+  if (i < conversation.trained_from || thoughts.empty() || message.value("role", "") != "assistant") return;
+  const auto is_there = [&](const Thought& thought) {
+    return conversation.rendered.find(thought.text) != std::string::npos;
+  };
+  if (std::ranges::all_of(thoughts, is_there)) return;
+  core::Json changed = conversation.messages;
+  changed[i] = with_thought(std::move(changed[i]), kMark);
+  const bool last = i + 1 == changed.size();
+  if (shows(last ? "thought" : "earlier thought", conversation, changed)) return;
+  while (changed.size() > i + 1) changed.erase(changed.size() - 1);
+  if (!last && shows("thought", conversation, std::move(changed)))
+    noticed.add(
+        "the chat template leaves out what an answer thinks once others follow (data.turns=split trains on "
+        "each answer with its thoughts)",
+        conversation.where);
+  else
+    noticed.add(fmt::format("the chat template leaves out what an answer thinks (\"{}\")", thoughts[0].place),
+                conversation.where);
 }
 
 void MessageWatch::look_at_tools(const Conversation& conversation, Noticed& noticed) {

@@ -17,21 +17,25 @@ class MessageWatch {
  public:
   explicit MessageWatch(const TextCodec& codec) : codec_(codec) {}
 
-  /// @param rendered the text of the prompt with one of the completions, or of the prompt alone; "" where no template made it
+  /// @param rendered the text of the prompt with the first of the completions, or of the prompt alone; "" where
+  /// no template made it
   void look(const record::Example& example, const std::string& rendered, const std::string& where,
             Noticed& noticed);
 
  private:
   struct Conversation;
   std::string rendering(const core::Json& messages, const text::ChatTemplate::Options& options) const;
+  void look_at(const Conversation& conversation, Noticed& noticed);
   bool shows(const std::string& kind, const Conversation& conversation, core::Json changed);
   void look_at_message(const Conversation& conversation, std::size_t i, std::size_t& at, Noticed& noticed);
   void look_at_calls(const Conversation& conversation, std::size_t i, Noticed& noticed);
+  void look_at_old_call(const Conversation& conversation, std::size_t i, Noticed& noticed);
+  void look_at_thoughts(const Conversation& conversation, std::size_t i, Noticed& noticed);
   void look_at_tools(const Conversation& conversation, Noticed& noticed);
   void look_at_beginning(const Conversation& conversation, Noticed& noticed);
 
   const TextCodec& codec_;
-  std::set<std::string> shown_;  ///< kinds of messages that have been seen to show
+  std::set<std::string> shown_, hidden_;  ///< kinds of messages that have been seen to show, and not to
   std::int64_t trials_ = 0;
   std::string added_;  ///< the beginning of the system text that the template brought, as first seen
 };

@@ -191,10 +191,11 @@ void tokenize_rows(const SourceRow& row, const TextCodec& codec, const DataOptio
   const auto tokenize = [&](const record::Example& example) {
     record::PairingCounts counted = counts;
     auto tokens = tokenize_row(example, row.index, codec, read, use, counted);
-    if (tokens.ok() || tokens.error().reason != text::kRewritesHistory) counts = std::move(counted);
+    if (tokens.ok() || !asks_for_split(tokens.error())) counts = std::move(counted);
     return tokens;
   };
-  if (for_each_row_of(row.example.value(), read, tokenize, visit)) ++counts.derived[split_text(read)];
+  const std::string split = for_each_row_of(row.example.value(), read, tokenize, visit);
+  if (!split.empty()) ++counts.derived[split];
 }
 
 void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summary) {

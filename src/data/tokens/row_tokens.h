@@ -11,7 +11,7 @@
 namespace attune::data {
 
 /// Goes up when tokenisation or the rules of what is used change, so that older caches are made anew.
-inline constexpr int kTokenRules = 9;
+inline constexpr int kTokenRules = 10;
 
 /// The reason of rows that the template would not render.
 inline constexpr const char* kTemplateRefused = "the chat template refused the messages";

@@ -26,7 +26,7 @@ core::Json with_system(const core::Json& prompt, const std::string& system) {
 core::Result<std::vector<std::int32_t>> tokenize_teacher_prompt(record::Example example,
                                                                 const TextCodec& codec,
                                                                 const std::string& system,
-                                                                std::size_t shared) {
+                                                                std::span<const std::int32_t> shared) {
   if (example.prompt_ids)
     return core::ItemError{"teacher_system cannot stand before prompt_ids",
                            "give the prompt as text or messages"};
@@ -40,7 +40,9 @@ core::Result<std::vector<std::int32_t>> tokenize_teacher_prompt(record::Example 
   example.prompt = with_system(example.prompt, system);
   auto theirs = tokenize_prompt(example, codec);
   if (!theirs.ok()) return theirs;
-  const std::size_t begun = ours.value().size() - std::min(shared, ours.value().size());
+  // A prompt that is written in another way once its answer follows is not begun by the completions.
+  const bool goes_on = common_prefix(ours.value(), shared) == shared.size();
+  const std::size_t begun = goes_on ? ours.value().size() - shared.size() : 0;
   auto& ids = theirs.value();
   ids.resize(ids.size() - std::min(begun, ids.size()));
   return theirs;

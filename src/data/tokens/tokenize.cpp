@@ -18,10 +18,15 @@ void erase_front(auto& list, std::size_t count) {
 }
 
 /// The shortest of the prompts is what all completions share, as in TRL; longer ones move their end into
-/// their completion.
+/// their completion. Where prompts differ (templates that write a question by what follows it) only what is
+/// equal is shared, and what is left of each stays prompt: nobody trains on it.
 void share_prompt(std::vector<Encoded>& all, bool training, TokenizedExample& out) {
   std::size_t shared = std::numeric_limits<std::size_t>::max();
   for (const auto& one : all) shared = std::min(shared, one.prompt.size());
+  std::size_t equal = shared;
+  for (const auto& one : all) equal = std::min(equal, common_prefix(all[0].prompt, one.prompt));
+  const bool differ = equal < shared;
+  shared = equal;
   out.prompt.assign(all[0].prompt.begin(), all[0].prompt.begin() + static_cast<std::ptrdiff_t>(shared));
   out.rendered = all[0].rendered;
   for (auto& one : all) {
@@ -29,12 +34,12 @@ void share_prompt(std::vector<Encoded>& all, bool training, TokenizedExample& ou
     Completion completion;
     completion.ids.assign(one.prompt.begin() + static_cast<std::ptrdiff_t>(shared), one.prompt.end());
     completion.ids.insert(completion.ids.end(), one.completion.begin(), one.completion.end());
-    completion.mask.assign(tail, training ? 1 : 0);
+    completion.mask.assign(tail, training && !differ ? 1 : 0);
     if (one.mask.empty()) one.mask.assign(one.completion.size(), 1);
     completion.mask.insert(completion.mask.end(), one.mask.begin(), one.mask.end());
     completion.step_ends = std::move(one.step_ends);
     for (auto& end : completion.step_ends) end += static_cast<std::int32_t>(tail);
-    completion.prompt_tail = training ? 0 : static_cast<std::int32_t>(tail);
+    completion.prompt_tail = training && !differ ? 0 : static_cast<std::int32_t>(tail);
     completion.straddles = one.straddles;
     out.completions.push_back(std::move(completion));
   }
@@ -188,7 +193,7 @@ core::Result<TokenizedExample> tokenize_example(const record::Example& record, c
     share_prompt(encoded, training, out);
   }
   if (!options.teacher_system.empty() && !example.language_modelling) {
-    auto prompt = tokenize_teacher_prompt(example, codec, options.teacher_system, out.prompt.size());
+    auto prompt = tokenize_teacher_prompt(example, codec, options.teacher_system, out.prompt);
     if (!prompt.ok()) return prompt.error();
     out.teacher_prompt = std::move(prompt.value());
   }

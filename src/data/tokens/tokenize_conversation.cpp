@@ -1,6 +1,9 @@
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "data/rows/columns.h"
+#include "data/tokens/answer_place.h"
+#include "data/tokens/end_token.h"
 #include "data/tokens/row_tokens.h"
 #include "data/tokens/token_spans.h"
 #include "data/tokens/tokenize_text.h"
@@ -58,16 +61,99 @@ core::Json whole_conversation(const core::Json& prompt, const core::Json& comple
   return whole;
 }
 
-/// What a template writes before the first words of the assistant, where nobody spoke before; nothing where
-/// it refuses conversations that begin so.
-std::vector<std::int32_t> opening_of_assistant(const record::Example& example, const TextCodec& codec,
-                                               const text::Tokenizer& tokenizer) {
-  const auto opened = render_prompt(core::Json::array(), example, codec, true);
-  return opened.ok() ? tokenizer.encode(opened.value(), false) : std::vector<std::int32_t>();
-}
-
 bool is_one_answer(const core::Json& completion) {
   return completion.is_array() && completion.size() == 1 && completion[0].value("role", "") == "assistant";
+}
+
+/// Whether the conversation ends in an answer that a limit cut: nothing closes it then.
+bool ends_open(const core::Json& messages, const record::Candidate& candidate) {
+  if (!record::was_cut(candidate) || messages.empty()) return false;
+  const core::Json& last = messages.back();
+  return last.value("role", "") == "assistant" && last.value("content", core::Json()).is_string() &&
+         last.value("content", "") != "" && !has_column(last, "tool_calls");
+}
+
+/// A conversation that is being tokenised.
+struct Talk {
+  const record::Example& example;
+  const TextCodec& codec;
+  text::ChatTemplate::Options options;
+  core::Json prompt, completion;
+  bool one_answer;   ///< the completion is a message of the assistant and no more
+  std::string text;  ///< of the whole
+  std::vector<std::int32_t> ids;
+  std::vector<text::TextSpan> places;  ///< of the ids, once somebody asked
+
+  core::Json whole(const core::Json& said) const {
+    return without_own_ends(whole_conversation(prompt, said), codec);
+  }
+  std::span<const text::TextSpan> placed() {
+    if (places.empty()) places = codec.tokenizer->encode_placed(text, false).places;
+    return places;
+  }
+};
+
+Talk talk_of(const record::Example& example, const record::Candidate& candidate, const TextCodec& codec) {
+  Talk talk{example, codec, template_options(example), core::Json::array(), candidate.completion, false, {},
+            {},      {}};
+  const bool has_prompt = !example.language_modelling && !is_blank(example.prompt);
+  const bool begins = !example.language_modelling && example.prompt.is_array() && example.prompt.empty();
+  if (has_prompt) talk.prompt = without_own_ends(as_messages(example.prompt, "user"), codec);
+  talk.one_answer = (has_prompt || begins) && is_one_answer(talk.completion);
+  talk.options.continue_final_message = ends_open(talk.whole(talk.completion), candidate);
+  return talk;
+}
+
+/// Whether a text holds what the last message says.
+bool shows_last(const core::Json& messages, const std::string& text) {
+  const core::Json said = messages.empty() ? core::Json() : messages.back().value("content", core::Json());
+  return !said.is_string() ||
+         text.find(core::trimmed(said.get_ref<const std::string&>())) != std::string::npos;
+}
+
+/// Whether the prompt alone, opened for an answer, is written as it is in the whole, but for the opening.
+bool goes_on_from(const Talk& talk, const std::string& opened) {
+  if (!shows_last(talk.prompt, opened)) return false;
+  if (talk.text.starts_with(opened)) return true;
+  if (talk.prompt.empty()) return false;
+  const auto closed =
+      rendered([&] { return talk.codec.chat_template->render(talk.prompt, template_options(talk.example)); });
+  return closed.ok() && talk.text.starts_with(closed.value());
+}
+
+/// Where the completion begins among the tokens of the whole, found by what it says.
+core::Result<std::size_t> cut_by_words(Talk& talk) {
+  const auto render = [&](const core::Json& completion) {
+    const auto other =
+        rendered([&] { return talk.codec.chat_template->render(talk.whole(completion), talk.options); });
+    return other.ok() ? other.value() : std::string();
+  };
+  const auto place = place_of_completion(talk.text, talk.completion, render);
+  if (!place) return core::ItemError{"the chat template does not show where the answer begins", ""};
+  const auto places = talk.placed();
+  const auto first = std::ranges::find_if(places, [&](const auto& token) { return token.second > *place; });
+  return static_cast<std::size_t>(first - places.begin());
+}
+
+/// Splits the ids of the whole into prompt and completion.
+std::optional<core::ItemError> cut(Talk& talk, Encoded& out) {
+  const auto& ids = talk.ids;
+  std::size_t begin = 0;
+  const auto opened = render_prompt(talk.prompt, talk.example, talk.codec, talk.one_answer);
+  if (!opened.ok() && !talk.prompt.empty()) return opened.error();
+  if (opened.ok() && goes_on_from(talk, opened.value())) {
+    const std::vector<std::int32_t> alone = talk.codec.tokenizer->encode(opened.value(), false);
+    begin = common_prefix(alone, ids);
+    out.straddles = begin < alone.size() && !talk.prompt.empty();
+  } else {
+    const auto found = cut_by_words(talk);
+    if (!found.ok()) return found.error();
+    begin = found.value();
+  }
+  const auto first = ids.begin() + static_cast<std::ptrdiff_t>(begin);
+  out.prompt.assign(ids.begin(), first);
+  out.completion.assign(first, ids.end());
+  return {};
 }
 
 }  // namespace
@@ -79,55 +165,39 @@ core::Result<std::string> render_prompt(const core::Json& messages, const record
       !answered_by_message && !messages.empty() && messages.back().value("role", "") == "assistant";
   options.add_generation_prompt = !options.continue_final_message;
   const auto& chat_template = need_template(codec);
-  return rendered([&] { return chat_template.render(messages, options); });
+  return rendered([&] { return chat_template.render(without_own_ends(messages, codec), options); });
 }
 
 core::Result<Encoded> encode_conversation(const record::Example& example, const record::Candidate& candidate,
                                           const TextCodec& codec, const DataOptions& options, bool training) {
   const auto& chat_template = need_template(codec);
   const auto& tokenizer = need_tokenizer(codec);
-  const bool has_prompt = !example.language_modelling && !is_blank(example.prompt);
-  const core::Json prompt = has_prompt ? as_messages(example.prompt, "user") : core::Json::array();
-  const core::Json messages = whole_conversation(prompt, candidate.completion);
-  const bool begins = !example.language_modelling && example.prompt.is_array() && example.prompt.empty();
-  const bool one_answer = (has_prompt || begins) && is_one_answer(candidate.completion);
+  Talk talk = talk_of(example, candidate, codec);
+  const core::Json messages = talk.whole(talk.completion);
   // Of one answer after its prompt all is the assistant's; blocks of a template may still leave a part out.
   const bool assistant_only =
-      training && options.assistant_only && (!one_answer || chat_template.has_generation_blocks());
-  const auto whole = rendered([&] {
-    if (assistant_only) return chat_template.render_with_masks(messages, template_options(example));
-    return text::RenderedChat{chat_template.render(messages, template_options(example)), {}, {}, false};
+      training && options.assistant_only && (!talk.one_answer || chat_template.has_generation_blocks());
+  auto whole = rendered([&] {
+    if (assistant_only) return chat_template.render_with_masks(messages, talk.options);
+    return text::RenderedChat{chat_template.render(messages, talk.options), {}, {}, false};
   });
   if (!whole.ok()) return whole.error();
   if (whole.value().rewrites_history && options.turns == "auto" && is_conversation(example))
     return core::ItemError{text::kRewritesHistory, ""};
   if (whole.value().mask_problem) return *whole.value().mask_problem;
-  // Templates write their own special tokens: none are added.
-  text::PlacedIds placed;
-  if (assistant_only)
-    placed = tokenizer.encode_placed(whole.value().text, false);
-  else
-    placed.ids = tokenizer.encode(whole.value().text, false);
-  const std::vector<std::int32_t>& ids = placed.ids;
+  talk.text = std::move(whole.value().text);
+  talk.ids = tokenizer.encode(talk.text, false);  // templates write their own special tokens
   Encoded out;
-  std::size_t cut = 0;
-  if (has_prompt) {
-    const auto opened = render_prompt(prompt, example, codec, one_answer);
-    if (!opened.ok()) return opened.error();
-    const std::vector<std::int32_t> alone = tokenizer.encode(opened.value(), false);
-    cut = common_prefix(alone, ids);
-    out.straddles = cut < alone.size();
-  } else if (one_answer) {
-    cut = common_prefix(opening_of_assistant(example, codec, tokenizer), ids);
+  if (!talk.prompt.empty() || talk.one_answer) {
+    if (const auto problem = cut(talk, out)) return *problem;
+  } else {
+    out.completion = talk.ids;
   }
-  const auto begin = static_cast<std::ptrdiff_t>(cut);
-  out.prompt.assign(ids.begin(), ids.begin() + begin);
-  out.completion.assign(ids.begin() + begin, ids.end());
   if (assistant_only) {
-    const auto mask = tokens_in(placed.places, whole.value().assistant_spans);
-    out.mask.assign(mask.begin() + begin, mask.end());
+    const auto mask = tokens_in(talk.placed(), whole.value().assistant_spans);
+    out.mask.assign(mask.begin() + std::ssize(out.prompt), mask.end());
   }
-  out.rendered = whole.value().text;
+  out.rendered = std::move(talk.text);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/rows/columns.h"
+#include "data/tokens/end_token.h"
 #include "data/tokens/token_spans.h"
 
 namespace attune::data {
@@ -19,10 +20,9 @@ EndedText ended(const std::string& text, const record::Candidate& candidate, con
                 bool append) {
   const bool cut = record::was_cut(candidate);
   EndedText out{text, append && codec.eos_id && !cut, cut};
-  if (!out.wanted || codec.eos_id != codec.tokenizer->eos_id()) return out;
-  const auto& specials = codec.tokenizer->special_token_texts();
-  const auto eos = specials.find("eos_token");
-  if (eos != specials.end() && !text.ends_with(eos->second)) out.text += eos->second;
+  const std::string end = out.wanted ? end_text(codec) : "";
+  out.text = with_one_end(text, end);
+  if (!out.text.ends_with(end)) out.text += end;
   return out;
 }
 

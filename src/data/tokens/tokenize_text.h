@@ -2,6 +2,7 @@
 // ids and, for each completion, where it starts and what follows.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,11 +36,11 @@ core::Result<std::string> render_prompt(const core::Json& messages, const record
 /// What a teacher reads in place of the prompt; empty where there is no prompt. It ends where the shared
 /// prompt ends, so that the same completions follow: tokens that the completions begin with are left out of
 /// it as well.
-/// @param example as read by the model; @param shared tokens of the prompt that all completions share
+/// @param example as read by the model; @param shared the prompt that all completions share
 core::Result<std::vector<std::int32_t>> tokenize_teacher_prompt(record::Example example,
                                                                 const TextCodec& codec,
                                                                 const std::string& system,
-                                                                std::size_t shared);
+                                                                std::span<const std::int32_t> shared);
 
 std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b);
 

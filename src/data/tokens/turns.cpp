@@ -32,10 +32,13 @@ std::vector<record::Example> one_for_each_turn(const record::Example& example) {
   return out;
 }
 
-std::string split_text(const DataOptions& options) {
-  return options.turns == "split"
-             ? "a row for each assistant turn"
-             : fmt::format("a row for each assistant turn, as {}", text::kRewritesHistory);
+std::string split_text(const DataOptions& options, const std::string& reason) {
+  return options.turns == "split" ? "a row for each assistant turn"
+                                  : fmt::format("a row for each assistant turn, as {}", reason);
+}
+
+bool asks_for_split(const core::ItemError& error) {
+  return error.reason == text::kRewritesHistory || error.reason == text::kRefusesPart;
 }
 
 }  // namespace attune::data
