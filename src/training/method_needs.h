@@ -11,13 +11,17 @@
 
 namespace attune::training {
 
-/// Whether it takes more of the reference than log-probabilities.
+/// Whether it compares the distributions of two models.
 inline bool compares_distributions(const algorithm::Need& need) {
   return model::signal_named(need.signal).needs_reference();
 }
 inline bool reads_reference(const algorithm::Need& need) {
   return need.source == algorithm::Source::kReference ||
          (compares_distributions(need) && need.against == algorithm::Source::kReference);
+}
+/// Whether it takes more of the reference than the log-probabilities of what was written.
+inline bool reads_reference_distribution(const algorithm::Need& need) {
+  return reads_reference(need) && (compares_distributions(need) || need.signal != "logps");
 }
 inline bool reads_head(const algorithm::Need& need) {
   return model::signal_named(need.signal).kind() == model::SignalKind::kHead;

@@ -11,7 +11,7 @@
 namespace attune::data {
 
 /// Goes up when tokenisation or the rules of what is used change, so that older caches are made anew.
-inline constexpr int kTokenRules = 9;
+inline constexpr int kTokenRules = 10;
 
 /// The reason of rows that the template would not render.
 inline constexpr const char* kTemplateRefused = "the chat template refused the messages";
@@ -29,7 +29,7 @@ void tokenize_rows(const SourceRow& row, const TextCodec& codec, const DataOptio
                    const RowUse& use, record::PairingCounts& counts,
                    const std::function<void(const record::Example&, core::Result<CachedRow>)>& visit);
 
-/// Adds a kept row to the counts.
-void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summary);
+/// Adds a kept row to the counts. @param where "prefs.jsonl:17"
+void count_row(const CachedRow& row, std::int64_t copies, const std::string& where, DatasetSummary& summary);
 
 }  // namespace attune::data

@@ -45,7 +45,7 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
   const std::uint64_t weights = model_ ? model_->fingerprint() : policy.fingerprint();
   const auto cached = [&](StepSource& steps, std::int64_t count, const MethodTerm& term,
                           const data::Dataset& data) {
-    const auto what = any_need(*term.method, compares_distributions) ? Cached::kHidden : Cached::kLogps;
+    const auto what = any_need(*term.method, reads_reference_distribution) ? Cached::kHidden : Cached::kLogps;
     const std::uint64_t fingerprint = data.summary().fingerprint ^ (weights * 0x9e3779b97f4a7c15ULL);
     const bool draws = data.use().learns() && data.use().pairing().draws();
     const bool repeats =
@@ -53,7 +53,7 @@ void ReferenceModel::fill_caches(model::Model& policy, std::vector<MethodTerm>& 
     return std::make_shared<const ReferenceCache>(
         steps, count, repeats, CacheSource{reader.scorer(source), what, fingerprint}, core::cache_folder());
   };
-  if (any_term(terms, compares_distributions))
+  if (any_term(terms, reads_reference_distribution))
     head_ = copy_of(model_ ? model_->head() : policy.head(model::Weights::kReference));
   for (auto& term : terms) {
     if (!any_need(*term.method, reads_reference)) continue;
