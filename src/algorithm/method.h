@@ -20,6 +20,7 @@
 #include "core/forest.h"
 #include "core/json.h"
 #include "record/candidate.h"
+#include "record/feedback_needs.h"
 #include "record/group_shape.h"
 #include "record/positions.h"
 
@@ -207,6 +208,9 @@ class Method {
   virtual bool has_loss_of_group() const { return true; }
   /// What it learns from: rated records are paired, labelled or grouped to fit (record/pairing.h).
   virtual GroupShape shape() const = 0;
+  /// What feedback has to say beyond that: rows without it are named and counted before training. The functions may
+  /// refer to this method.
+  virtual record::FeedbackNeeds feedback_needs() const { return {}; }
   /// The card's family, or that of the shape.
   Family family() const;
   virtual Derived derived() const { return Derived::kNone; }

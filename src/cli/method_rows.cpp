@@ -30,6 +30,7 @@ Json row_of(algorithm::Method& method) {
           {"kind", kLoss},
           {"rows", info.rows},
           {"family", algorithm::to_text(method.family())},
+          {"learns_from", record::to_text(method.shape())},
           {"samples_for_delta", samples_for_delta(method.family())}};
 }
 

@@ -16,7 +16,8 @@ using MethodList = std::vector<std::unique_ptr<algorithm::Method>>;
 MethodList all_methods();
 
 /// One object a method: "name", "title", "paper", "summary", "rows" (ids of the surveys' list), "kind". Of a "loss"
-/// also "formula", "departures", "options", "family" ("point", "pair", "list") and "samples_for_delta": on how many
+/// also "formula", "departures", "options", "family" ("point", "pair", "list"), "learns_from" ("demonstrations", "pairs",
+/// "labels", "groups", "lists") and "samples_for_delta": on how many
 /// answers to a prompt the push on one depends, 1, 2 or "n". Of a "hook", "pipeline" or "decoding" also "how" to
 /// have it, of what is "absent" the "reason". Losses come first, by family.
 std::vector<core::Json> method_rows();

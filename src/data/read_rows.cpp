@@ -2,9 +2,11 @@
 
 #include "core/progress.h"
 #include "core/system.h"
+#include "data/annotator_watch.h"
 #include "data/tokens/message_watch.h"
 #include "data/tokens/row_tokens.h"
 #include "data/tokens/trained_watch.h"
+#include "record/sound_feedback.h"
 
 namespace attune::data {
 namespace {
@@ -22,6 +24,9 @@ class Reading {
     for (SourceRow row; source_.next(row);) {
       ++summary_.rows_read;
       if (clock_.seconds() > kShort) progress.update(summary_.rows_read);
+      if (row.example.ok() && !use_.only_prompts())
+        if (auto problem = record::unsound_feedback(row.example.value().candidates))
+          row.example = std::move(*problem);
       if (row.example.ok())
         take(row);
       else
@@ -45,12 +50,13 @@ class Reading {
   void take(const SourceRow& row) {
     if (malformed_.count() > 0 && options_.on_error == "fail")
       return;  // the command will stop: only count on
+    annotators_.look(row.example.value(), row.where, summary_.noticed);
     tokenize_rows(row, codec_, options_, use_, summary_.feedback,
                   [&](const record::Example& example, const core::Result<CachedRow>& tokens) {
                     if (!tokens.ok()) return leave_out(row, example, tokens.error());
                     watch_.look(example, tokens.value().rendered, row.where, summary_.noticed);
                     notice_trained(example, codec_, options_, row.where, summary_.noticed);
-                    count_row(tokens.value(), row.copies, summary_);
+                    count_row(tokens.value(), row.copies, row.where, summary_);
                     visit_.kept(row, example, tokens.value());
                   });
   }
@@ -69,6 +75,7 @@ class Reading {
   const RowVisitor& visit_;
   ExampleSource source_;
   MessageWatch watch_;
+  AnnotatorWatch annotators_;
   MalformedRows malformed_;
   DatasetSummary summary_;
   core::Stopwatch clock_;

@@ -1,5 +1,7 @@
 #include "data/row_use.h"
 
+#include <utility>
+
 namespace attune::data {
 
 RowUse::RowUse() : described_({{"reads", "anything"}}) {}
@@ -19,6 +21,13 @@ RowUse::RowUse(record::GroupShape shape, std::shared_ptr<record::Pairing> pairin
   named.update(pairing->fields().to_json());
   described_ = {{"reads", record::to_text(shape)}, {"pairing", named}};
   pairing_ = std::move(pairing);
+}
+
+RowUse RowUse::asking(record::FeedbackNeeds needs) const {
+  RowUse use = *this;
+  use.needs_ = std::move(needs);
+  for (const record::RowNeed& need : use.needs_.rows) use.described_["needs"].push_back(need.name);
+  return use;
 }
 
 }  // namespace attune::data

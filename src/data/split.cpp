@@ -49,6 +49,8 @@ Dataset side(const Dataset& data, const std::vector<bool>& held_out, bool wanted
   summary.rows_read = wanted ? summary.rows_kept : whole.rows_read;
   if (!wanted) {  // what concerns the file is told once, of what is trained on
     summary.straddling = std::min(whole.straddling, summary.rows_kept);
+    summary.teaching_nothing = std::min(whole.teaching_nothing, summary.rows_kept);
+    summary.spread = whole.spread;
     summary.feedback = whole.feedback;
     summary.dropped = whole.dropped;
     summary.dropped_examples = whole.dropped_examples;

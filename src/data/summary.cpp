@@ -8,6 +8,31 @@
 
 namespace attune::data {
 
+void FeedbackSpread::count(const record::Candidate& said, const std::string& where) {
+  if (said.label) ++(*said.label ? good : bad);
+  if (said.reward) {
+    lowest = rated == 0 ? *said.reward : std::min(lowest, *said.reward);
+    highest = rated == 0 ? *said.reward : std::max(highest, *said.reward);
+    ++rated;
+  }
+  if (first.empty() && (said.label || said.reward)) first = where;
+}
+
+namespace {
+
+core::Json spread_json(const FeedbackSpread& spread) {
+  return {{"good", spread.good},     {"bad", spread.bad},         {"rated", spread.rated},
+          {"lowest", spread.lowest}, {"highest", spread.highest}, {"first", spread.first}};
+}
+
+FeedbackSpread spread_from(const core::Json& json) {
+  return {json.at("good").get<std::int64_t>(),  json.at("bad").get<std::int64_t>(),
+          json.at("rated").get<std::int64_t>(), json.at("lowest").get<double>(),
+          json.at("highest").get<double>(),     json.at("first").get<std::string>()};
+}
+
+}  // namespace
+
 void DatasetSummary::drop(const std::string& reason, const std::string& where, const std::string& detail) {
   ++dropped[reason];
   auto& examples = dropped_examples[reason];
@@ -39,6 +64,8 @@ core::Json to_json(const DatasetSummary& summary) {
           {"longest", summary.longest},
           {"straddling", summary.straddling},
           {"truncated", summary.truncated},
+          {"teaching_nothing", summary.teaching_nothing},
+          {"spread", spread_json(summary.spread)},
           {"derived", summary.feedback.derived},
           {"not_compared", summary.feedback.left_out},
           {"dropped", summary.dropped},
@@ -61,6 +88,8 @@ DatasetSummary summary_from_json(const core::Json& json, std::uint64_t fingerpri
   summary.longest = json.at("longest").get<std::int64_t>();
   summary.straddling = json.at("straddling").get<std::int64_t>();
   summary.truncated = json.at("truncated").get<std::int64_t>();
+  summary.teaching_nothing = json.at("teaching_nothing").get<std::int64_t>();
+  summary.spread = spread_from(json.at("spread"));
   summary.dropped = json.at("dropped").get<std::map<std::string, std::int64_t>>();
   summary.dropped_examples = json.at("dropped_examples").get<decltype(summary.dropped_examples)>();
   summary.noticed = Noticed::from_json(json.at("noticed"));

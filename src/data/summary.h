@@ -13,13 +13,23 @@
 
 namespace attune::data {
 
+/// What the labels and rewards of the kept rows are like.
+struct FeedbackSpread {
+  std::int64_t good = 0, bad = 0, rated = 0;
+  double lowest = 0, highest = 0;  ///< of the rewards
+  std::string first;               ///< the first row that has either
+  void count(const record::Candidate& said, const std::string& where);
+};
+
 struct DatasetSummary {
   std::string format;
   std::string pairing;  ///< how rated candidates become what is learned from; "" when nobody learns
   std::int64_t rows_read = 0, rows_kept = 0, candidates = 0, tokens = 0, trained_tokens = 0, straddling = 0,
                truncated = 0;
-  std::int64_t longest = 0;                     ///< tokens of the longest sequence, prompt included
-  std::int64_t pairs = 0;                       ///< comparisons of the kept rows; 0 where a method takes none
+  std::int64_t longest = 0;           ///< tokens of the longest sequence, prompt included
+  std::int64_t pairs = 0;             ///< comparisons of the kept rows; 0 where a method takes none
+  std::int64_t teaching_nothing = 0;  ///< kept rows that the method learns nothing from
+  FeedbackSpread spread;
   record::PairingCounts feedback;               ///< what the pairing left out and what it derived
   std::map<std::string, std::int64_t> dropped;  ///< reason → rows (unusable; malformed under on_error=skip)
   std::map<std::string, std::vector<std::string>>

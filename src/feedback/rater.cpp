@@ -1,9 +1,9 @@
 #include "feedback/rater.h"
 
-#include <cmath>
 #include <utility>
 
 #include "core/error.h"
+#include "record/sound_feedback.h"
 
 namespace attune::feedback {
 
@@ -30,8 +30,9 @@ std::vector<Remark> Rater::rate(std::span<record::Example> examples) {
   std::vector<Remark> remarks = fill(examples);
   ATTUNE_ASSERT(remarks.size() == candidates.size());
   for (std::size_t i = 0; i < remarks.size(); ++i) {
-    if (remarks[i].unusable.empty() && !std::isfinite(record::reward_of(*candidates[i])))
-      remarks[i].unusable = "the reward is not a finite number";
+    if (remarks[i].unusable.empty())
+      if (const auto problem = record::unsound_number(record::reward_of(*candidates[i]), "reward"))
+        remarks[i].unusable = problem->reason;
     if (remarks[i].unusable.empty()) continue;
     forget(*candidates[i]);
     ++unusable_[remarks[i].unusable];

@@ -46,6 +46,8 @@ constexpr MetricName kMetrics[] = {
    "Standard deviation of the reward. At zero every sample is as good as the next, and nothing is left to learn from."},
   {"frac_reward_zero_std", "Groups without contrast", "fraction", kLower, "rewards", "",
    "Share of prompts whose samples all got the same reward. They teach nothing: too easy, too hard, or a reward too coarse."},
+  {"frac_mean_not_positive", "Groups without a positive mean", "fraction", kLower, "rewards", "",
+   "Share of prompts whose mean reward is 0 or below, which a method that divides by it (maxrl) learns nothing from."},
   {"rewards/margins", "Reward margin", "nats", kHigher, "rewards", "",
    "Implicit reward of the chosen minus that of the rejected completion. It rises as the model learns to tell them apart."},
   {"rewards/accuracies", "Preference accuracy", "fraction", kHigher, "rewards", "",

@@ -1,5 +1,7 @@
 // One update: every method learns from its part of a step, and the optimizer moves the weights.
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "core/error.h"
 #include "training/optimizer/gradient_norms.h"
@@ -15,6 +17,23 @@ namespace {
 std::string in_words(double value) {
   if (std::isnan(value)) return "no number";
   return std::isinf(value) ? (value > 0 ? "infinite" : "minus infinite") : fmt::format("{:.6g}", value);
+}
+
+/// What helps against a loss that is no number.
+std::string advice(std::span<const MethodTerm> terms) {
+  constexpr double kUsual = 1e4;
+  double largest = 0;
+  for (const MethodTerm& term : terms) {
+    if (term.progress.between_steps()) continue;
+    for (const auto& candidate : term.progress.prepared().step.candidates)
+      largest = std::max(largest, std::abs(candidate.reward.value_or(0)));
+  }
+  if (largest > kUsual)
+    return fmt::format(
+        "Its rewards reach {:g}, and gradients grow with them: divide all rewards by the same factor, to "
+        "about 1 in size",
+        largest);
+  return "A smaller training.learning_rate, or a look at these rows, is what helps most often";
 }
 
 }  // namespace
@@ -69,8 +88,8 @@ void Trainer::guard(const Update& update) {
   if (folder_.writes()) write_bad_batch(path, terms_, options_.tokenizer);
   core::fail_run(
       "update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
-      "last checkpoint. A smaller training.learning_rate, or a look at these rows, is what helps most often",
-      done_ + 1, in_words(update.loss), in_words(update.grad_norm), path);
+      "last checkpoint. {}",
+      done_ + 1, in_words(update.loss), in_words(update.grad_norm), path, advice(terms_));
 }
 
 }  // namespace attune::training

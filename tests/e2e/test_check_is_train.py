@@ -202,3 +202,45 @@ def test_settings_that_no_run_can_have(tmp_path, settings):
     data = tmp_path / "rows.jsonl"
     data.write_text(lines(PAIRS))
     refused_alike(tmp_path, data, *settings)
+
+
+FULL = [{"prompt": "Once upon a time", "candidates": [
+    {"completion": f" a cat {i}.", "rank": 0, "label": True, "reward": 2.0, "source": "greedy"},
+    {"completion": " a dog sat.", "rank": 1, "label": False, "reward": 1.0}]} for i in range(4)]
+
+
+@pytest.mark.parametrize("method, settings, reason", [
+    ("sft", [], "reference.cache has no effect"),
+    ("simpo", [], "reference.cache has no effect"),
+    ("context_distillation", ["teacher.system=Hello."], "teacher.system asks the same weights"),
+])
+def test_a_cache_of_the_reference_that_cannot_be(tmp_path, method, settings, reason):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(FULL))
+    assert reason in refused_alike(tmp_path, data, "reference.cache=true", *settings, method=method)
+
+
+@pytest.mark.parametrize("method", ["grpo", "gdpo", "clip_cov", "dppo", "kl_cov", "reinforce_pp", "maxrl", "dr_grpo", "reward_regression",
+                                    "hpo", "dpo"])
+@pytest.mark.parametrize("reward", [1e300, 1e-300])
+def test_rewards_beyond_single_precision(tmp_path, method, reward):
+    """The methods that took such rewards for nothing, or stopped at infinite gradients."""
+    data = tmp_path / "rows.jsonl"
+    wrong = json.loads(json.dumps(FULL))
+    wrong[2]["candidates"][0]["reward"] = reward
+    data.write_text(lines(wrong))
+    said = refused_alike(tmp_path, data, method=method)
+    assert f'1 of 4 rows is malformed:\n  {data}:3: "reward" is too ' in said and "by the same factor" in said
+
+
+@pytest.mark.parametrize("method, rows", [
+    ("grpo", [{"prompt": "a", "candidates": [{"completion": " b", "reward": 1}, {"completion": " c", "reward": 1}]}] * 2),
+    ("maxrl", [{"prompt": "a", "candidates": [{"completion": " b", "reward": -1}, {"completion": " c", "reward": 1}]}] * 2),
+    ("remax", [{"prompt": "a", "candidates": [{"completion": " b", "reward": 0}, {"completion": " c", "reward": 1}]}] * 2),
+    ("grpo", [{"prompt": "a"}] * 2),
+])
+def test_feedback_that_teaches_nothing(tmp_path, method, rows):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(rows))
+    said = refused_alike(tmp_path, data, method=method)
+    assert "rows.jsonl:1" in said and "2 rows" in said

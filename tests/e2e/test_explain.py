@@ -406,3 +406,16 @@ def test_compared_methods_see_the_same_answers():
     assert [line.split()[0] for line in table.splitlines() if line.startswith(("dpo", "kto", "grpo"))] == ["dpo", "kto", "grpo"]
     refused = attune("explain", "--unified", "dpo")
     assert refused.returncode == 2 and "--compare dpo" in refused.stderr
+
+
+@pytest.mark.parametrize("arguments, parts", [
+    (["--compare", "dpo", "dpo"], ["--compare is given dpo twice"]),
+    (["--compare", "dpo", "ipo", "bradley_terry", "reward"], ["argument 'reward'", "bradley_terry twice"]),
+    (["--unified", "--compare", "dpo", "ipo"], ["use one of them", "attune explain --compare dpo ipo"]),
+    (["--compare", "--unified"], ["use one of them", "attune explain --compare dpo ipo"]),
+])
+def test_comparisons_that_say_nothing(arguments, parts):
+    done = attune("explain", *arguments)
+    assert done.returncode == 2 and not done.stdout
+    for part in parts:
+        assert part in done.stderr, done.stderr

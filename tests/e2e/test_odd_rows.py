@@ -115,3 +115,30 @@ def test_a_conversation_that_the_assistant_begins(chat, tmp_path):
     assert said["ids"] == whole
     opening = len(tokenized(CHATML_START))
     assert said["mask"] == [0] * opening + [1] * (len(whole) - opening)
+
+
+WHOLE = {"text": "Hello there, you."}
+PAIR = {"prompt": "Once", "chosen": " a", "rejected": " b"}
+SAID = {"prompt": "Once", "completion": " upon"}
+
+
+@pytest.mark.parametrize("rows, odd", [
+    ([SAID, SAID, WHOLE, PAIR], [(3, "language_modelling", "prompt_completion"), (4, "preference", "prompt_completion")]),
+    ([WHOLE, SAID, SAID], [(1, "language_modelling", "prompt_completion")]),
+    ([PAIR, PAIR, SAID], [(3, "prompt_completion", "preference")]),
+])
+def test_rows_of_several_shapes_in_a_file(tmp_path, rows, odd):
+    data = lines(tmp_path / "rows.jsonl", rows)
+    said = check(data, code=2)
+    assert f"{len(odd)} of {len(rows)} row" in said
+    for number, shape, file in odd:
+        assert f"rows.jsonl:{number}: column missing" in said and f"a row of {shape}, and most rows are of {file}" in said, said
+    assert check(data, "data.on_error=skip")["rows_kept"] == len(rows) - len(odd)
+
+
+def test_a_row_that_says_more_than_the_others(tmp_path):
+    """A label that the file's format has no use for is not passed over in silence."""
+    rows = [SAID, SAID, {**SAID, "completion": " no", "label": False}]
+    found = check(lines(tmp_path / "rows.jsonl", rows), "method=sft")
+    (said,) = [text for text in found["warnings"] if "columns of" in text]
+    assert "unpaired_preference is read as prompt_completion" in said and "rows.jsonl:3" in said

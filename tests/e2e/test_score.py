@@ -59,3 +59,21 @@ def test_what_is_cut_is_said(data):
     said = attune("score", f"model={MODEL}", f"data={data}", "data.max_prompt_length=5",
                   "data.max_length=0").stderr
     assert "rows cut to data.max_prompt_length=5 and the model's context of 512" in said, said
+
+
+def test_records_with_rewards(tmp_path, data):
+    """What generate writes comes back with rewards in it, and nothing else changed; methods on groups learn from it."""
+    samples, rated = tmp_path / "samples.jsonl", tmp_path / "rated.jsonl"
+    command = ["generate", f"model={MODEL}", f"data={data}", "data.limit=3", "n=2", "temperature=1", "max_new_tokens=6"]
+    assert attune(*command, f"output={samples}").returncode == 0
+    command = ["score", f"model={MODEL}", f"data={samples}", "rule=distinct"]
+    done = attune(*command, "records=true", f"output={rated}")
+    assert done.returncode == 0 and "wrote 3 records" in done.stderr, done.stderr
+    scores = iter(lines(*command))
+    records = [json.loads(line) for line in rated.read_text().splitlines()]
+    for record in records:
+        for candidate in record["candidates"]:
+            assert candidate.pop("reward") == next(scores)["reward"] and len(candidate.pop("scores")) == 1
+    assert records == [json.loads(line) for line in samples.read_text().splitlines()]
+    done = attune("score", f"model={MODEL}", f"data={samples}", "records=true")
+    assert done.returncode == 2 and "rule=RULE or reward_model=FOLDER" in done.stderr

@@ -60,6 +60,41 @@ def test_no_whole_number_of_groups(data):
     assert "6 completions an update are no whole number of groups of 4" in said
 
 
+def sized(path, sizes):
+    return write(path, [{"prompt": f"Q{i}?", "candidates": [{"completion": f" a{j}", "reward": j, "label": j % 2 == 0} for j in range(size)]}
+                        for i, size in enumerate(sizes)])
+
+
+@pytest.mark.parametrize("method, sizes, settings, said", [
+    ("grpo", [4, 2, 3, 3], ["per_device_train_batch_size=6"],
+     "6 completions an update: training.batch_size=2 records of 2 to 4 (3 in the mean), about 6 in all"),
+    ("grpo", [4, 4, 4, 3], ["per_device_train_batch_size=8"],
+     "8 completions an update: training.batch_size=2 records of 3 to 4 (3.75 in the mean), about 7.5 in all"),
+    ("grpo", [4, 4, 2, 2], ["per_device_train_batch_size=8", "num_generations=4"],
+     "8 completions an update: training.batch_size=2 records of 2 to 4 (3 in the mean), about 6 in all"),
+    ("grpo", [2, 2, 2, 2], ["per_device_train_batch_size=8", "num_generations=4"],
+     "8 completions an update: training.batch_size=2 records of 2, 4 in all"),
+    ("kto", [2, 2, 2, 2], ["per_device_train_batch_size=3"],
+     "3 rows of one answer an update: training.batch_size=2 records of 2, 4 in all"),
+    ("kto", [1, 2, 2, 2], ["per_device_train_batch_size=7"],
+     "7 rows of one answer an update: training.batch_size=4 records of 1 to 2 (1.75 in the mean), about 7 in all"),
+])
+def test_the_line_on_a_batch_counts_what_the_data_hold(tmp_path, method, sizes, settings, said):
+    sized(tmp_path / "rows.jsonl", sizes)
+    found, heard = checked(tmp_path, "rows", f"method={method}", *settings)
+    assert said in heard
+    assert found == -(-len(sizes) // int(re.search(r"training.batch_size=(\d+)", heard)[1]))
+    if "num_generations=4" in settings:
+        assert f"num_generations=4, and the groups of the data have {'2' if sizes[0] == 2 else '2 to 4'}" in heard
+
+
+def test_a_prompt_anywhere_in_the_data_is_not_trained_on(tmp_path):
+    """Whatever the first row is like."""
+    write(tmp_path / "rows.jsonl", [{"prompt": "", "completion": " a"}, {"prompt": "Q?", "completion": " b"}])
+    said = refused("check", f"model={MODEL}", f"data={tmp_path}/rows.jsonl", "method=sft", "completion_only_loss=false")
+    assert "a prompt is never trained on" in said
+
+
 @pytest.mark.parametrize("name, updates", [("pairs", 4), ("labels", 2)])
 def test_a_batch_of_kto_counts_answers(data, name, updates):
     found, said = checked(data, name, "method=kto", "per_device_train_batch_size=4", "gradient_accumulation_steps=2")

@@ -39,7 +39,7 @@ def no_cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("settings", [["method=dpo"], ["method=dpo", "adapter=lora"], ["method=kto"],
-                                      ["method=kto", "adapter=lora"], ["method=tdpo"], ["method=tdpo", "adapter=lora"]])
+                                      ["method=kto", "adapter=lora"], ["method=mallows_dpo"], ["method=tdpo"], ["method=tdpo", "adapter=lora"]])
 def test_a_cached_reference_is_the_reference(data, held_out, tmp_path, no_cache, settings):
     settings = [*settings, f"eval={held_out}", "training.eval_steps=4"]
     for name, extra in {"live": [], "cached": ["reference.cache=true"], "again": ["reference.cache=true"]}.items():

@@ -127,8 +127,8 @@ TEST(Rater, CountsWhatItCannotRateByReason) {
       example({candidate("d")})};
   examples[0].candidates[1].scores["count"] = 5;  // of an earlier rating
   const auto remarks = rater.rate(examples);
-  EXPECT_THAT(rater.unusable(), ElementsAre(Pair("no ids", 2), Pair("the reward is not a finite number", 1)));
-  EXPECT_EQ(remarks[1].unusable, "the reward is not a finite number");
+  EXPECT_THAT(rater.unusable(), ElementsAre(Pair("no ids", 2), Pair("\"reward\" is no number", 1)));
+  EXPECT_EQ(remarks[1].unusable, "\"reward\" is no number");
   EXPECT_EQ(examples[0].candidates[1].reward, std::nullopt);
   EXPECT_THAT(examples[0].candidates[1].scores, IsEmpty());
   EXPECT_THAT(examples[0].candidates[2].reward, Optional(2.0));

@@ -147,11 +147,11 @@ def passk(candidates, k=4, threshold=0.5):
 
 
 def gdpo(candidates, weights=None):
-    """Each score is normalised in its group, then they are added, then the sums are normalised over the step."""
-    names = list(weights or candidates[0]["scores"])
+    """Each score is normalised in its group, then they are added, then the sums are normalised over the step. A group has
+    the scores that its answers have."""
     sums = [0.0] * len(candidates)
     for members in groups_of(candidates):
-        for name in names:
+        for name in weights or candidates[members[0]]["scores"]:
             values = [candidates[i]["scores"][name] for i in members]
             for i, v in zip(members, values):
                 sums[i] += (weights or {}).get(name, 1.0) * (v - mean(values)) / (deviation(values) + 1e-4)

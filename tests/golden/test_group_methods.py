@@ -59,6 +59,19 @@ def test_gdpo(tmp_path, weights):
     compare(explain(tmp_path, rows, "gdpo", options), loss, {}, coefficients)
 
 
+def test_gdpo_learns_from_the_scores_of_each_group(tmp_path):
+    """Groups of a step may be scored by different names, the first one by fewer than others."""
+    rng = random.Random(43)
+    rows = groups(43)
+    for row in rows:
+        names = [["right"], ["kind", "right"], ["kind", "short", "right"]][row["group"] % 3]
+        row["scores"] = {name: rng.uniform(-3, 3) for name in names}
+    loss, coefficients, advantages = group_formulas.gdpo(rows)
+    ours = explain(tmp_path, rows, "gdpo", {})
+    compare(ours, loss, {}, coefficients)
+    compare(ours, loss, {}, advantages, field="advantages")
+
+
 def test_a_step_without_a_greedy_answer_is_refused(tmp_path):
     from test_methods import json, run
     rows = groups(43)

@@ -32,6 +32,7 @@ TEST(MetricNames, EveryMetricOfTheContractIsDescribed) {
                            "reward",
                            "reward_std",
                            "frac_reward_zero_std",
+                           "frac_mean_not_positive",
                            "completions/mean_length",
                            "completions/min_terminated_length",
                            "completions/clipped_ratio",

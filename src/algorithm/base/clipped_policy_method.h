@@ -11,7 +11,7 @@ namespace attune::algorithm {
 ///   ℓ = −min(min(ρ, δ) A, clip(ρ, 1−ε, 1+ε_high) A)
 class ClippedPolicyMethod : public GroupPolicyMethod {
  public:
-  void check() const final;
+  void check() const override;
 
  protected:
   explicit ClippedPolicyMethod(Defaults defaults) : GroupPolicyMethod(std::move(defaults)) {}

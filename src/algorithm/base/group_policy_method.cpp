@@ -77,6 +77,7 @@ void GroupPolicyMethod::prepare(Batch& step, State& /*state*/, Metrics& metrics)
   step.fix("kept_tokens", Positions::kLast, at::full({step.size()}, std::max(1.0, kept), at::kDouble));
   add_reward_metrics(step.candidates, groups.no_spread, metrics);
   add_length_metrics(step, metrics);
+  add_step_metrics(step, metrics);
 }
 
 PolicyRatios GroupPolicyMethod::ratios_of(const Batch& batch) const {

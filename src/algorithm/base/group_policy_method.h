@@ -6,6 +6,7 @@
 
 #include "algorithm/method.h"
 #include "algorithm/part/group_statistics.h"
+#include "algorithm/part/row_needs.h"
 
 namespace attune::algorithm {
 
@@ -30,6 +31,7 @@ class GroupPolicyMethod : public Method {
   std::vector<Need> needs() const final;
   Scope scope() const override { return top_entropy_quantile_ < 1 ? Scope::kStep : Scope::kCandidate; }
   GroupShape shape() const final { return GroupShape::kGroups; }
+  record::FeedbackNeeds feedback_needs() const override { return {{differing_rewards()}}; }
   /// Fixes "advantages" [N] and "kept_tokens" [N] (tokens of the step that enter the loss, the same in every
   /// entry).
   void prepare(Batch& step, State& state, Metrics& metrics) const final;
@@ -47,6 +49,8 @@ class GroupPolicyMethod : public Method {
   virtual bool scales_rewards() const { return true; }
   /// The advantage of each candidate of a step: (r − mean of its group) / what scale_rewards says.
   virtual GroupAdvantages advantages_of(const Batch& step) const;
+  /// Metrics of a step beside those of rewards and lengths.
+  virtual void add_step_metrics(const Batch& /*step*/, Metrics& /*metrics*/) const {}
   /// [tokens]: the loss of each token before masks and KL. `kept` [N] is 1 for candidates that enter the
   /// loss; metrics count those.
   virtual at::Tensor token_loss(const PolicyRatios& ratios, const Batch& batch, const at::Tensor& kept,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "algorithm/method.h"
+#include "algorithm/part/row_needs.h"
 
 namespace attune::algorithm {
 
@@ -26,6 +27,9 @@ class ListMethod : public Method {
   std::vector<Need> needs() const override;
   Scope scope() const final { return Scope::kGroup; }
   GroupShape shape() const final { return uses_rewards() ? GroupShape::kGroups : GroupShape::kLists; }
+  record::FeedbackNeeds feedback_needs() const override {
+    return {{company()}, uses_rewards() ? record::Contrast::kRewards : record::Contrast::kNothing};
+  }
   /// Metrics of the rewards, where the method learns from them.
   void prepare(Batch& step, State& state, Metrics& metrics) const final;
   Loss loss(const Batch& batch, const State& state) const final;

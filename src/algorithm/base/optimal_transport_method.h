@@ -12,6 +12,7 @@ namespace attune::algorithm {
 class OptimalTransportMethod : public PairMethod {
  public:
   Scope scope() const final { return Scope::kStep; }
+  record::FeedbackNeeds feedback_needs() const final;
 
  protected:
   /// [pairs] each: the numbers whose distributions are compared, the larger ones wanted first.

@@ -24,6 +24,9 @@ struct PairIndex {
   at::Tensor weights(const Batch& batch) const;
 };
 
+/// What the data say of a pair whose sides may both be rated: the probability that `chosen` is the preferred one.
+double preference_of(const Candidate& chosen, const Candidate& rejected);
+
 /// @throws Error{kRequest} when the batch has no pairs.
 PairIndex pairs_of(const Batch& batch);
 

@@ -9,16 +9,10 @@
 
 namespace attune::algorithm {
 
-namespace {
-
-/// What the data say of a pair whose sides may both be rated: the probability that `chosen` is the preferred
-/// one.
 double preference_of(const Candidate& chosen, const Candidate& rejected) {
   if (chosen.preference) return *chosen.preference;
   return rejected.preference ? 1 - *rejected.preference : 1;
 }
-
-}  // namespace
 
 PairIndex pairs_of(const Batch& batch) {
   if (batch.pairs.empty())

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "algorithm/base/pair_method.h"
+#include "algorithm/part/row_needs.h"
 
 namespace attune::algorithm {
 
@@ -12,5 +13,10 @@ namespace attune::algorithm {
 /// which
 ///   the first is. `method` asks.
 at::Tensor reward_gaps(const PairIndex& pairs, const Batch& batch, const std::string& method);
+
+/// Rows whose pairs reward_gaps() would refuse are left out.
+record::RowNeed known_gaps();
+/// Every answer of a pair has a reward.
+record::RowNeed known_rewards();
 
 }  // namespace attune::algorithm

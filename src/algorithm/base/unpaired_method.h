@@ -13,6 +13,7 @@ class UnpairedMethod : public Method {
   std::vector<Need> needs() const final;
   Scope scope() const final { return Scope::kStep; }
   GroupShape shape() const final { return GroupShape::kLabels; }
+  record::FeedbackNeeds feedback_needs() const override { return {{}, record::Contrast::kLabels}; }
   Loss loss(const Batch& batch, const State& state) const final;
 
  protected:

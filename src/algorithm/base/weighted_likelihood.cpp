@@ -2,10 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "algorithm/part/group_statistics.h"
 #include "algorithm/part/rollout_metrics.h"
+#include "algorithm/part/row_needs.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
+#include "core/error.h"
 
 namespace attune::algorithm {
 
@@ -27,12 +31,27 @@ std::vector<Need> WeightedLikelihood::needs() const {
   return with_token_metrics(std::move(needs));
 }
 
+std::vector<double> WeightedLikelihood::advantages_of(const std::vector<Candidate>& candidates) const {
+  std::vector<double> rewards = group_advantages(candidates, RewardScale::kNone).advantages;
+  if (baseline_ == "none")
+    for (std::size_t i = 0; i < rewards.size(); ++i) rewards[i] = candidates[i].reward.value_or(0);
+  return rewards;
+}
+
+record::FeedbackNeeds WeightedLikelihood::feedback_needs() const {
+  const auto weighs_nothing = [this](std::span<const Candidate> group) {
+    const auto advantages = advantages_of({group.begin(), group.end()});
+    return std::ranges::all_of(advantages, [this](double advantage) { return weight_of(advantage, 0) == 0; });
+  };
+  return {{teaching_group(fmt::format("weights of {}, baseline {}", info().name, baseline_),
+                          "nothing is learned where no answer to a prompt has a weight by its reward",
+                          weighs_nothing)},
+          record::Contrast::kRewards};
+}
+
 void WeightedLikelihood::prepare(Batch& step, State& /*state*/, Metrics& metrics) const {
   const GroupAdvantages groups = group_advantages(step.candidates, RewardScale::kNone);
-  std::vector<double> rewards = groups.advantages;
-  if (baseline_ == "none")
-    for (std::size_t i = 0; i < rewards.size(); ++i) rewards[i] = step.candidates[i].reward.value_or(0);
-  step.fix("advantages", Positions::kLast, vector_of(rewards));
+  step.fix("advantages", Positions::kLast, vector_of(advantages_of(step.candidates)));
   add_reward_metrics(step.candidates, groups.no_spread, metrics);
 }
 

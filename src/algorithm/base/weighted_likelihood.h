@@ -14,6 +14,8 @@ class WeightedLikelihood : public Method {
   std::vector<Need> needs() const final;
   Scope scope() const final { return Scope::kCandidate; }
   GroupShape shape() const final { return GroupShape::kGroups; }
+  /// An answer of a row weighs something, by a policy that has not moved yet.
+  record::FeedbackNeeds feedback_needs() const final;
   /// Fixes "advantages" [N].
   void prepare(Batch& step, State& state, Metrics& metrics) const final;
   Loss loss(const Batch& batch, const State& state) const final;
@@ -28,6 +30,9 @@ class WeightedLikelihood : public Method {
   virtual double weight_of(double advantage, double log_ratio) const = 0;
 
  private:
+  /// What weight_of is asked of: one number for each candidate.
+  std::vector<double> advantages_of(const std::vector<Candidate>& candidates) const;
+
   std::string baseline_;
 };
 

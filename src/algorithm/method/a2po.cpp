@@ -10,6 +10,7 @@
 #include "algorithm/part/candidates.h"
 #include "algorithm/part/group_statistics.h"
 #include "algorithm/part/rollout_metrics.h"
+#include "algorithm/part/row_needs.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
 
@@ -47,6 +48,7 @@ class A2po final : public Method {
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kGroups; }
+  record::FeedbackNeeds feedback_needs() const override { return {{differing_rewards()}}; }
   void prepare(Batch& step, State& /*state*/, Metrics& metrics) const override {
     const GroupAdvantages groups = group_advantages(step.candidates, RewardScale::kNone);
     std::vector<double> advantages, rated;

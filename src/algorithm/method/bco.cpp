@@ -47,6 +47,7 @@ class Bco final : public Method {
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kLabels; }
+  record::FeedbackNeeds feedback_needs() const override { return {{}, record::Contrast::kLabels}; }
   void prepare(Batch& step, State& state, Metrics& metrics) const override {
     std::vector<double>& seen =
         state.try_emplace("rewards", std::vector{0.0, 0.0}).first->second;  // sum, count

@@ -26,6 +26,7 @@ class BinaryPm final : public ScoreMethod {
     return info;
   }
   GroupShape shape() const override { return GroupShape::kLabels; }
+  record::FeedbackNeeds feedback_needs() const override { return {{}, record::Contrast::kLabels}; }
 
  protected:
   at::Tensor losses(const at::Tensor& scores, const Batch& batch) const override {

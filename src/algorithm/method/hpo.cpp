@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "algorithm/base/pair_method.h"
+#include "algorithm/base/reward_gaps.h"
 #include "algorithm/part/candidates.h"
 
 namespace attune::algorithm {
@@ -25,6 +26,11 @@ class Hpo final : public PairMethod {
         "The advantage is measured against the mean of the two answers instead of a value model. e^(A/α) counts as e^20 at most.";
     info.rows = {"P23"};
     return info;
+  }
+
+  record::FeedbackNeeds feedback_needs() const override {
+    if (gamma_ == 0) return {};
+    return {{known_rewards()}};
   }
 
  protected:

@@ -24,8 +24,16 @@ class MaxRl final : public ClippedPolicyMethod {
     info.summary =
         "Learns hard prompts most: an advantage is divided by the mean reward of its prompt, which follows the log of the chance of being right.";
     info.departures =
-        "Meant for rewards of 0 and 1; others are taken as they are, and a group whose mean is not positive teaches nothing.";
+        "Meant for rewards of 0 and 1; others are taken as they are, and a group whose mean is not positive teaches nothing: such rows are counted when data are read, and in frac_mean_not_positive.";
     return info;
+  }
+
+  record::FeedbackNeeds feedback_needs() const override {
+    record::FeedbackNeeds needs = ClippedPolicyMethod::feedback_needs();
+    needs.rows.push_back(teaching_group(
+        "positive mean of rewards", "nothing is learned where the mean reward of a prompt is not positive",
+        [](std::span<const Candidate> group) { return !(mean_of(group) > 0); }));
+    return needs;
   }
 
  protected:
@@ -38,8 +46,23 @@ class MaxRl final : public ClippedPolicyMethod {
     }
     return result;
   }
+  void add_step_metrics(const Batch& step, Metrics& metrics) const override {
+    double groups = 0, idle = 0;
+    for (const auto& [begin, end] : group_ranges(step.candidates)) {
+      groups += 1;
+      idle += mean_of(std::span(step.candidates).subspan(begin, end - begin)) > 0 ? 0 : 1;
+    }
+    metrics["frac_mean_not_positive"] = Metric::mean(idle, groups);
+  }
   at::Tensor normaliser(const Batch& batch) const override {
     return at::full({batch.size()}, batch.totals.candidates, at::kDouble);
+  }
+
+ private:
+  static double mean_of(std::span<const Candidate> group) {
+    std::vector<double> rewards;
+    for (const Candidate& candidate : group) rewards.push_back(record::reward_of(candidate));
+    return mean_deviation(rewards).mean;
   }
 };
 

@@ -3,11 +3,14 @@
 //
 //   L = −E log σ((1/w_k) {β [Δ₊ − Δ₋] − Σ_{j≠k} w_j [r_j(y₊) − r_j(y₋)]})
 #include <ATen/ATen.h>
+#include <fmt/ranges.h>
 
 #include <string>
 #include <vector>
 
 #include "algorithm/base/pair_method.h"
+#include "algorithm/part/row_needs.h"
+#include "algorithm/part/scores.h"
 #include "algorithm/part/segments.h"
 #include "core/error.h"
 
@@ -33,6 +36,15 @@ class Modpo final : public PairMethod {
     if (scores_.size() != weights_.size())
       core::fail_request("method.scores names {} scores and method.weights has {} numbers; give one for each",
                          scores_.size(), weights_.size());
+  }
+
+  record::FeedbackNeeds feedback_needs() const override {
+    if (scores_.empty()) return {};
+    const auto missing = [names = scores_](std::span<const Candidate> group, std::span<const Pair>) {
+      return missing_score(group, names);
+    };
+    return {{required(fmt::format("scores [{}]", fmt::join(scores_, ", ")),
+                      "a score that method.scores names is missing", missing)}};
   }
 
  protected:

@@ -26,6 +26,11 @@ class Odpo final : public PairMethod {
     return info;
   }
 
+  record::FeedbackNeeds feedback_needs() const override {
+    if (alpha_ == 0) return {};
+    return {{known_gaps()}};
+  }
+
  protected:
   void declare(core::Fields& fields) override {
     fields.add("alpha", alpha_, "α, how much of the difference in reward is asked of a pair; 0 is DPO.")

@@ -9,6 +9,7 @@
 
 #include "algorithm/base/clipped_policy_method.h"
 #include "algorithm/part/group_statistics.h"
+#include "core/error.h"
 
 namespace attune::algorithm {
 
@@ -31,6 +32,15 @@ class PassK final : public ClippedPolicyMethod {
     return info;
   }
 
+  record::FeedbackNeeds feedback_needs() const override {
+    return {{teaching_group(fmt::format("pass@{} above {} in doubt", k_, threshold_),
+                            "nothing is learned where k answers to a prompt hold a right one always or never",
+                            [*this](std::span<const Candidate> group) {
+                              const double value = value_of(group);
+                              return value * (1 - value) <= 0;
+                            })}};
+  }
+
  protected:
   bool scales_rewards() const override { return false; }
   void declare(core::Fields& fields) override {
@@ -41,11 +51,9 @@ class PassK final : public ClippedPolicyMethod {
   GroupAdvantages advantages_of(const Batch& step) const override {
     GroupAdvantages result = group_advantages(step.candidates, RewardScale::kNone);
     for (const auto& [begin, end] : group_ranges(step.candidates)) {
-      double wrong = 0;
-      for (std::size_t i = begin; i < end; ++i) wrong += is_right(step.candidates[i]) ? 0 : 1;
-      const auto n = static_cast<double>(end - begin),
-                 k = std::min(static_cast<double>(k_), std::max(n - 1, 1.0));
-      const double value = 1 - all_wrong(wrong, n, k), spread = std::sqrt(value * (1 - value));
+      const auto group = std::span(step.candidates).subspan(begin, end - begin);
+      const double wrong = wrong_of(group), n = static_cast<double>(group.size()), k = tried_of(group);
+      const double value = value_of(group), spread = std::sqrt(value * (1 - value));
       const double missed = all_wrong(wrong - 1, n - 1, k - 1);
       for (std::size_t i = begin; i < end; ++i) {
         const double gain = is_right(step.candidates[i]) ? 1 - value : 1 - value - missed;
@@ -58,6 +66,19 @@ class PassK final : public ClippedPolicyMethod {
 
  private:
   bool is_right(const Candidate& candidate) const { return record::reward_of(candidate) > threshold_; }
+  double wrong_of(std::span<const Candidate> group) const {
+    double wrong = 0;
+    for (const Candidate& candidate : group) wrong += is_right(candidate) ? 0 : 1;
+    return wrong;
+  }
+  /// k, or what a group too small for that leaves of it.
+  double tried_of(std::span<const Candidate> group) const {
+    return std::min(static_cast<double>(k_), std::max(static_cast<double>(group.size()) - 1, 1.0));
+  }
+  /// The chance that one of k answers is right.
+  double value_of(std::span<const Candidate> group) const {
+    return 1 - all_wrong(wrong_of(group), static_cast<double>(group.size()), tried_of(group));
+  }
   /// C(wrong, k) / C(n, k): the chance that k of n answers are all wrong.
   static double all_wrong(double wrong, double n, double k) {
     double chance = 1;

@@ -42,6 +42,7 @@ class Reinforce final : public Method {
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kGroups; }
+  record::FeedbackNeeds feedback_needs() const override { return {{}, record::Contrast::kRewards}; }
   void prepare(Batch& step, State& state, Metrics& metrics) const override {
     const GroupAdvantages groups = group_advantages(step.candidates, RewardScale::kNone);
     std::vector<double> rewards;

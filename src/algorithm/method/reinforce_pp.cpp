@@ -33,6 +33,11 @@ class ReinforcePp final : public ClippedPolicyMethod {
     return info;
   }
 
+  record::FeedbackNeeds feedback_needs() const override {
+    if (baseline_ == "group") return ClippedPolicyMethod::feedback_needs();
+    return {{}, record::Contrast::kRewards};
+  }
+
  protected:
   bool scales_rewards() const override { return false; }
   void declare(core::Fields& fields) override {

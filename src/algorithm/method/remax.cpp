@@ -10,6 +10,7 @@
 #include "algorithm/method.h"
 #include "algorithm/part/group_statistics.h"
 #include "algorithm/part/rollout_metrics.h"
+#include "algorithm/part/row_needs.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
 #include "core/error.h"
@@ -38,14 +39,28 @@ class ReMax final : public Method {
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kGroups; }
+  record::FeedbackNeeds feedback_needs() const override {
+    return {
+        {required("a greedy answer", "no answer of \"source\" greedy, whose reward is the baseline",
+                  [](std::span<const Candidate> group, std::span<const Pair>) {
+                    return greedy_in(group) == group.size() ? fmt::format("{} answers", group.size())
+                                                            : std::string();
+                  }),
+         teaching_group("rewards beside the greedy one",
+                        "nothing is learned where all answers to a prompt have the reward of the greedy one",
+                        [](std::span<const Candidate> group) {
+                          return std::ranges::all_of(group, [&](const Candidate& candidate) {
+                            return candidate.reward == group[greedy_in(group)].reward;
+                          });
+                        })}};
+  }
   void prepare(Batch& step, State& /*state*/, Metrics& metrics) const override {
     const GroupAdvantages groups = group_advantages(step.candidates, RewardScale::kNone);
     std::vector<double> advantages(step.candidates.size(), 0);
     std::int64_t prompts = 0, without = 0;
     for (const auto& [begin, end] : group_ranges(step.candidates)) {
       ++prompts;
-      std::size_t greedy = begin;
-      while (greedy < end && step.candidates[greedy].source != kGreedy) ++greedy;
+      const std::size_t greedy = begin + greedy_in(std::span(step.candidates).subspan(begin, end - begin));
       if (greedy == end) {
         ++without;
         continue;
@@ -79,6 +94,11 @@ class ReMax final : public Method {
 
  private:
   static constexpr const char* kGreedy = "greedy";
+  /// The place of the first greedy answer, or how many answers there are.
+  static std::size_t greedy_in(std::span<const Candidate> group) {
+    const auto found = std::ranges::find(group, kGreedy, &Candidate::source);
+    return static_cast<std::size_t>(found - group.begin());
+  }
 };
 
 }  // namespace

@@ -25,6 +25,7 @@ class RewardRegression final : public ScoreMethod {
     return info;
   }
   GroupShape shape() const override { return GroupShape::kGroups; }
+  record::FeedbackNeeds feedback_needs() const override { return {{}, record::Contrast::kRewards}; }
 
  protected:
   at::Tensor losses(const at::Tensor& scores, const Batch& batch) const override {

@@ -12,6 +12,7 @@
 #include "algorithm/part/candidates.h"
 #include "algorithm/part/group_statistics.h"
 #include "algorithm/part/rollout_metrics.h"
+#include "algorithm/part/row_needs.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
 
@@ -53,6 +54,7 @@ class Rloo final : public Method {
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kGroups; }
+  record::FeedbackNeeds feedback_needs() const override { return {{differing_rewards()}}; }
   void prepare(Batch& step, State& /*state*/, Metrics& metrics) const override {
     const GroupAdvantages groups = group_advantages(step.candidates, RewardScale::kNone);
     step.fix("advantages", Positions::kLast, vector_of(advantages_of(step)));

@@ -9,6 +9,8 @@
 // s = log P(y) = Σ_t log π(y_t), or its mean over tokens. Ties make no pair.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "algorithm/base/list_method.h"
 #include "core/error.h"
 
@@ -33,6 +35,19 @@ class Slic final : public ListMethod {
     info.learning_rate = 1e-5;
     info.rows = {"S11"};
     return info;
+  }
+
+  record::FeedbackNeeds feedback_needs() const override {
+    record::FeedbackNeeds needs = ListMethod::feedback_needs();
+    if (lambda_ > 0) needs.rows.clear();  // an answer alone is imitated
+    if (target_ == "best") return needs;
+    needs.rows.push_back(required(
+        "one reference", "method.target=reference needs one answer of \"source\" reference for a prompt",
+        [](std::span<const Candidate> group, std::span<const Pair>) {
+          const auto count = std::ranges::count(group, "reference", &Candidate::source);
+          return count == 1 ? std::string() : fmt::format("{} of {} answers", count, group.size());
+        }));
+    return needs;
   }
 
  protected:

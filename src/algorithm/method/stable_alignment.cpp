@@ -29,6 +29,10 @@ class StableAlignment final : public ListMethod {
     return info;
   }
 
+  record::FeedbackNeeds feedback_needs() const override {
+    return {{}, record::Contrast::kRewards};  // an answer alone is imitated
+  }
+
  protected:
   bool uses_reference() const override { return false; }
   bool uses_rewards() const override { return true; }

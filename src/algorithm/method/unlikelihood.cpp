@@ -40,6 +40,7 @@ class Unlikelihood final : public Method {
   }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kLabels; }
+  record::FeedbackNeeds feedback_needs() const override { return {{}, record::Contrast::kLabels}; }
   Loss loss(const Batch& batch, const State& /*state*/) const override {
     constexpr double kCertain = -1e-7;  // the unlikelihood of a probability of 1 is infinite
     const at::Tensor& logps = batch.signal("logps");

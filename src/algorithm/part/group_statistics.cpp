@@ -41,6 +41,12 @@ std::vector<std::pair<std::size_t, std::size_t>> group_ranges(const std::vector<
   return ranges;
 }
 
+bool without_spread(std::span<const Candidate> group) {
+  std::vector<double> rewards;
+  for (const Candidate& candidate : group) rewards.push_back(record::reward_of(candidate));
+  return std::abs(deviation_of(rewards)) <= kNoSpread;
+}
+
 GroupAdvantages group_advantages(const std::vector<Candidate>& candidates, RewardScale scale) {
   std::vector<double> rewards;
   for (const Candidate& candidate : candidates) rewards.push_back(record::reward_of(candidate));

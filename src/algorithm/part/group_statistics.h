@@ -22,6 +22,9 @@ MeanDeviation mean_deviation(std::span<const double> values);
 /// First and one past the last candidate of each group; candidates of a group stand together.
 std::vector<std::pair<std::size_t, std::size_t>> group_ranges(const std::vector<Candidate>& candidates);
 
+/// Whether rewards say nothing of which is better: one alone, or all alike up to rounding.
+bool without_spread(std::span<const Candidate> group);
+
 /// What divides an advantage: the deviation of its group, of the whole step, or nothing.
 enum class RewardScale { kGroup, kBatch, kNone };
 

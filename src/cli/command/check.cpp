@@ -29,6 +29,7 @@ struct Part {
   std::string what;    ///< the method that learns from it, or "eval"
   std::string reader;  ///< the method
   data::DataOptions options;
+  data::RowUse use;
   DataCheck found;
   std::int64_t held_out = 0;  ///< rows that val_size takes away
 };
@@ -106,7 +107,9 @@ class Check : public Command {
     else
       out.text(as_text(parts, estimate));
     // After the picture, which shows the reasons at length: what training would refuse, too.
-    for (const auto& part : parts) training::require_rows(part.options, part.found.summary, part.reader);
+    for (const auto& part : parts)
+      training::require_rows(part.options, part.found.summary, part.use,
+                             {part.reader, has_model ? recipe_.model.path : ""});
   }
 
   /// What training would refuse before it reads any data.
@@ -128,7 +131,10 @@ class Check : public Command {
     const auto add = [&](const std::string& what, const std::string& reader, const data::DataOptions& options,
                          const data::RowUse& use) {
       const auto rows = parts.empty() ? static_cast<std::size_t>(rows_) : 0;
-      parts.push_back({what, reader, options, check_data(options, codec_, use, rows), 0});
+      parts.push_back({what, reader, options, use, check_data(options, codec_, use, rows), 0});
+      if (std::string one_sided = training::one_sided_text(parts.back().found.summary, use);
+          !one_sided.empty())
+        parts.back().found.warnings.push_back(std::move(one_sided));
     };
     if (terms.empty())
       add("data", "any method", training::data_options(recipe_.data, "data"), data::RowUse::anything());

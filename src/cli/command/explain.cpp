@@ -1,5 +1,7 @@
 // `attune explain`: what a method is, in formula, options, a worked example and words; its numbers on a
 // fixture; or what it does to a real record, token by token.
+#include <algorithm>
+
 #include "algorithm/fixture/fixture.h"
 #include "algorithm/method.h"
 #include "cli/command.h"
@@ -64,6 +66,11 @@ class Explain final : public Command {
   }
 
   int run(const Request& request, Output& out) override {
+    if (request.has_flag("compare") && request.has_flag("unified"))
+      core::fail_request(
+          "--compare shows the methods that it is given and --unified shows all: use one of them, for example attune "
+          "explain --compare {}",
+          request.words.size() < 2 ? "dpo ipo" : fmt::format("{}", fmt::join(request.words, " ")));
     if (request.has_flag("compare")) return compare(request, out);
     if (request.has_flag("unified")) return unified(request, out);
     if (request.words.size() > 1) {
@@ -128,6 +135,10 @@ class Explain final : public Command {
     for (const std::string& word : words) {
       methods.push_back(
           algorithm::make_method(core::Value::scalar(word, true, fmt::format("argument '{}'", word))));
+      const std::string name = methods.back()->info().name;
+      const auto same = [&](const auto& method) { return method->info().name == name; };
+      if (std::ranges::count_if(methods, same) > 1)
+        core::fail_request("argument '{}': --compare is given {} twice; name different methods", word, name);
     }
     if (!out.json()) {
       out.text(compare_text(methods));

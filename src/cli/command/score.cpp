@@ -47,16 +47,19 @@ class Score : public Command {
             "without prompt has no log-probability (null). Rows are cut as for training (data.max_length, "
             "data.max_prompt_length, data.truncation), which is said; the end-of-sequence token is only "
             "added "
-            "with data.append_eos=true. A reward model reads the same prompt and completion with its own "
+            "with data.append_eos=true. With records=true it writes the records, rewards in their answers. A reward model reads the same prompt and completion with its own "
             "tokenizer, cut and ended as its folder says that its training did (reward_texts.json); settings "
             "of "
             "data that are given win. Where the folder does not say, give data.append_eos=true if its plain "
             "texts were ended.",
-        .examples = {{"attune score model=MODEL data=prefs.jsonl", "how likely the model finds each answer"},
-                     {"attune score model=MODEL data=answers.jsonl rule=math_answer",
-                      "which answers are right, as well"},
-                     {"attune score model=MODEL data=prefs.jsonl reward_model=runs/reward/model",
-                      "what a trained reward model thinks of each answer, as well"}},
+        .examples =
+            {{"attune score model=MODEL data=prefs.jsonl", "how likely the model finds each answer"},
+             {"attune score model=MODEL data=answers.jsonl rule=math_answer",
+              "which answers are right, as well"},
+             {"attune score model=MODEL data=samples.jsonl rule=math_answer records=true output=rated.jsonl",
+              "the same records with rewards, for a run that learns from them"},
+             {"attune score model=MODEL data=prefs.jsonl reward_model=runs/reward/model",
+              "what a trained reward model thinks of each answer, as well"}},
         .flags = {}};
   }
 
@@ -72,6 +75,9 @@ class Score : public Command {
                    "A model with a reward head (what method=bradley_terry writes), whose reward is added.",
                    "path");
     fields.add("micro_batch_tokens", budget_, "Tokens that are computed at once.").range(1, 1e9);
+    fields.add(
+        "records", records_,
+        "Write the records instead, each answer with its reward: what methods that learn from rewards read.");
     file_.declare(fields, "File that gets the lines instead of standard output.");
     compute_.declare(fields);
   }
@@ -81,6 +87,8 @@ class Score : public Command {
     if (!data_options_.given()) core::fail_request("score needs data=FILE");
     if (!rule_settings_.is_null() && !reward_options_.path.empty())
       core::fail_request("give rule= or reward_model=: a candidate has one reward");
+    if (records_ && rule_settings_.is_null() && reward_options_.path.empty())
+      core::fail_request("records=true writes rewards: add rule=RULE or reward_model=FOLDER");
     std::vector<feedback::GivenRule> rules;
     if (!rule_settings_.is_null()) rules = feedback::make_rules(rule_settings_);
     file_.require_free();
@@ -89,7 +97,8 @@ class Score : public Command {
     load_rater(std::move(rules), request.settings);
     write_result_lines(file_.path, out, [&](const core::Sink& sink) { write_scores(sink); });
     if (!file_.path.empty())
-      fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, "score"), file_.path);
+      fmt::print(stderr, "wrote {} to {}\n", core::counted(written_, records_ ? "record" : "score"),
+                 file_.path);
     return 0;
   }
 
@@ -221,6 +230,27 @@ class Score : public Command {
   void write_chunk(const core::Sink& sink) {
     if (texts_.empty()) return;
     if (rater_) rate_chunk();
+    if (records_)
+      write_records(sink);
+    else
+      write_lines(sink);
+    cut_ += static_cast<std::int64_t>(cut_rows_.size());
+    texts_.clear();
+    examples_.clear();
+    cut_rows_.clear();
+  }
+
+  /// The records that have texts left, all of whose answers are rated then.
+  void write_records(const core::Sink& sink) {
+    std::set<std::size_t> rated;
+    for (const ScoredText& text : texts_) rated.insert(text.row);
+    for (const std::size_t row : rated) {
+      sink(core::to_line(record::to_json(examples_[row])) + "\n");
+      ++written_;
+    }
+  }
+
+  void write_lines(const core::Sink& sink) {
     const auto logps = token_logps(*model_, texts_, budget_);
     const auto reference = reference_ ? token_logps(*reference_, texts_, budget_) : logps;
     for (std::size_t i = 0; i < texts_.size(); ++i) {
@@ -237,10 +267,6 @@ class Score : public Command {
       sink(core::to_line(line) + "\n");
       ++written_;
     }
-    cut_ += static_cast<std::int64_t>(cut_rows_.size());
-    texts_.clear();
-    examples_.clear();
-    cut_rows_.clear();
   }
 
   model::ModelOptions model_options_, reference_options_, reward_options_;
@@ -248,6 +274,7 @@ class Score : public Command {
   ComputeOptions compute_;
   core::Value rule_settings_;
   ResultFile file_;
+  bool records_ = false;
   std::int64_t budget_ = 4096;
 
   std::optional<model::Model> model_, reference_;

@@ -91,7 +91,7 @@ class RecordFinder {
   const data::TextCodec& codec_;
   const algorithm::Method& method_;
   const model::ModelConfig& config_;
-  const data::RowUse use_ = method_.shape();
+  const data::RowUse use_ = training::row_use(method_);
   data::ExampleReader reader_;
   std::map<std::string, std::int64_t> left_out_;  ///< reason → its first row
   std::int64_t rows_ = 0, usable_ = 0;

@@ -2,7 +2,9 @@
 // where a method learns from labels; and each process counts for itself.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 
 #include "cli/foreign/reader.h"
@@ -49,40 +51,79 @@ std::optional<std::int64_t> count_in(const Value* value, std::int64_t otherwise)
   return json.get<std::int64_t>();
 }
 
-/// Candidates of the first row of data, 0 where there is none to look at.
-std::int64_t candidates_of_a_row(const ForeignReader& reader) {
-  const auto rows = first_rows(reader);
-  return rows.empty() ? 0 : std::ssize(rows.front().candidates);
+/// Answers in a record of the data, as far as they were looked at.
+struct Sizes {
+  std::int64_t least = 0, most = 0;
+  double mean = 0;
+  bool all = true;
+  explicit operator bool() const { return most > 0; }
+  bool even() const { return least == most; }
+  /// "4", or "2 to 4 (3.2 in the mean)"
+  std::string text() const {
+    std::string sizes =
+        even() ? fmt::format("{}", most) : fmt::format("{} to {} ({:.3g} in the mean)", least, most, mean);
+    return all ? sizes : sizes + " in the first rows";
+  }
+};
+
+Sizes sizes_of_records(const ForeignReader& reader) {
+  const FirstRows firsts = first_rows(reader);
+  Sizes sizes;
+  sizes.all = firsts.all;
+  double answers = 0, records = 0;
+  for (const record::Example& row : firsts.rows) {
+    const std::int64_t size = std::ssize(row.candidates);
+    sizes.least = records == 0 ? size : std::min(sizes.least, size);
+    sizes.most = std::max(sizes.most, size);
+    answers += static_cast<double>(size);
+    records += 1;
+  }
+  sizes.mean = records > 0 ? answers / records : 0;
+  return sizes;
 }
 
 /// What the trainer makes of one record, and in what words.
 struct Counted {
-  std::int64_t rows = 1;
-  std::string what;
+  double rows = 1;   ///< of the trainer's
+  std::string what;  ///< "completions"
+  Sizes there;       ///< in the data
 };
 
 Counted counted_by_trainer(ForeignReader& reader) {
   const auto method = method_of(reader);
   if (method == nullptr) return {};
-  if (method->shape() == algorithm::GroupShape::kLabels && method->info().is_of_trainer("kto"))
-    return {std::max<std::int64_t>(1, candidates_of_a_row(reader)), "rows of one answer"};
-  if (method->shape() != algorithm::GroupShape::kGroups) return {};
-  const std::int64_t there = candidates_of_a_row(reader);
+  const bool labels =
+      method->shape() == algorithm::GroupShape::kLabels && method->info().is_of_trainer("kto");
+  if (!labels && method->shape() != algorithm::GroupShape::kGroups) return {};
+  const Sizes there = sizes_of_records(reader);
+  if (labels) return {std::max(1.0, there.mean), "rows of one answer", there};
   const std::int64_t asked = count_in(reader.given("num_generations"), 0).value_or(0);
-  if (asked > 0 && there > 0 && asked != there)
-    reader.remark_on(fmt::format("num_generations={}, and the first group of the data has {}", asked, there));
-  return {asked > 0 ? asked : there > 0 ? there : kGenerations, "completions"};
+  if (asked > 0 && there && !(there.even() && asked == there.most))
+    reader.remark_on(
+        fmt::format("num_generations={}, and the groups of the data have {}", asked, there.text()));
+  return {asked > 0 ? static_cast<double>(asked) : there ? there.mean : kGenerations, "completions", there};
+}
+
+/// Sizes of the records that an update has, and how many answers that makes where it is not what was asked for.
+std::string size_text(std::int64_t records, std::int64_t rows, const Counted& counted) {
+  if (!counted.there) return fmt::format("{:g}", counted.rows);
+  const double made = static_cast<double>(records) * counted.there.mean;
+  if (made == static_cast<double>(rows) && counted.there.even()) return counted.there.text();
+  return fmt::format("{}, {}{:g} in all", counted.there.text(), counted.there.even() ? "" : "about ", made);
 }
 
 void set_groups(ForeignReader& reader, const Value& from, std::int64_t rows, const Counted& counted) {
-  const std::int64_t records = (rows + counted.rows - 1) / counted.rows;
+  const double groups = static_cast<double>(rows) / counted.rows;
   const std::string said = fmt::format("{} {} an update", rows, counted.what);
-  if (records * counted.rows != rows && counted.what == "completions")
+  const bool whole = groups == std::floor(groups), mean = counted.rows != std::floor(counted.rows);
+  if (!whole && !mean && counted.what == "completions")
     return reader.refuse("per_device_train_batch_size", from,
-                         fmt::format("{} are no whole number of groups of {}: give num_generations, or "
+                         fmt::format("{} are no whole number of groups of {:g}: give num_generations, or "
                                      "training.batch_size=GROUPS",
                                      said, counted.rows));
-  reader.remark_on(fmt::format("{}: training.batch_size={} records of {}", said, records, counted.rows));
+  const auto records = std::max<std::int64_t>(1, std::llround(mean ? std::round(groups) : std::ceil(groups)));
+  reader.remark_on(fmt::format("{}: training.batch_size={} records of {}", said, records,
+                               size_text(records, rows, counted)));
   reader.set("training.batch_size", fmt::format("{}", records), from);
 }
 

@@ -39,7 +39,7 @@ void settle_prompts(ForeignReader& reader) {
   for (const char* name : {"completion_only_loss", "train_on_inputs", "train_on_prompt"}) {
     const Value* value = reader.given(name);
     if (value == nullptr || !asks_for_prompts(name, *value)) continue;
-    if (std::ranges::any_of(first_rows(reader), is_demonstration))
+    if (std::ranges::any_of(first_rows(reader).rows, is_demonstration))
       reader.refuse(
           name, *value,
           "a prompt is never trained on, and the rows have prompts: leave it out, or write prompt and answer as "
@@ -47,8 +47,9 @@ void settle_prompts(ForeignReader& reader) {
   }
 }
 
-std::vector<record::Example> first_rows(const ForeignReader& reader) {
-  std::vector<record::Example> firsts;
+FirstRows first_rows(const ForeignReader& reader) {
+  constexpr int kLookedAt = 1000;
+  FirstRows firsts;
   const Value* setting = reader.settings().find("data");
   if (setting == nullptr) return firsts;
   try {
@@ -58,7 +59,13 @@ std::vector<record::Example> first_rows(const ForeignReader& reader) {
       options.path = core::Json::array({set});
       data::SourceRow row;
       data::ExampleSource rows(options);
-      if (rows.next(row) && row.example.ok()) firsts.push_back(std::move(row.example.value()));
+      for (int i = 0; rows.next(row); ++i) {
+        if (i == kLookedAt) {
+          firsts.all = false;
+          break;
+        }
+        if (row.example.ok()) firsts.rows.push_back(std::move(row.example.value()));
+      }
     }
   } catch (const core::Error&) {
     return firsts;  // said where the data is read

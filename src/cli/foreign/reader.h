@@ -97,9 +97,13 @@ void settle_prompts(ForeignReader& reader);
 /// read.
 void settle_losses(ForeignReader& reader);
 
-/// The first row of each of the data sets that are trained on, but not of those that cannot be read, which is said
-/// where they are.
-std::vector<record::Example> first_rows(const ForeignReader& reader);
+/// The first thousand rows of each of the data sets that are trained on, but not of those that cannot be read, which is
+/// said where they are.
+struct FirstRows {
+  std::vector<record::Example> rows;
+  bool all = true;  ///< whether there are no more
+};
+FirstRows first_rows(const ForeignReader& reader);
 /// The name of the method, by whatever words; null where there is none, or a list.
 const core::Value* method_name_of(const ForeignReader& reader);
 

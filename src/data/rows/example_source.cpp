@@ -14,22 +14,24 @@ namespace {
 
 constexpr std::size_t kLookAhead = 64;
 
+/// The format of a row by itself, null when it is of none.
+const Format* most_specific(const core::Json& row) {
+  const Format* best = nullptr;
+  for (const auto& entry : format_entries()) {
+    const Format* format = entry.second();
+    if ((best == nullptr || format->info().priority > best->info().priority) && format->recognises(row))
+      best = format;
+  }
+  return best;
+}
+
 /// The format that most of the first rows have; among equals the more specific one. So one bad row at the top
 /// does not decide for the file. Null when no row is of any.
 const Format* majority_format(const std::deque<RawRow>& rows) {
   std::map<const Format*, int> votes;
   for (const RawRow& raw : rows)
-    for (const auto& entry : format_entries())
-      if (!raw.problem && entry.second()->recognises(raw.row)) votes.try_emplace(entry.second(), 0);
+    if (const Format* own = raw.problem ? nullptr : most_specific(raw.row)) ++votes[own];
   if (votes.empty()) return nullptr;
-  for (const RawRow& raw : rows) {
-    if (raw.problem) continue;
-    const Format* best = nullptr;
-    for (const auto& [format, count] : votes)
-      if (format->recognises(raw.row) && (best == nullptr || format->info().priority > best->info().priority))
-        best = format;
-    if (best != nullptr) ++votes[best];
-  }
   return std::max_element(votes.begin(), votes.end(),
                           [](const auto& a, const auto& b) {
                             return std::pair(a.second, a.first->info().priority) <
@@ -174,6 +176,23 @@ void ExampleSource::open_entry() {
 
 std::string ExampleSource::format_names() const { return fmt::format("{}", fmt::join(formats_, ", ")); }
 
+/// A row that looks like one of another format is read as the file's where that goes, which is said, and else named.
+void ExampleSource::read_as_format(const RawRow& raw, SourceRow& out) {
+  out.example = format_->read(raw.row);
+  const Format* own = asked_ == nullptr ? most_specific(raw.row) : nullptr;
+  if (own == nullptr || own == format_) return;
+  const std::string shape = own->info().name, shape_of_file = format_->info().name;
+  if (out.example.ok())
+    noticed_.add(
+        fmt::format("a row with the columns of {} is read as {}, which most rows are", shape, shape_of_file),
+        raw.where);
+  else if (own->read(raw.row).ok())
+    out.example = core::ItemError{
+        out.example.error().reason,
+        fmt::format("{} (a row of {}, and most rows are of {}; give each shape a file: data=[FILE, FILE])",
+                    out.example.error().detail, shape, shape_of_file)};
+}
+
 bool ExampleSource::next(SourceRow& out) {
   if (options_.limit > 0 && index_ >= options_.limit) return false;
   RawRow raw;
@@ -196,7 +215,7 @@ bool ExampleSource::next(SourceRow& out) {
   if (raw.problem || format_ == nullptr)
     out.example = raw.problem.value_or(core::ItemError{"not readable", "no row of the file could be read"});
   else
-    out.example = format_->read(raw.row);
+    read_as_format(raw, out);
   for (const auto& [theirs, ours] : renames_)
     noticed_.add(fmt::format("the column \"{}\" is read as \"{}\"", theirs, ours), raw.where);
   if (out.example.ok()) {

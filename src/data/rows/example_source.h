@@ -43,6 +43,7 @@ class ExampleSource {
   const Format& first_format() const;
   void open_entry();
   bool readable(const core::Json& row) const;
+  void read_as_format(const RawRow& raw, SourceRow& out);
 
   DataOptions options_;
   MappedColumns columns_;

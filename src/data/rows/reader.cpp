@@ -162,6 +162,8 @@ void parse_row(std::string_view text, RawRow& out) {
   out.problem.reset();
   if (!core::try_parse_json(text, out.row, why)) {
     if (why.size() > 200) why = why.substr(0, 200) + " …";
+    if (text.find("NaN") != text.npos || text.find("Infinity") != text.npos)
+      why += " (NaN and Infinity are no numbers of JSON: leave such values out)";
     out.problem = core::ItemError{"not valid JSON", why};
     out.row = core::Json();
   } else if (out.row.is_string()) {

@@ -25,7 +25,8 @@ struct CachedRow {
   std::vector<CachedCandidate> candidates;
   /// Comparisons of its candidates; not written, as they are made anew at every step.
   std::int64_t pairs = 0;
-  std::string rendered;  ///< the text that was tokenised; not written
+  std::string teaches_nothing;  ///< why, where it does not; counted, and not written
+  std::string rendered;         ///< the text that was tokenised; not written
 };
 
 }  // namespace attune::data

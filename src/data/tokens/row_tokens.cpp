@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/tokens/row_needs.h"
 #include "data/tokens/tokenize.h"
 #include "data/tokens/turns.h"
 #include "record/derived_feedback.h"
@@ -93,6 +94,7 @@ std::optional<core::ItemError> pair_ids(CachedRow& row, const RowUse& use, const
   if (duplicates_in(again) > known) counts.left_out["duplicates"] += duplicates_in(again) - known;
   if (!found.ok()) return found.error();
   auto& grouping = found.value();
+  if (auto problem = check_needs(grouping.said, grouping.pairs, use, row)) return problem;
   row.pairs = std::ssize(grouping.pairs);
   for (std::size_t i = 0; i < grouping.members.size(); ++i)
     row.candidates[grouping.members[i]].said.role = grouping.said[i].role;
@@ -102,6 +104,13 @@ std::optional<core::ItemError> pair_ids(CachedRow& row, const RowUse& use, const
   for (const std::size_t member : grouping.members) kept.push_back(std::move(row.candidates[member]));
   row.candidates = std::move(kept);
   return {};
+}
+
+/// What is asked of candidates that nothing is left to choose of.
+std::optional<core::ItemError> check_rest(CachedRow& row, const RowUse& use) {
+  std::vector<record::Candidate> candidates;
+  for (const CachedCandidate& candidate : row.candidates) candidates.push_back(candidate.said);
+  return check_needs(candidates, {}, use, row);
 }
 
 /// Differently judged candidates that all came out as the same ids, where no pairing has looked at that.
@@ -178,6 +187,8 @@ core::Result<CachedRow> tokenize_row(record::Example example, std::int64_t index
     problem = pair_ids(out.value(), use, key, counts, duplicates_in(counts) - duplicates);
   else if (!use.learns() || use.learns(record::GroupShape::kLabels))
     problem = check_distinct(out.value());
+  if (!problem && use.learns() && !use.learns(record::GroupShape::kPairs))
+    problem = check_rest(out.value(), use);
   if (problem) return *problem;
   return out;
 }
@@ -198,15 +209,20 @@ void tokenize_rows(const SourceRow& row, const TextCodec& codec, const DataOptio
   if (!split.empty()) ++counts.derived[split];
 }
 
-void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summary) {
+void count_row(const CachedRow& row, std::int64_t copies, const std::string& where, DatasetSummary& summary) {
   bool straddles = false, truncated = false;
   std::vector<std::span<const std::uint8_t>> masks;
   for (const auto& candidate : row.candidates) {
     straddles = straddles || candidate.completion.straddles;
     truncated = truncated || candidate.completion.truncated;
     masks.emplace_back(candidate.completion.mask);
+    summary.spread.count(candidate.said, where);
   }
   summary.count_sequences(std::ssize(row.prompt), masks, copies);
+  if (!row.teaches_nothing.empty()) {
+    summary.teaching_nothing += copies;
+    summary.noticed.add(row.teaches_nothing, where);
+  }
   summary.pairs += copies * row.pairs;
   summary.straddling += straddles ? copies : 0;
   summary.truncated += truncated ? copies : 0;

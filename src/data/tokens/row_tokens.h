@@ -29,7 +29,7 @@ void tokenize_rows(const SourceRow& row, const TextCodec& codec, const DataOptio
                    const RowUse& use, record::PairingCounts& counts,
                    const std::function<void(const record::Example&, core::Result<CachedRow>)>& visit);
 
-/// Adds a kept row to the counts.
-void count_row(const CachedRow& row, std::int64_t copies, DatasetSummary& summary);
+/// Adds a kept row to the counts. @param where "prefs.jsonl:17"
+void count_row(const CachedRow& row, std::int64_t copies, const std::string& where, DatasetSummary& summary);
 
 }  // namespace attune::data

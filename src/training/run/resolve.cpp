@@ -80,8 +80,30 @@ void resolve_adapter(TrainRecipe& recipe) {
         change.empty() ? "dropout" : change);
 }
 
-void check_reference(const ReferenceOptions& reference, const std::vector<TermSetting>& terms) {
+/// What is computed once before training is what is read of the reference's tokens.
+void check_reference_cache(const TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
+  if (!any_term(terms, reads_reference))
+    core::fail_request("reference.cache has no effect: no method of this run compares with a reference");
+  const auto keeps_start = [&] {
+    return !recipe.reference.path.empty() || recipe.adapter.type != "none" ||
+           model::Model::peek_adapter(recipe.model);
+  };
+  if (recipe.teacher.path.empty() && any_term(terms, reads_teacher) && !keeps_start())
+    core::fail_request(
+        "reference.cache keeps what the reference says and lets its weights go, and teacher.system asks the same "
+        "weights: use one of them, or name a teacher of its own (teacher.path)");
+  for (const TermSetting& term : terms)
+    for (const auto& need : term.method->needs())
+      if (reads_reference(need) && (need.at != algorithm::Positions::kTokens || reads_head(need)))
+        core::fail_request(
+            "reference.cache keeps what the reference says of tokens, and {} reads '{}' elsewhere; leave it out",
+            term.name, need.key());
+}
+
+void check_reference(const TrainRecipe& recipe, const std::vector<TermSetting>& terms) {
+  const ReferenceOptions& reference = recipe.reference;
   const ReferenceOptions untouched;
+  if (reference.cache) check_reference_cache(recipe, terms);
   if (reference.sync && !any_term(terms, reads_reference))
     core::fail_request("reference.sync has no effect: no method of this run compares with a reference");
   const auto belongs = [&](const char* key, bool set) {
@@ -156,7 +178,7 @@ template <class Ask>
 void each_check(const TrainRecipe& recipe, const std::vector<TermSetting>& terms, const Ask& ask) {
   ask([&] { check_schedule(recipe); });
   if (terms.empty()) return;
-  ask([&] { check_reference(recipe.reference, terms); });
+  ask([&] { check_reference(recipe, terms); });
   ask([&] { check_teacher(recipe.teacher, terms); });
   ask([&] { check_metric(recipe, terms); });
 }

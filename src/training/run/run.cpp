@@ -134,7 +134,7 @@ class Run {
                           const std::string& method, const data::KnownContent& known) {
     auto data = data::Dataset::open(options, codec_, use, "", known);
     const auto& summary = data.summary();
-    require_rows(options, summary, method);
+    require_rows(options, summary, use, {method, recipe_.model.path});
     say(fmt::format("{}: {} rows of {} ({}), {} tokens, {} trained on{}",
                     options.key == "eval.data" ? "eval" : method, core::human_count(data.size()),
                     options.name(), summary.format, core::human_count(summary.tokens),
@@ -145,6 +145,8 @@ class Run {
     if (const std::string feedback = feedback_text(summary); !feedback.empty())
       say("  feedback: " + feedback);
     for (const auto& text : summary.noticed.texts()) say("warning: " + text);
+    if (const std::string one_sided = one_sided_text(summary, use); !one_sided.empty())
+      say("warning: " + one_sided);
     return data;
   }
 

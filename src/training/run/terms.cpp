@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "core/error.h"
+#include "core/system.h"
 
 namespace attune::training {
 namespace {
@@ -74,15 +75,30 @@ void set_uses(const TrainRecipe& recipe, std::vector<TermSetting>& terms) {
   bool serves = setting.is_null();
   for (TermSetting& term : terms) {
     const auto shape = term.method->shape();
-    term.use = shape;
+    term.use = row_use(*term.method);
     if (setting.is_null()) continue;
     std::shared_ptr<record::Pairing> pairing = record::make_pairing(setting);
     if (!pairing->makes(shape)) continue;
-    term.use = {shape, std::move(pairing)};
+    term.use = row_use(*term.method, std::move(pairing));
     serves = true;
   }
   if (!serves)
     record::require_shape(*record::make_pairing(setting), terms.front().method->shape(), terms.front().name);
+}
+
+/// How to come by rewards, where answers are there and have none, or not even answers are.
+std::string how_to_rate(const data::DataOptions& options, const data::DatasetSummary& summary,
+                        const data::RowUse& use, const std::string& model) {
+  const auto& reasons = summary.dropped;
+  const bool unrated = reasons.contains("no rewards") || reasons.contains("no completion");
+  if (!use.learns(record::GroupShape::kGroups) || !unrated) return "";
+  const std::string folder = model.empty() ? "MODEL" : model;
+  return fmt::format(
+      "\nAnswers with rewards come of\n  attune generate model={0} data={1} n=8 temperature=1 "
+      "output=answers.jsonl\n  attune score model={0} data=answers.jsonl rule=RULE records=true "
+      "output=rated.jsonl\nwith one of `attune list rules` (or reward_model=FOLDER in its place), and "
+      "data=rated.jsonl is learned from",
+      folder, options.name());
 }
 
 }  // namespace
@@ -109,11 +125,43 @@ data::DataOptions held_out_options(const TrainRecipe& recipe) {
   return options;
 }
 
+data::RowUse row_use(const algorithm::Method& method, std::shared_ptr<record::Pairing> pairing) {
+  if (!pairing) pairing = record::default_pairing(method.shape());
+  return data::RowUse(method.shape(), std::move(pairing)).asking(method.feedback_needs());
+}
+
 void require_rows(const data::DataOptions& options, const data::DatasetSummary& summary,
-                  const std::string& reader) {
-  if (summary.rows_kept > 0) return;
-  core::fail_request("{}: no row of {} can be used by {}{}\n`attune check` with the same settings shows more",
-                     options.key, summary.rows_read, reader, left_out_text(summary));
+                  const data::RowUse& use, const Learner& learner) {
+  if (summary.rows_kept == 0)
+    core::fail_request(
+        "{}: no row of {} can be used by {}{}{}\n`attune check` with the same settings shows more",
+        options.key, summary.rows_read, learner.method, left_out_text(summary),
+        how_to_rate(options, summary, use, learner.model));
+  if (summary.teaching_nothing < summary.rows_kept || options.key == "eval.data") return;
+  std::string reasons;
+  for (const auto& text : summary.noticed.texts()) reasons += "\n  " + text;
+  core::fail_request("{}: no row of {} teaches {} anything{}{}", options.key, summary.rows_read,
+                     learner.method, reasons, left_out_text(summary));
+}
+
+std::string one_sided_text(const data::DatasetSummary& summary, const data::RowUse& use) {
+  const auto& spread = summary.spread;
+  const auto said = [&](const std::string& what) {
+    return fmt::format("{} ({} is the first): there is nothing to tell apart", what, spread.first);
+  };
+  switch (use.needs().contrast) {
+    case record::Contrast::kLabels:
+      if (spread.good > 0 && spread.bad > 0) return "";
+      return said(fmt::format("all {} are labelled {}", core::counted(spread.good + spread.bad, "answer"),
+                              spread.good > 0 ? "good" : "bad"));
+    case record::Contrast::kRewards:
+      if (spread.highest > spread.lowest || spread.rated == 0) return "";
+      return said(fmt::format("the rewards of all {} are {:g}", core::counted(spread.rated, "answer"),
+                              spread.lowest));
+    case record::Contrast::kNothing:
+      break;
+  }
+  return "";
 }
 
 }  // namespace attune::training

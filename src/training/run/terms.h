@@ -33,9 +33,19 @@ std::vector<TermSetting> terms_of(const TrainRecipe& recipe);
 data::DataOptions data_options(const core::Value& setting, const std::string& key);
 data::DataOptions held_out_options(const TrainRecipe& recipe);
 
-/// @param reader the method, for the message
-/// @throws Error{kRequest} when no row of the data can be used; says why each was left out
+/// What rows are read for by a method. @param pairing one that makes its shape; null: the default
+data::RowUse row_use(const algorithm::Method& method, std::shared_ptr<record::Pairing> pairing = nullptr);
+
+/// Who learns from rows, for messages about them.
+struct Learner {
+  std::string method, model;  ///< the model's folder
+};
+
+/// @throws Error{kRequest} when no row of the data can be used, or what is trained on teaches nothing; says why
 void require_rows(const data::DataOptions& options, const data::DatasetSummary& summary,
-                  const std::string& reader);
+                  const data::RowUse& use, const Learner& learner);
+
+/// What to say of data in which nothing differs that the method tells apart (all labels are good); "" where it does.
+std::string one_sided_text(const data::DatasetSummary& summary, const data::RowUse& use);
 
 }  // namespace attune::training
