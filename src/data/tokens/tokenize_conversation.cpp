@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "data/rows/columns.h"
 #include "data/tokens/row_tokens.h"
@@ -70,6 +71,19 @@ bool is_one_answer(const core::Json& completion) {
   return completion.is_array() && completion.size() == 1 && completion[0].value("role", "") == "assistant";
 }
 
+/// The byte of a conversation at which the first step begins, white space at the ends apart, which templates
+/// take away; nothing where the template wrote the steps otherwise.
+std::optional<std::size_t> place_of_steps(const record::Candidate& candidate, const std::string& text) {
+  std::string steps;
+  for (const std::string& step : candidate.steps) steps += step;
+  const std::size_t first = steps.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return {};
+  const std::size_t last = steps.find_last_not_of(" \t\r\n");
+  const std::size_t place = text.rfind(steps.substr(first, last + 1 - first));
+  if (place == std::string::npos || place < first) return {};
+  return place - first;
+}
+
 }  // namespace
 
 core::Result<std::string> render_prompt(const core::Json& messages, const record::Example& example,
@@ -104,7 +118,7 @@ core::Result<Encoded> encode_conversation(const record::Example& example, const 
   if (whole.value().mask_problem) return *whole.value().mask_problem;
   // Templates write their own special tokens: none are added.
   text::PlacedIds placed;
-  if (assistant_only)
+  if (assistant_only || !candidate.steps.empty())
     placed = tokenizer.encode_placed(whole.value().text, false);
   else
     placed.ids = tokenizer.encode(whole.value().text, false);
@@ -126,6 +140,11 @@ core::Result<Encoded> encode_conversation(const record::Example& example, const 
   if (assistant_only) {
     const auto mask = tokens_in(placed.places, whole.value().assistant_spans);
     out.mask.assign(mask.begin() + begin, mask.end());
+  }
+  if (!candidate.steps.empty()) {
+    const auto begins_at = place_of_steps(candidate, whole.value().text);
+    if (!begins_at) return core::ItemError{"the template does not write the steps as they are", ""};
+    out.step_ends = find_step_ends(candidate, placed.places, *begins_at, cut);
   }
   out.rendered = whole.value().text;
   return out;
