@@ -54,6 +54,7 @@ Family Method::family() const {
   switch (shape()) {
     case GroupShape::kDemonstrations:
     case GroupShape::kLabels:
+    case GroupShape::kSteps:
       return Family::kPoint;
     case GroupShape::kPairs:
       return Family::kPair;
@@ -79,6 +80,7 @@ Totals& Totals::operator+=(const Totals& other) {
   desirable += other.desirable;
   undesirable += other.undesirable;
   weight += other.weight;
+  steps += other.steps;
   derived += other.derived;
   return *this;
 }
@@ -96,6 +98,7 @@ Totals totals_of(const core::Offsets& offsets, const std::vector<Candidate>& can
     totals.candidates += 1;
     totals.tokens += static_cast<double>(offsets[i + 1] - offsets[i]);
     totals.weight += candidate.weight;
+    totals.steps += static_cast<double>(candidate.step_scores.size());
     (record::is_good(candidate) ? totals.desirable : totals.undesirable) += 1;
   }
   return totals;

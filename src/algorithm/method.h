@@ -85,6 +85,7 @@ struct Totals {
   double tokens = 0;  ///< trained completion tokens, without those of derived candidates
   double desirable = 0, undesirable = 0;
   double weight = 0;  ///< sum of candidate weights
+  double steps = 0;   ///< scored reasoning steps
   double derived = 0;
 
   /// Adds the totals of other candidates (another process, another part of the step).

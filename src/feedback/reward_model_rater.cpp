@@ -29,8 +29,11 @@ std::vector<Remark> RewardModelRater::fill(std::span<record::Example> examples) 
     for (record::Candidate& candidate : examples[e].candidates) read.push_back(&candidate);
   }
   if (texts.empty()) return remarks;
-  const std::vector<double> rewards = model_.score(texts, token_budget_);
-  for (std::size_t i = 0; i < rewards.size(); ++i) give(*read[i], rewards[i]);
+  std::vector<Judgement> judgements = model_.score(texts, token_budget_);
+  for (std::size_t i = 0; i < judgements.size(); ++i) {
+    give(*read[i], judgements[i].reward);
+    if (model_.rates_steps()) read[i]->step_scores = std::move(judgements[i].steps);
+  }
   return remarks;
 }
 

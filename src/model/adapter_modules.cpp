@@ -13,7 +13,7 @@ std::string last_name(const std::string& path) { return path.substr(path.rfind('
 std::vector<std::string> module_paths(TransformerWeights& weights, const ModelConfig& config) {
   std::set<std::string> paths;
   for (const TensorSlot& slot : tensor_slots(weights, config)) paths.insert(module_of(slot.name));
-  if (!config.sequence_classification) paths.insert(weights.head.path);
+  if (!config.is_classifier()) paths.insert(weights.head.path);
   return {paths.begin(), paths.end()};
 }
 

@@ -72,6 +72,9 @@ struct SizeKeys {
   FLAG(std::vector<std::int32_t>, rope_of, {}, "[layers] index in ropes, -1: none; empty: the first")       \
   FLAG(double, logit_softcap, 0, "logits become cap * tanh(logit / cap); 0: none")
 
+inline constexpr const char* kSequenceClassifier = "ForSequenceClassification";
+inline constexpr const char* kTokenClassifier = "ForTokenClassification";
+
 struct ModelConfig {
   std::string family;  ///< file name in model/family/: "llama", "gpt2"
   std::int64_t vocab_size = 0, hidden_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
@@ -81,11 +84,13 @@ struct ModelConfig {
 #undef ATTUNE_FLAG_MEMBER
   std::vector<std::int64_t> eos_ids;
   std::int64_t bos_id = -1, pad_id = -1;
-  bool sequence_classification =
-      false;  ///< architectures names <X>ForSequenceClassification: no lm_head, a score head
+  /// What architectures names after the stem where it is a classifier, which has a score head and no lm_head:
+  /// kSequenceClassifier, scored at its last token, or kTokenClassifier, at every token.
+  std::string classifier;
   SizeKeys keys;
   core::Json raw;  ///< config.json as it was read; saved back with what changed
 
+  bool is_classifier() const { return !classifier.empty(); }
   std::int64_t value_width() const { return value_dim > 0 ? value_dim : head_dim; }
   MlpKind mlp_of(std::size_t layer) const { return mlps.empty() ? MlpKind::kGated : mlps[layer]; }
   /// Index in `ropes` of a layer's rotation, -1 without one.

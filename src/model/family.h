@@ -24,6 +24,8 @@ struct FamilyInfo {
   std::vector<std::string> default_lora_targets;  ///< {"q_proj", "v_proj"}
   /// How transformers' classes of a model_type begin: {"qwen2", "Qwen2"} of Qwen2ForCausalLM.
   std::map<std::string, std::string> class_names{};
+  /// Where the head of transformers' token classifiers lies: "classifier" in older ones.
+  std::string token_head = "score";
   /// How the names of buffers end that older files hold beside the weights: they are not read, and not
   /// missed.
   std::vector<std::string> buffers{};

@@ -100,6 +100,10 @@ class Model {
   /// @throws Error{kRequest} when it has one with another number of outputs.
   void add_head(const std::string& name, std::uint64_t seed, std::int64_t outputs = 1,
                 std::int64_t pad_id = -1);
+  /// Says of a reward model that its score is read at tokens of its text rather than at the last one: it is
+  /// saved as a token classifier, whose head has a bias.
+  void score_tokens();
+  bool scores_tokens() const { return scores_tokens_; }
   /// Marks what is trained: adapter (and named heads) or everything. Returns the trained parameters in file
   /// order.
   std::vector<Parameter> trainable();
@@ -170,6 +174,7 @@ class Model {
   std::map<std::string, std::string> beside_;  ///< file → content
   AdapterOptions adapter_options_;
   core::Json adapter_json_;              ///< adapter_config.json of a loaded adapter
+  bool scores_tokens_ = false;           ///< its score is read at every token
   bool ties_in_config_ = false;          ///< config.json says so (a file without a head ties as well)
   std::set<std::string> saved_modules_;  ///< paths of modules that are trained in full beside an adapter
 };

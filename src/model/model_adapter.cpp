@@ -88,7 +88,7 @@ void Model::require_targets(const ModelConfig& config, const AdapterOptions& opt
           "adapter.target_modules: {} is the embedding, which {} does not adapt; "
           "adapter.modules_to_save trains it whole",
           linear.path, options.type);
-    if (&linear == &layers.head && config.sequence_classification)
+    if (&linear == &layers.head && config.is_classifier())
       core::fail_request("adapter.target_modules: a reward model has no {}", linear.path);
     if (&linear == &layers.head && options.dropout > 0)
       core::fail_request("adapter.dropout={} is not supported with {} among target_modules: set it to 0",
@@ -101,6 +101,7 @@ void Model::require_targets(const ModelConfig& config, const AdapterOptions& opt
 
 void Model::read_adapter(const std::string& folder) {
   const PeftFolder adapter(folder);
+  if (adapter.config.value("task_type", core::Json()) == "TOKEN_CLS") score_tokens();
   std::set<std::string> unknown;
   for (const auto& [path, tensors] : adapter.layers) unknown.insert(path);
   for_each_adaptable(weights_, [&](Linear& linear) {

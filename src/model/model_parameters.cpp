@@ -146,4 +146,12 @@ void Model::add_head(const std::string& name, std::uint64_t seed, std::int64_t o
   if (known.at(name).bias) head.bias = at::zeros({outputs}, like);
 }
 
+void Model::score_tokens() {
+  scores_tokens_ = true;
+  Linear& head = weights_.named_heads.at("score");
+  head.path = family_with(config_).info().token_head;
+  if (head.weight.defined() && !head.bias.defined())
+    head.bias = at::zeros({head.weight.size(0)}, head.weight.options().requires_grad(false));
+}
+
 }  // namespace attune::model

@@ -14,6 +14,8 @@ std::string_view to_text(GroupShape shape) {
       return "labels";
     case GroupShape::kGroups:
       return "groups";
+    case GroupShape::kSteps:
+      return "steps";
     case GroupShape::kLists:
       return "lists";
   }

@@ -14,10 +14,11 @@ enum class GroupShape {
   kPairs,           ///< pairs of which one is preferred
   kLabels,          ///< candidates, each good or bad
   kGroups,          ///< candidates with rewards
+  kSteps,           ///< candidates whose reasoning steps have scores
   kLists,           ///< candidates in an order of preference, best first
 };
 
-/// "demonstrations", "pairs", "labels", "groups", "lists".
+/// "demonstrations", "pairs", "labels", "groups", "steps", "lists".
 std::string_view to_text(GroupShape shape);
 
 /// One comparison within a group.

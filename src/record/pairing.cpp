@@ -80,6 +80,25 @@ core::Result<Grouping> make_group(std::vector<Candidate>& candidates, PairingCou
   return grouping_of(candidates, in_order(candidates.size()));
 }
 
+/// true, false, a probability, or the −1 of three-valued labels.
+bool says_how_right(double score) { return (score >= 0 && score <= 1) || score == -1; }
+
+core::Result<Grouping> make_steps(std::vector<Candidate>& candidates, PairingCounts& counts) {
+  std::vector<std::size_t> members;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    for (const double score : candidates[i].step_scores)
+      if (!says_how_right(score))
+        return core::ItemError{"a step's score is no label",
+                               fmt::format("{}: true, false, 0 to 1, or -1 is", score)};
+    if (candidates[i].step_scores.empty())
+      ++counts.left_out["without scored steps"];
+    else
+      members.push_back(i);
+  }
+  if (members.empty()) return core::ItemError{"no scored steps", "\"completions\" with \"labels\" give them"};
+  return grouping_of(candidates, std::move(members));
+}
+
 }  // namespace
 
 void PairList::add(std::size_t better, std::size_t worse) {
@@ -184,6 +203,7 @@ core::Result<Grouping> Pairing::group(std::span<const Candidate> given, GroupSha
              : shape == GroupShape::kLabels         ? make_labels(candidates, counts)
              : shape == GroupShape::kDemonstrations ? make_demonstrations(candidates, counts)
              : shape == GroupShape::kLists          ? make_list(candidates, counts)
+             : shape == GroupShape::kSteps          ? make_steps(candidates, counts)
                                                     : make_group(candidates, counts);
   if (out.ok())
     for (Candidate& said : out.value().said) said = feedback_of(said);

@@ -32,6 +32,11 @@ inline bool reads_teacher(const algorithm::Need& need) {
          (compares_distributions(need) && need.against == algorithm::Source::kTeacher);
 }
 
+/// A reward model that rates the steps of a reasoning.
+inline bool scores_steps(const algorithm::Need& need) {
+  return need.signal == "score" && need.at == algorithm::Positions::kStepEnds;
+}
+
 /// `any_need(method, reads_reference)`
 bool any_need(const algorithm::Method& method, auto asks) {
   const auto needs = method.needs();

@@ -138,7 +138,7 @@ TEST(Names, MistakesAreNamed) {
   EXPECT_NE(message("RSO").find("nearest is hinge ("), std::string::npos) << message("RSO");
   EXPECT_NE(message("nash-md").find("nearest is dpo ("), std::string::npos);
   EXPECT_NE(message("gspo").find("importance_sampling_level=sequence"), std::string::npos);
-  for (const char* name : {"rso", "cdpo", "online_dpo", "xpo", "nash_md", "ppo", "a2c", "gkd", "prm"})
+  for (const char* name : {"rso", "cdpo", "online_dpo", "xpo", "nash_md", "ppo", "a2c", "gkd"})
     EXPECT_NE(message(name), "");
   EXPECT_NE(message("{name: dpo, loss_type: ippo}").find("'ipo'"), std::string::npos);
   // A trainer that is no method here has no list of its own losses: what is near it, or all methods.

@@ -85,3 +85,15 @@ SCORED = [("binary_pm", labelled, {}), ("reward_regression", lists, {}), ("plack
 def test_scores(tmp_path, method, make, options):
     rows = scored(make(36))
     close(explain(tmp_path, rows, method, options), getattr(point_formulas, method)(rows, **options), "score_coefficients")
+
+
+def test_prm(tmp_path):
+    """Derivations of one step to six, right, wrong and in between."""
+    rng = random.Random(37)
+    rows = [dict(candidate(rng, i), step_scores=[rng.choice([0, 1, 1, 0.3]) for _ in range(1 if i % 5 == 1 else rng.randint(2, 6))])
+            for i in range(COUNT)]
+    for row in rows:
+        row["scores"] = [rng.choice([rng.gauss(0, 2), rng.gauss(0, 1e4)]) for _ in row["step_scores"]]
+    close(explain(tmp_path, rows, "prm", {}), point_formulas.prm(rows), "score_coefficients")
+    three_valued = [dict(row, step_scores=[y or -1 for y in row["step_scores"]]) for row in rows]  # the −1 of PRM800K is 0
+    assert explain(tmp_path, three_valued, "prm", {})["loss"] == explain(tmp_path, rows, "prm", {})["loss"]

@@ -162,7 +162,7 @@ TEST(Heads, AScoreOfKLabelsIsAClassifierOfKLabels) {
     EXPECT_EQ(saved.at("architectures"), core::Json::array({name}));
     EXPECT_EQ(saved.at("id2label").size(), 2U);
     const Model again = Model::load({.path = folder / "model", .dtype = "float64"});
-    EXPECT_TRUE(again.config().sequence_classification);
+    EXPECT_TRUE(again.config().is_classifier());
     EXPECT_EQ(again.named_head("score").weight.size(0), 2);
     EXPECT_FALSE(again.head().weight.defined());
   }

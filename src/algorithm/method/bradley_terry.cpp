@@ -27,7 +27,7 @@ class BradleyTerry final : public Method {
     info.summary = "Trains a score head so that chosen answers score above rejected ones.";
     info.learning_rate = 1e-4;
     info.trl_names = {{"reward", ""}};
-    info.stands_in_for = {{{"prm", "orm", "rm"}, "a reward model, learnt from pairs"}};
+    info.stands_in_for = {{{"orm", "rm"}, "a reward model, learnt from pairs"}};
     info.rows = {"R01", "S02", "S04", "S22"};
     return info;
   }

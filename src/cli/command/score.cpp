@@ -42,7 +42,8 @@ class Score : public Command {
         .details =
             "One JSON object per candidate: id, candidate (index from 0), ids, logps per token, their sum "
             "and "
-            "mean; with ref_model= also ref_logps, with rule= or reward_model= also reward. The first token "
+            "mean; with ref_model= also ref_logps, with rule= or reward_model= also reward, of a process reward model "
+            "(method=prm) with step_scores, the probability that each step is right. The first token "
             "of a text "
             "without prompt has no log-probability (null). Rows are cut as for training (data.max_length, "
             "data.max_prompt_length, data.truncation), which is said; the end-of-sequence token is only "
@@ -71,9 +72,10 @@ class Score : public Command {
     fields.add("rule", rule_settings_, "A rule, or a list of rules with weights, whose reward is added.")
         .short_form("name")
         .shown_type("rule");
-    fields.section("reward_model", reward_options_,
-                   "A model with a reward head (what method=bradley_terry writes), whose reward is added.",
-                   "path");
+    fields.section(
+        "reward_model", reward_options_,
+        "A model with a reward head (what method=bradley_terry or prm writes), whose reward is added.",
+        "path");
     fields.add("micro_batch_tokens", budget_, "Tokens that are computed at once.").range(1, 1e9);
     fields.add(
         "records", records_,
@@ -85,7 +87,7 @@ class Score : public Command {
   int run(const Request& request, Output& out) override {
     if (model_options_.path.empty()) core::fail_request("score needs model=FOLDER");
     if (!data_options_.given()) core::fail_request("score needs data=FILE");
-    if (!rule_settings_.is_null() && !reward_options_.path.empty())
+    if (!rule_settings_.is_null() && !reward_options_.model.path.empty())
       core::fail_request("give rule= or reward_model=: a candidate has one reward");
     if (records_ && rule_settings_.is_null() && reward_options_.path.empty())
       core::fail_request("records=true writes rewards: add rule=RULE or reward_model=FOLDER");
@@ -125,7 +127,7 @@ class Score : public Command {
   void load_rater(std::vector<feedback::GivenRule> rules, const core::Value& settings) {
     if (!rules.empty()) {
       rater_ = feedback::rule_rater(std::move(rules), codec_.tokenizer ? &*codec_.tokenizer : nullptr);
-    } else if (!reward_options_.path.empty()) {
+    } else if (!reward_options_.model.path.empty()) {
       feedback::RewardModel rewards(reward_options_, codec_);
       data::DataOptions options = data_options_;
       if (rewards.texts()) {
@@ -133,6 +135,7 @@ class Score : public Command {
         fmt::print(stderr, "the reward model reads texts as it was trained: {}\n",
                    feedback::RewardTexts::of(options).described());
       }
+      rates_steps_ = rewards.rates_steps();
       rater_ = std::make_unique<feedback::RewardModelRater>("reward_model", std::move(rewards),
                                                             std::move(options), budget_);
     }
@@ -263,13 +266,15 @@ class Score : public Command {
       line["mean"] = logps[i].empty() ? Json() : Json(sum / static_cast<double>(logps[i].size()));
       if (reference_) line["ref_logps"] = with_null_first(reference[i], text.ids.size());
       if (rater_) line["reward"] = example.candidates[text.candidate].reward.value();
+      if (rates_steps_) line["step_scores"] = example.candidates[text.candidate].step_scores;
       if (!text.metrics.empty()) line["metrics"] = text.metrics;
       sink(core::to_line(line) + "\n");
       ++written_;
     }
   }
 
-  model::ModelOptions model_options_, reference_options_, reward_options_;
+  model::ModelOptions model_options_, reference_options_;
+  feedback::RewardModelOptions reward_options_;
   data::DataOptions data_options_;
   ComputeOptions compute_;
   core::Value rule_settings_;
@@ -285,6 +290,7 @@ class Score : public Command {
   std::vector<ScoredText> texts_;          ///< every candidate of them
   std::set<std::size_t> cut_rows_;         ///< which of them were cut to the length limit
   std::map<std::string, std::int64_t> left_out_;
+  bool rates_steps_ = false;  ///< the reward model does
   std::int64_t written_ = 0, cut_ = 0, longest_ = 0, context_ = 0;
 };
 

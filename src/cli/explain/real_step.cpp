@@ -41,6 +41,7 @@ class RecordExplainer {
       heads_[head + "_head"] = model_->named_head(head).weight.defined() ? "model" : "fresh";
       model_->add_head(head, static_cast<std::uint64_t>(options_.compute.seed));
     }
+    if (training::any_need(method_, training::scores_steps)) model_->score_tokens();
     need_head(*model_, options_.model.path);
     codec_ = generation::codec_of(*model_);
     if (options_.reference.path.empty()) return;

@@ -24,6 +24,8 @@ std::string feedback_text(GroupShape kind, const algorithm::Candidate& candidate
       return candidate.role == Role::kChosen ? "chosen" : "rejected";
     case GroupShape::kLabels:
       return record::is_good(candidate) ? "good" : "bad";
+    case GroupShape::kSteps:
+      return fmt::format("steps {:.4g}", fmt::join(candidate.step_scores, ", "));
     case GroupShape::kGroups:
     case GroupShape::kLists:
       return fmt::format("reward {:.4g}", record::reward_of(candidate));
@@ -56,7 +58,7 @@ class CandidateJson {
     for (const Need& need : method.needs())
       if (!need.optional && need.signal != "logps" && need.signal != "score") add_signal(need);
     for (const char* key : {"logps", "ref_logps", "old_logps"}) add_logps(key);
-    if (batch_.has("score")) json_["scores"] = per_candidate(signal("score"));
+    if (batch_.has("score")) json_["scores"] = of_candidate("score", signal("score"));
     const bool mismatched = i_ + 1 < step_.items.size() && step_.candidates[i_ + 1].role == Role::kDerived;
     if (mismatched) add_derived(i_ + 1);
     if (!mismatched && method.derived() == algorithm::Derived::kMismatched)  // a step of one record
@@ -75,7 +77,7 @@ class CandidateJson {
     json_["coefficients"] = per_token(push("logps"), 0.0);
     json_["advantages"] = advantages();
     json_["value_coefficients"] = per_token(push("value"), 0.0);
-    json_["score_coefficients"] = per_candidate(push("score"));
+    json_["score_coefficients"] = of_candidate("score", push("score"));
     json_["prompt_coefficients"] = Json::array();
   }
 
@@ -141,9 +143,11 @@ class CandidateJson {
     return list;
   }
 
-  Json per_candidate(const at::Tensor& numbers) const {
-    return numbers.defined() ? list_of(numbers.select(0, static_cast<std::int64_t>(i_)).reshape({-1}))
-                             : Json::array();
+  /// Its rows of a signal, or of the coefficients of that signal.
+  Json of_candidate(const std::string& key, const at::Tensor& numbers) const {
+    if (!numbers.defined()) return Json::array();
+    const auto [first, count] = batch_.rows_of(static_cast<std::int64_t>(i_), batch_.signals.at(key).at);
+    return list_of(numbers.slice(0, first, first + count).reshape({-1}));
   }
 
   at::Tensor signal(const std::string& key) const {

@@ -148,8 +148,19 @@ std::optional<core::ItemError> mask_wrong_steps(const record::Candidate& candida
   return {};
 }
 
+/// A score is for a step whose place is known.
+std::optional<core::ItemError> check_steps(const record::Candidate& candidate, const CachedCandidate& kept) {
+  const std::size_t said = candidate.step_scores.size(), known = candidate.steps.size();
+  if (known == 0)
+    return core::ItemError{"scored steps, and where they end is not known: \"steps\" tells it", ""};
+  if (said != known)
+    return core::ItemError{"scores that are not one a step", fmt::format("{} for {} steps", said, known)};
+  if (kept.said.step_scores.empty()) return core::ItemError{"no scored step is left after truncation", ""};
+  return {};
+}
+
 core::Result<CachedRow> tokens_of(const record::Example& example, const TextCodec& codec,
-                                  const DataOptions& options, bool up_to_wrong_steps) {
+                                  const DataOptions& options, const RowUse& use) {
   auto tokenized = tokenize_example(example, codec, options, true);
   if (!tokenized.ok()) return tokenized.error();
   auto& tokens = tokenized.value();
@@ -159,10 +170,12 @@ core::Result<CachedRow> tokens_of(const record::Example& example, const TextCode
   out.teacher_prompt = std::move(tokens.teacher_prompt);
   out.rendered = std::move(tokens.rendered);
   for (std::size_t i = 0; i < example.candidates.size(); ++i) {
-    if (up_to_wrong_steps)
+    if (use.learns(record::GroupShape::kDemonstrations))
       if (const auto problem = mask_wrong_steps(example.candidates[i], codec, tokens.completions[i]))
         return *problem;
     out.candidates.push_back(cached_candidate(example.candidates[i], std::move(tokens.completions[i])));
+    if (use.learns(record::GroupShape::kSteps))
+      if (const auto problem = check_steps(example.candidates[i], out.candidates.back())) return *problem;
   }
   return out;
 }
@@ -180,7 +193,7 @@ core::Result<CachedRow> tokenize_row(record::Example example, std::int64_t index
   if (use.only_prompts()) problem = leave_prompt(example, codec);
   if (use.learns()) problem = choose(example, use, key, counts);
   if (problem) return *problem;
-  auto out = tokens_of(example, codec, options, use.learns(record::GroupShape::kDemonstrations));
+  auto out = tokens_of(example, codec, options, use);
   if (!out.ok()) return out;
   out.value().index = index;
   if (use.learns(record::GroupShape::kPairs))

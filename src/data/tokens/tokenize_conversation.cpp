@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "core/ascii.h"
 #include "data/rows/columns.h"
@@ -156,6 +157,19 @@ std::optional<core::ItemError> cut(Talk& talk, Encoded& out) {
   return {};
 }
 
+/// The byte of a conversation at which the first step begins, white space at the ends apart, which templates
+/// take away; nothing where the template wrote the steps otherwise.
+std::optional<std::size_t> place_of_steps(const record::Candidate& candidate, const std::string& text) {
+  std::string steps;
+  for (const std::string& step : candidate.steps) steps += step;
+  const std::size_t first = steps.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return {};
+  const std::size_t last = steps.find_last_not_of(" \t\r\n");
+  const std::size_t place = text.rfind(steps.substr(first, last + 1 - first));
+  if (place == std::string::npos || place < first) return {};
+  return place - first;
+}
+
 }  // namespace
 
 core::Result<std::string> render_prompt(const core::Json& messages, const record::Example& example,
@@ -196,6 +210,11 @@ core::Result<Encoded> encode_conversation(const record::Example& example, const 
   if (assistant_only) {
     const auto mask = tokens_in(talk.placed(), whole.value().assistant_spans);
     out.mask.assign(mask.begin() + std::ssize(out.prompt), mask.end());
+  }
+  if (!candidate.steps.empty()) {
+    const auto begins_at = place_of_steps(candidate, talk.text);
+    if (!begins_at) return core::ItemError{"the template does not write the steps as they are", ""};
+    out.step_ends = find_step_ends(candidate, talk.placed(), *begins_at, out.prompt.size());
   }
   out.rendered = std::move(talk.text);
   return out;

@@ -40,20 +40,6 @@ void settle_end(std::vector<std::int32_t>& ids, std::span<const std::int32_t> cl
   if (text.wanted && (ids.empty() || ids.back() != eos)) ids.push_back(eos);
 }
 
-/// Where each step ends, counted from the start of the first.
-std::vector<std::size_t> step_boundaries(const record::Candidate& candidate, std::size_t start) {
-  std::vector<std::size_t> out;
-  for (const auto& step : candidate.steps) out.push_back(start += step.size());
-  return out;
-}
-
-/// @param begin the byte of the text at which the completion begins, @param first its first token
-std::vector<std::int32_t> find_step_ends(const record::Candidate& candidate,
-                                         std::span<const text::TextSpan> places, std::size_t begin,
-                                         std::size_t first) {
-  return tokens_before(places.subspan(std::min(first, places.size())), step_boundaries(candidate, begin));
-}
-
 /// Of given ids, which need not be those that the tokenizer makes of the text: then a step ends where they
 /// have said as much as it says, both as the tokenizer writes it (its rules may have changed the text).
 std::vector<std::int32_t> step_ends_of_ids(const record::Candidate& candidate,
@@ -171,6 +157,18 @@ core::Result<std::vector<std::int32_t>> encode_prompt(const record::Example& exa
 }
 
 }  // namespace
+
+std::vector<std::size_t> step_boundaries(const record::Candidate& candidate, std::size_t start) {
+  std::vector<std::size_t> out;
+  for (const auto& step : candidate.steps) out.push_back(start += step.size());
+  return out;
+}
+
+std::vector<std::int32_t> find_step_ends(const record::Candidate& candidate,
+                                         std::span<const text::TextSpan> places, std::size_t begin,
+                                         std::size_t first) {
+  return tokens_before(places.subspan(std::min(first, places.size())), step_boundaries(candidate, begin));
+}
 
 std::size_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b) {
   return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/tokens/tokenize.h"
+#include "text/text_span.h"
 
 namespace attune::data {
 
@@ -24,6 +25,16 @@ struct Encoded {
 /// @throws Error{kRequest} when the model folder lacks the tokenizer or template that texts need.
 core::Result<Encoded> encode_candidate(const record::Example& example, const record::Candidate& candidate,
                                        const TextCodec& codec, const DataOptions& options, bool training);
+
+/// Where each step of a candidate ends in a text: bytes from its start.
+/// @param start where the first one begins
+std::vector<std::size_t> step_boundaries(const record::Candidate& candidate, std::size_t start);
+/// The token of a completion at which each step ends.
+/// @param places of all tokens. @param begin the byte at which the completion begins, @param first its first
+/// token
+std::vector<std::int32_t> find_step_ends(const record::Candidate& candidate,
+                                         std::span<const text::TextSpan> places, std::size_t begin,
+                                         std::size_t first);
 
 /// A conversation: prompt and completion as messages, or one of them as text beside the other as messages.
 core::Result<Encoded> encode_conversation(const record::Example& example, const record::Candidate& candidate,

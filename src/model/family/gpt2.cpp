@@ -19,6 +19,7 @@ class Gpt2 final : public Family {
             .body_prefix = "transformer.",
             .default_lora_targets = {"c_attn"},
             .class_names = {{"gpt2", "GPT2"}},
+            .token_head = "classifier",
             .buffers = {".attn.bias", ".attn.masked_bias"}};
   }
 

@@ -19,6 +19,7 @@ class GptNeox final : public Family {
         .body_prefix = "gpt_neox.",
         .default_lora_targets = {"query_key_value"},
         .class_names = {{"gpt_neox", "GPTNeoX"}},
+        .token_head = "classifier",
         .buffers = {".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"}};
   }
 

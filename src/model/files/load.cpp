@@ -24,8 +24,8 @@ ModelConfig configure(const core::Json& json, const std::string& where) {
   const auto architectures = json.find("architectures");
   if (architectures != json.end() && architectures->is_array())
     for (const auto& name : *architectures)
-      if (name.is_string() && name.get<std::string>().ends_with("ForSequenceClassification"))
-        config.sequence_classification = true;
+      for (const char* classifier : {kSequenceClassifier, kTokenClassifier})
+        if (name.is_string() && name.get<std::string>().ends_with(classifier)) config.classifier = classifier;
   return config;
 }
 
@@ -91,8 +91,9 @@ void Model::read_weights(const WeightFiles& files, at::ScalarType dtype) {
     *slot.place = load_slot(*stored, slot, config_, config_path, dtype);
     if (source_dtype_.empty()) source_dtype_ = setting_of(*scalar_type_of(stored->dtype));
   }
-  if (config_.tie_embeddings && !config_.sequence_classification) weights_.head.weight = weights_.embedding;
+  if (config_.tie_embeddings && !config_.is_classifier()) weights_.head.weight = weights_.embedding;
   read_heads(files, dtype);
+  scores_tokens_ = config_.classifier == kTokenClassifier;
   load_report_ = plan.report;
   for (const std::string& text : load_report_.warnings()) core::warn(text);
 }
@@ -132,9 +133,9 @@ Model Model::random(const core::Json& config, std::uint64_t seed, const std::str
     ++record;
   }
   auto& weights = model.weights_;
-  if (model.config_.tie_embeddings && !model.config_.sequence_classification)
-    weights.head.weight = weights.embedding;
-  if (model.config_.sequence_classification) model.add_head("score", seed);
+  if (model.config_.tie_embeddings && !model.config_.is_classifier()) weights.head.weight = weights.embedding;
+  if (model.config_.is_classifier()) model.add_head("score", seed);
+  if (model.config_.classifier == kTokenClassifier) model.score_tokens();
   return model;
 }
 

@@ -44,18 +44,18 @@ void copy_companions(const std::string& from, const std::string& to) {
           core::read_file(entry.path().string()));
 }
 
-/// "LlamaForCausalLM" → "LlamaForSequenceClassification"; a config.json that names no class has its family's.
-std::string classifier_name(const core::Json& config, const FamilyInfo& family) {
+/// "LlamaForCausalLM" → "Llama" + kind; a config.json that names no class has its family's.
+std::string classifier_name(const core::Json& config, const FamilyInfo& family, const char* kind) {
   std::string stem;
   const auto architectures = config.find("architectures");
   if (architectures != config.end() && architectures->is_array() && !architectures->empty() &&
       (*architectures)[0].is_string())
     stem = (*architectures)[0].get<std::string>();
-  for (const char* suffix : {"ForCausalLM", "LMHeadModel", "Model"})
+  for (const char* suffix : {"ForCausalLM", "LMHeadModel", "Model", kSequenceClassifier, kTokenClassifier})
     if (stem.ends_with(suffix)) stem.resize(stem.size() - std::string_view(suffix).size());
   const auto named = family.class_names.find(config.value("model_type", ""));
   if (stem.empty() && named != family.class_names.end()) stem = named->second;
-  return stem + "ForSequenceClassification";
+  return stem + kind;
 }
 
 TensorToWrite to_write(std::string name, const at::Tensor& tensor, at::ScalarType dtype) {
@@ -81,8 +81,9 @@ std::string Model::config_text(const SavedAs& options) const {
     json[config_.keys.tie] = false;
     changed = true;
   }
-  if (is_reward_model() && !config_.sequence_classification) {
-    json["architectures"] = core::Json::array({classifier_name(json, family_with(config_).info())});
+  const char* kind = scores_tokens_ ? kTokenClassifier : kSequenceClassifier;
+  if (is_reward_model() && config_.classifier != kind) {
+    json["architectures"] = core::Json::array({classifier_name(json, family_with(config_).info(), kind)});
     core::Json labels = core::Json::object(), ids = core::Json::object();
     for (std::int64_t i = 0; i < named_head("score").weight.size(0); ++i) {
       labels[std::to_string(i)] = "LABEL_" + std::to_string(i);
@@ -167,7 +168,7 @@ core::Json Model::adapter_json() const {
   if (saved_modules.empty()) saved_modules = saved_modules_;
   if (is_reward_model()) saved_modules.insert(weights_.named_heads.at("score").path);
   if (!saved_modules.empty()) json["modules_to_save"] = saved_modules;
-  if (is_reward_model()) json["task_type"] = "SEQ_CLS";
+  if (is_reward_model()) json["task_type"] = scores_tokens_ ? "TOKEN_CLS" : "SEQ_CLS";
   return json;
 }
 

@@ -36,7 +36,7 @@ class Walker {
           {{config_.max_positions, config_.keys.positions}, hidden_}, Kind::kEmbedding);
     for (auto& layer : weights_.layers) walk_layer(layer);
     norm(weights_.final_norm, hidden_);
-    if (!config_.tie_embeddings && !config_.sequence_classification)
+    if (!config_.tie_embeddings && !config_.is_classifier())
       linear(weights_.head, vocab, hidden_, config_.head_bias);
     return std::move(slots_);
   }
@@ -106,7 +106,8 @@ std::vector<std::int64_t> TensorSlot::stored_sizes() const {
 
 TransformerWeights make_skeleton(const ModelConfig& config, const Family& family) {
   const TensorNames names = family.names(config);
-  const std::string prefix = family.info().body_prefix;
+  const FamilyInfo info = family.info();
+  const std::string& prefix = info.body_prefix;
   TransformerWeights weights;
   weights.embedding_path = prefix + names.embedding;
   weights.lookup.path = weights.embedding_path;
@@ -115,6 +116,7 @@ TransformerWeights make_skeleton(const ModelConfig& config, const Family& family
   weights.final_norm.path = prefix + names.final_norm;
   weights.head.path = names.head;
   for (const auto& [name, head] : known_heads()) weights.named_heads[name].path = head.path;
+  if (config.classifier == kTokenClassifier) weights.named_heads["score"].path = info.token_head;
   for (std::int64_t i = 0; i < config.layers; ++i) {
     const auto place = [&](const std::string& name) { return name.empty() ? "" : in_layer(prefix, name, i); };
     const auto linear = [&](const std::string& name) {

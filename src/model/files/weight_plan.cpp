@@ -45,7 +45,7 @@ class WeightPlanner {
   WeightPlan plan(const std::string& config_path) {
     plan_.report.where = files_.where();
     plan_.report.tensors = static_cast<std::int64_t>(files_.names().size());
-    if (!config_.sequence_classification) decide_tie();
+    if (!config_.is_classifier()) decide_tie();
     if (!embedding_ && config_.tie_embeddings) embedding_ = head_;
     std::vector<std::string> missing;
     for (const TensorSlot& slot : tensor_slots(weights_, config_)) {
@@ -58,7 +58,7 @@ class WeightPlanner {
         missing.push_back(slot.name);
     }
     const std::string score = weights_.named_heads.at("score").path + ".weight";
-    if (config_.sequence_classification && !files_.find(score)) missing.push_back(score);
+    if (config_.is_classifier() && !files_.find(score)) missing.push_back(score);
     if (!missing.empty()) fail_missing(files_, missing, config_path);
     find_unused();
     return std::move(plan_);
@@ -78,7 +78,7 @@ class WeightPlanner {
   void find_unused() {
     std::set<const StoredTensor*> used;
     for (const auto& entry : plan_.entries) used.insert(entry.stored);
-    if (!config_.sequence_classification) used.insert(head_);
+    if (!config_.is_classifier()) used.insert(head_);
     for (const auto& [name, head] : weights_.named_heads)
       for (const char* part : {".weight", ".bias"}) used.insert(files_.find(head.path + part));
     for (const std::string& name : files_.names())

@@ -96,6 +96,7 @@ class Run {
     const auto pad = codec_.tokenizer ? codec_.tokenizer->pad_id() : std::nullopt;
     for (const std::string& head : heads_of_terms(settings_))
       model_->add_head(head, seed(), 1, pad.value_or(-1));
+    if (any_term(settings_, scores_steps)) model_->score_tokens();
     for (const auto& setting : settings_)
       if (heads_of(*setting.method).contains("score"))
         model_->keep_beside(feedback::kRewardTextsFile, feedback::RewardTexts::of(setting.data).file_text());

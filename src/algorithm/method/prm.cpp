@@ -1,0 +1,84 @@
+// A process reward model (Lightman et al. 2023, arXiv:2305.20050, section 2.6; Uesato et al. 2022, arXiv:2211.14275):
+// a head gives a score s at the last token of every step, the logit of the step's being right,
+//
+//   L = −mean over steps of y log σ(s) + (1 − y) log σ(−s)
+#include <ATen/ATen.h>
+
+#include "algorithm/method.h"
+#include "algorithm/part/candidates.h"
+#include "algorithm/part/segments.h"
+#include "algorithm/part/token_metrics.h"
+
+namespace attune::algorithm {
+
+namespace {
+
+/// The numbers of a batch's steps, in the order of the signal's rows.
+struct Steps {
+  std::vector<double> right;   ///< how right each is, 0 to 1
+  std::vector<double> weight;  ///< its candidate's
+
+  explicit Steps(const Batch& batch) {
+    for (std::int64_t i = 0; i < batch.size(); ++i) {
+      const Candidate& candidate = batch.candidates[static_cast<std::size_t>(i)];
+      ATTUNE_ASSERT(batch.rows_of(i, Positions::kStepEnds).second == std::ssize(candidate.step_scores));
+      for (const double score : candidate.step_scores) {
+        right.push_back(std::max(score, 0.0));
+        weight.push_back(candidate.weight);
+      }
+    }
+  }
+};
+
+/// How often the more likely verdict is the label's, among steps that the label calls right, or wrong.
+Metric hits(const at::Tensor& scores, const at::Tensor& is_right, bool of) {
+  const at::Tensor among = is_right == of;
+  return Metric::mean(((scores > 0) == is_right).logical_and(among).sum().item<double>(),
+                      among.sum().item<double>());
+}
+
+class Prm final : public Method {
+ public:
+  MethodInfo info() const override {
+    MethodInfo info;
+    info.name = "prm";
+    info.title = "Process reward model";
+    info.paper = "Lightman et al. 2023, arXiv:2305.20050, section 2.6";
+    info.formula =
+        "L = −mean over steps of y log σ(s) + (1 − y) log σ(−s),   s = score head at the step's last token";
+    info.summary = "Trains a score head to tell right steps of a derivation from wrong ones.";
+    info.departures =
+        "One logit where TRL's removed trainer had two, whose difference it is. Labels between 0 and 1 are probabilities "
+        "(Math-Shepherd, arXiv:2312.08935); of −1, 0 and 1 only 1 is right.";
+    info.learning_rate = 1e-5;
+    info.rows = {"R06"};
+    info.trl_names = {{"prm", ""}};
+    return info;
+  }
+  core::Fields fields() override { return {}; }
+  std::vector<Need> needs() const override {
+    return {{"score", Source::kPolicy, Positions::kStepEnds, true}};
+  }
+  Scope scope() const override { return Scope::kCandidate; }
+  GroupShape shape() const override { return GroupShape::kSteps; }
+
+  Loss loss(const Batch& batch, const State& /*state*/) const override {
+    const Steps steps(batch);
+    const at::Tensor& scores = batch.signal("score");
+    const at::Tensor right = vector_of(steps.right), is_right = right >= 0.5;
+    const at::Tensor losses = -(right * at::log_sigmoid(scores) + (1 - right) * at::log_sigmoid(-scores));
+    Loss result;
+    result.value = (losses * vector_of(steps.weight)).sum() / batch.totals.steps;
+    result.metrics["accuracy"] = mean_metric(((scores > 0) == is_right).to(at::kDouble));
+    result.metrics["accuracy_right"] = hits(scores, is_right, true);
+    result.metrics["accuracy_wrong"] = hits(scores, is_right, false);
+    result.metrics["mean_reward"] = mean_metric(scores.sigmoid());
+    return result;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Method> method_prm() { return std::make_unique<Prm>(); }
+
+}  // namespace attune::algorithm
