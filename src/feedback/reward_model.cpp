@@ -20,6 +20,11 @@ void need_one_output(const at::Tensor& head, std::int64_t most, const std::strin
     core::fail_request("{}: the reward head has {} outputs; a reward is one number", path, head.size(0));
 }
 
+model::ModelOptions with_reward_head(model::ModelOptions options) {
+  options.heads = {"score"};
+  return options;
+}
+
 /// The record with texts instead of the ids of another tokenizer, or why there are none.
 core::Result<record::Example> without_ids(record::Example example) {
   const core::ItemError nothing{"holds only ids, of another tokenizer than the reward model's", ""};
@@ -41,7 +46,9 @@ void RewardModelOptions::declare(core::Fields& fields) {
 }
 
 RewardModel::RewardModel(const RewardModelOptions& options, const data::TextCodec& source)
-    : model_(model::Model::load(options.model)), steps_(options.steps), codec_(generation::codec_of(model_)) {
+    : model_(model::Model::load(with_reward_head(options.model))),
+      steps_(options.steps),
+      codec_(generation::codec_of(model_)) {
   const auto& [path, adapter] = std::pair(options.model.path, options.model.adapter);
   need_one_output(model_.named_head("score").weight, rates_steps() ? 2 : 1, path);
   texts_ = RewardTexts::read(net::resolve_model_folder(adapter.empty() ? path : adapter));

@@ -86,10 +86,13 @@ void Trainer::guard(const Update& update) {
   say(profile_.finish());
   const std::string path = folder_.path() + "/bad_batch.jsonl";
   if (folder_.writes()) write_bad_batch(path, terms_, options_.tokenizer);
+  const auto kept = folder_.newest_checkpoint();
   core::fail_run(
-      "update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
-      "last checkpoint. {}",
-      done_ + 1, in_words(update.loss), in_words(update.grad_norm), path, advice(terms_));
+      "update {}: the loss is {} and the gradient norm {}. The batch is in {}; {}. {}",
+      done_ + 1, in_words(update.loss), in_words(update.grad_norm), path,
+      kept ? "the last weights that were kept are in " + *kept
+           : "there was no checkpoint yet, so no weights are kept",
+      advice(terms_));
 }
 
 }  // namespace attune::training
