@@ -43,7 +43,7 @@ class WeightPlanner {
         embedding_(find_stored(files, weights.embedding_path + ".weight", family_.body_prefix)),
         head_(files.find(weights.head.path + ".weight")) {
     plan_.heads = heads;
-    if (config.sequence_classification) plan_.heads.insert("score");
+    if (config.is_classifier()) plan_.heads.insert("score");
   }
 
   WeightPlan plan(const std::string& config_path) {
