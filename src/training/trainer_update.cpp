@@ -67,10 +67,13 @@ void Trainer::guard(const Update& update) {
   say(profile_.finish());
   const std::string path = folder_.path() + "/bad_batch.jsonl";
   if (folder_.writes()) write_bad_batch(path, terms_, options_.tokenizer);
+  const auto kept = folder_.newest_checkpoint();
   core::fail_run(
-      "update {}: the loss is {} and the gradient norm {}. The batch is in {}; the weights are those of the "
-      "last checkpoint. A smaller training.learning_rate, or a look at these rows, is what helps most often",
-      done_ + 1, in_words(update.loss), in_words(update.grad_norm), path);
+      "update {}: the loss is {} and the gradient norm {}. The batch is in {}; {}. A smaller "
+      "training.learning_rate, or a look at these rows, is what helps most often",
+      done_ + 1, in_words(update.loss), in_words(update.grad_norm), path,
+      kept ? "the last weights that were kept are in " + *kept
+           : "there was no checkpoint yet, so no weights are kept");
 }
 
 }  // namespace attune::training

@@ -1,6 +1,7 @@
 """resume=extend: more of the same, from the last checkpoint of a run that has finished or was killed."""
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -84,3 +85,32 @@ def test_what_is_no_extension_is_refused_and_nothing_is_lost(data, tmp_path):
         refused = run([*again, *settings])
         assert refused.returncode == 2 and part in refused.stderr, refused.stderr
     assert before == {path: path.stat().st_mtime_ns for path in output.rglob("*")}
+
+
+def content(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("lost", ["never made", "deleted"])
+def test_a_run_without_a_checkpoint_is_not_extended(data, tmp_path, lost):
+    """It would start anew, over what is there."""
+    output = tmp_path / "run"
+    start = command(data, output, "training.max_steps=2", *(["training.save_steps=-1"] if lost == "never made" else []))
+    assert run(start).returncode == 0
+    shutil.rmtree(output / "checkpoints")
+    before = content(output)
+    for name in ["train", "check"]:
+        refused = run([start[0], name, *start[2:], "training.max_steps=4", "resume=extend"])
+        assert refused.returncode == 2 and "keeps none" in refused.stderr, refused.stderr
+    again = run(start)
+    assert again.returncode == 2 and "holds a finished run" in again.stderr and "=extend to go on" not in again.stderr
+    (output / "run.json").write_text(json.dumps(json.loads((output / "run.json").read_text()) | {"state": "running"}))
+    before[output / "run.json"] = (output / "run.json").read_bytes()
+    killed = run([*start, "training.max_steps=4", "resume=extend"])
+    assert killed.returncode == 2 and "keeps none" in killed.stderr, killed.stderr
+    other = run([*start, "training.max_steps=4"])
+    assert other.returncode == 2 and "training.max_steps differs" in other.stderr and "extend" not in other.stderr
+    assert content(output) == before
+    anew = run(start)  # an unfinished run, and says so
+    assert anew.returncode == 0 and "kept no checkpoint, so it starts anew" in anew.stderr, anew.stderr
+    assert len(rows(output)) == 2

@@ -108,11 +108,12 @@ void RunFolder::decide(const std::string& resume, bool overwrite) {
     core::fail_request("output: {} holds something that is not a run of this program; choose another folder",
                        path_);
   const core::Json info = core::read_json_file(run_file.string());
+  const bool extendable = !checkpoints().empty();
   if (info.value("state", "") == "finished" && !extend)
-    core::fail_request(
-        "output: {} holds a finished run; choose another folder, say overwrite=true, or resume=extend to go "
-        "on with it to larger training.epochs or training.max_steps",
-        path_);
+    core::fail_request("output: {} holds a finished run; choose another folder, {}", path_,
+                       extendable ? "say overwrite=true, or resume=extend to go on with it to larger "
+                                    "training.epochs or training.max_steps"
+                                  : "or say overwrite=true (it kept no checkpoint to go on from)");
   if (!fs::exists(recipe_file)) return;  // it died between writing the two
   const core::Json old =
       core::parse_yaml(core::read_file(recipe_file.string()), recipe_file.string()).to_json();
@@ -126,14 +127,23 @@ void RunFolder::decide(const std::string& resume, bool overwrite) {
         "output: {} holds {} of another recipe ({} differs); choose another folder, say "
         "overwrite=true{}",
         path_, extend ? "a run" : "an unfinished run", changed,
-        std::find(kMayGrow.begin(), kMayGrow.end(), changed) == kMayGrow.end()
+        !extendable || std::find(kMayGrow.begin(), kMayGrow.end(), changed) == kMayGrow.end()
             ? ""
             : ", or resume=extend to go on with it");
   if (resume == "never") return;
   fresh_ = false;
   info_ = info;
+  checkpoint_ = newest_checkpoint();
+  if (extend && !checkpoint_)
+    core::fail_request(
+        "resume=extend goes on from the last checkpoint, and {} keeps none: choose another folder, or say "
+        "overwrite=true to start anew",
+        path_);
+}
+
+std::optional<std::string> RunFolder::newest_checkpoint() const {
   const auto all = checkpoints();
-  if (!all.empty()) checkpoint_ = all.back();
+  return all.empty() ? std::nullopt : std::optional(all.back());
 }
 
 std::vector<std::string> RunFolder::checkpoints() const {

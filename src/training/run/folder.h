@@ -18,8 +18,8 @@ class RunFolder {
   /// something that must not be touched. Creates nothing yet.
   /// @param resume auto, never or extend: then the run may be finished, and be of a recipe that differs in
   /// training.epochs and training.max_steps
-  /// @throws Error{kRequest}: a finished run, or another recipe, without `overwrite`; no run to extend; a
-  /// place that cannot be written to, or that another run writes to
+  /// @throws Error{kRequest}: a finished run, or another recipe, without `overwrite`; no run to extend, or one
+  /// without a checkpoint; a place that cannot be written to, or that another run writes to
   /// @param writes false: another process writes this run; whatever would change the folder does nothing
   RunFolder(std::string path, core::Json recipe, const std::string& resume, bool overwrite,
             bool writes = true);
@@ -30,6 +30,8 @@ class RunFolder {
   const core::Json& info() const { return info_; }
   /// The newest checkpoint to continue from, or none.
   std::optional<std::string> checkpoint() const { return checkpoint_; }
+  /// The newest one that is there now.
+  std::optional<std::string> newest_checkpoint() const;
   /// The update that it was made after, 0 without one.
   std::int64_t checkpoint_step() const;
 
