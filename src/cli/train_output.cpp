@@ -45,8 +45,12 @@ training::RunResult train_with_progress(const training::TrainRecipe& recipe, con
   observer.on_row = [&](const core::Json& row) {
     if (out.json()) out.line(row);
   };
-  observer.on_update = [&](std::int64_t update, std::int64_t total, const std::string& text) {
-    if (!progress) progress.emplace("training", total, "update");
+  observer.on_begin = [&](std::int64_t done, std::int64_t total) {
+    progress.emplace("training", total, "update");
+    progress->begin(done);
+  };
+  observer.on_update = [&](std::int64_t update, const std::string& text, std::int64_t tokens) {
+    progress->also(tokens, "tokens");
     progress->update(update, text);
   };
   observer.on_result = [&](const std::string& folder) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -91,6 +92,16 @@ Progress::~Progress() {
   if (on_screen_ && !finished_) std::fputc('\n', stderr);
 }
 
+void Progress::begin(std::int64_t done) {
+  first_done_ = done_ = done;
+  start_ = first_update_ = monotonic_seconds();
+}
+
+void Progress::also(std::int64_t amount, std::string_view units) {
+  also_ = amount;
+  also_units_ = units;
+}
+
 void Progress::update(std::int64_t done, std::string_view extra) {
   // The rate counts from the first update, so that neither what an earlier part of a resumed run did nor what
   // went unreported before distorts it.
@@ -124,10 +135,14 @@ void Progress::draw(bool last) {
   const double seconds = now - start_;
   const double measured = now - first_update_, done = static_cast<double>(done_ - first_done_);
   const double rate = first_done_ >= 0 && measured > 0.2 ? done / measured : 0;
+  std::string extra = extra_;
+  if (also_ > 0 && measured > 0.2)
+    extra += fmt::format("  {} {}/s", human_count(std::llround(static_cast<double>(also_) / measured)),
+                         also_units_);
   constexpr std::size_t kWide = 1000;
   // One column is left free: a full line would wrap on some terminals.
   const std::size_t width = bar_ ? std::max<std::size_t>(20, terminal_width()) - 1 : kWide;
-  std::string text = progress_text(title_, done_, total_, unit_, rate, extra_, width, bar_);
+  std::string text = progress_text(title_, done_, total_, unit_, rate, extra, width, bar_);
   if (last) text = cut_to(text + "  in " + human_seconds(seconds), width);
   fmt::print(stderr, "{}{}{}", bar_ ? "\r\x1b[K" : "", text, bar_ && !last ? "" : "\n");
   std::fflush(stderr);

@@ -28,6 +28,12 @@ class Progress {
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
+  /// Starts the clock now, with `done` units that an earlier part did; without it the clock starts when this
+  /// is made, and the rate counts from the first update.
+  void begin(std::int64_t done);
+  /// Something else that has been dealt with since: its rate is shown at the end of the line. All rates and the
+  /// time of a line are by the same clock.
+  void also(std::int64_t amount, std::string_view units);
   /// `done` units are done. Draws at most ten times a second (bar) or once every five seconds (lines).
   void update(std::int64_t done, std::string_view extra = {});
   /// The last state, drawn in any case, and the end of the line.
@@ -37,8 +43,8 @@ class Progress {
 
  private:
   void draw(bool last);
-  std::string title_, unit_, extra_;
-  std::int64_t total_, done_ = 0, first_done_ = -1;
+  std::string title_, unit_, extra_, also_units_;
+  std::int64_t total_, done_ = 0, first_done_ = -1, also_ = 0;
   bool bar_, quiet_, on_screen_ = false, finished_ = false;
   double start_, first_update_ = 0, last_drawn_ = -1e9;
 };

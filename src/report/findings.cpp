@@ -105,12 +105,16 @@ Summary summarise(const SeriesTable& metrics) {
     summary.last_step = std::isnan(summary.last_step) ? last : std::max(summary.last_step, last);
   }
   if (const Series* seconds = metrics.find("step_seconds")) {
-    double sum = 0, logged = 0;
-    for (const double value : seconds->values) {
-      if (std::isfinite(value)) sum += value, ++logged;
+    double sum = 0, counted = 0, before = 0;
+    for (std::size_t i = 0; i < seconds->values.size(); ++i) {
+      const double steps = seconds->steps[i] - before;
+      before = seconds->steps[i];
+      if (std::isfinite(seconds->values[i])) sum += seconds->values[i] * steps, counted += steps;
     }
-    if (logged > 0) summary.seconds = sum / logged * summary.last_step;
+    if (counted > 0) summary.seconds = sum / counted * summary.last_step;
   }
+  if (const Series* tokens = metrics.find("num_tokens"); tokens != nullptr && summary.seconds > 0)
+    summary.tokens_per_second = tokens->values.back() / summary.seconds;
   return summary;
 }
 

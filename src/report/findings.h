@@ -8,11 +8,13 @@
 
 namespace attune::report {
 
-/// How far a run has come and how long its steps took. Steps between two logged ones are counted at the mean
-/// time of the logged ones.
+/// How far a run has come, how long its updates took, and how many tokens they learned from in a second of
+/// that. Evaluations, checkpoints and samples are not in it. A logged time is the mean of the updates since
+/// the one before.
 struct Summary {
   double last_step = HeadlineRow::kNone;
   double seconds = HeadlineRow::kNone;
+  double tokens_per_second = HeadlineRow::kNone;
 };
 Summary summarise(const SeriesTable& metrics);
 

@@ -7,6 +7,7 @@
 #include "core/system.h"
 #include "report/findings.h"
 #include "report/settings.h"
+#include "report/warnings.h"
 
 namespace attune::report {
 namespace {
@@ -94,6 +95,13 @@ HeadlineRow row_from_evaluations(const MetricName& metric, const Series& series,
   return row;
 }
 
+/// Whether the result is a model that knows nothing: no change towards that is for the better.
+bool result_is_uniform(const ReportInput& input) {
+  if (!ends_uniform(input)) return false;
+  const double result = result_step_of(input);
+  return std::isnan(result) || result >= input.metrics.find("entropy")->steps.back();
+}
+
 HeadlineRow row_from_training(const MetricName& metric, const Series& series, bool fresh,
                               const std::string& method) {
   HeadlineRow row = row_of(metric);
@@ -134,6 +142,8 @@ std::vector<HeadlineRow> headline_of(const ReportInput& input) {
       }
     }
   }
+  if (result_is_uniform(input))
+    for (HeadlineRow& row : rows) row.better = Better::kNeither;
   return rows;
 }
 

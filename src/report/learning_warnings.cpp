@@ -70,7 +70,7 @@ void standstill(const ReportInput& input, std::vector<std::string>& texts) {
   if (loss == nullptr || loss->values.size() < 5 || input.metrics.find("reward") != nullptr) return;
   const auto [low, high] = std::ranges::minmax_element(loss->values);
   if (!std::isfinite(*low) || !std::isfinite(*high) || *high - *low >= 1e-3 * std::abs(*high)) return;
-  if (something_moved(input)) return;
+  if (something_moved(input) || gradient_vanished(input)) return;
   const bool lora = Settings(input.recipe).text("adapter", "type") == "lora";
   texts.push_back(
       fmt::format("The loss stayed at {} over {} logged steps: next to nothing was learnt. A larger "

@@ -137,7 +137,7 @@ constexpr MetricName kMetrics[] = {
   {"learning_rate", "Learning rate", "", kNeither, "optimiser", "", "Step size of the optimiser, as the schedule sets it."},
   {"epoch", "Epoch", "", kNeither, "optimiser", "", "How often the data have been seen."},
   // --- speed ---
-  {"tokens_per_second", "Speed", "tokens/s", kHigher, "speed", "", "Tokens of num_tokens per second of the step."},
+  {"tokens_per_second", "Speed", "tokens/s", kHigher, "speed", "", "Tokens of num_tokens per second of the updates alone."},
   {"step_seconds", "Time of a step", "s", kLower, "speed", "", "Seconds that one optimiser step took, rollouts included."},
   {"step_time", "Time of a step", "s", kLower, "speed", "", "Seconds that one optimiser step took, rollouts included."},
   {"peak_rss_mb", "Peak memory", "MB", kLower, "speed", "", "The most main memory that the program has held so far."},

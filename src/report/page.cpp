@@ -46,8 +46,7 @@ std::string facts(const ReportInput& input) {
   add("Epochs", readable(last_of(input.metrics.find("epoch"))));
   add("Training time", readable_seconds(summary.seconds));
   add("Tokens", readable(last_of(input.metrics.find("num_tokens"))));
-  if (const Series* speed = input.metrics.find("tokens_per_second"))
-    add("Tokens per second", readable(late_mean(*speed)));
+  add("Tokens per second", readable(summary.tokens_per_second));
   const double memory = last_of(input.metrics.find("peak_rss_mb"));
   if (!std::isnan(memory)) add("Peak memory", readable(memory) + " MB");
   return items.empty() ? "" : "<dl class=\"facts\">\n" + items + "</dl>";

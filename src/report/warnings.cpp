@@ -122,6 +122,7 @@ std::vector<std::string> warnings_of(const ReportInput& input) {
   std::vector<std::string> texts;
   state(input, texts);
   not_numbers(input, texts);
+  add_stall_warnings(input, texts);
   distance(input, texts);
   contrast(input, texts);
   completions(input, texts);

@@ -12,6 +12,15 @@ namespace attune::report {
 /// rises or falls on the training data only, answers that lost their likelihood.
 void add_learning_warnings(const ReportInput& input, std::vector<std::string>& texts);
 
+/// Gradients of zero, and a model that ends as a uniform distribution.
+void add_stall_warnings(const ReportInput& input, std::vector<std::string>& texts);
+
+/// Whether the last logged steps had no gradient at all, and no lack of contrast in the data explains it.
+bool gradient_vanished(const ReportInput& input);
+
+/// Whether the last logged entropy is that of a uniform distribution over the vocabulary that run.json says.
+bool ends_uniform(const ReportInput& input);
+
 /// A logistic loss that came to nothing. It begins at log 2, as every such loss does; others may have met a
 /// target that is zero.
 bool pairs_are_told_apart(const ReportInput& input);

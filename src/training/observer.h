@@ -12,7 +12,10 @@ namespace attune::training {
 struct Observer {
   std::function<void(const std::string& line)> on_message;  ///< "12,000 pairs, 3 dropped …", for people
   std::function<void(const core::Json& row)> on_row;        ///< every line of metrics.jsonl
-  std::function<void(std::int64_t update, std::int64_t total, const std::string& text)> on_update;
+  /// Before the first update of this part of the run, of which `done` lie behind it.
+  std::function<void(std::int64_t done, std::int64_t total)> on_begin;
+  /// @param tokens that have been learned from since on_begin
+  std::function<void(std::int64_t update, const std::string& text, std::int64_t tokens)> on_update;
   std::function<bool()> interrupted;                    ///< polled between updates
   std::function<void(std::int64_t update)> on_samples;  ///< before the first update, and of the result
   /// The result is published and all is written; what this writes belongs to the run, which is finished after

@@ -1,11 +1,11 @@
 #include "training/trainer.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "core/system.h"
 #include "training/optimizer/parameter_groups.h"
 
 namespace attune::training {
@@ -64,11 +64,6 @@ bool Trainer::between_steps() const {
   return std::ranges::all_of(terms_, [](const MethodTerm& term) { return term.progress.between_steps(); });
 }
 
-std::string Trainer::progress_text(const Update& update) const {
-  const double speed = static_cast<double>(session_tokens_) / std::max(session_seconds_, 1e-9);
-  return fmt::format("loss {:.4f}  {} tokens/s", update.loss, core::human_count(std::llround(speed)));
-}
-
 void Trainer::run() {
   if (folder_.writes()) {
     if (done_ > 0) EventFile::drop_after(folder_.path(), done_);
@@ -76,6 +71,7 @@ void Trainer::run() {
   }
   if (done_ == 0) evaluate_start();
   if (owes_conclusion_) conclude();
+  if (observer_.on_begin && done_ < total_ && !judge_.out_of_patience()) observer_.on_begin(done_, total_);
   while (done_ < total_ && !judge_.out_of_patience()) {
     const double before = terms_.front().steps->epoch();
     profile_.before_update();
@@ -84,10 +80,10 @@ void Trainer::run() {
     const double seconds = seconds_since(start);
     say(profile_.after_update());
     window_.add_update(update.loss, update.grad_norm, update.tokens, seconds);
-    session_seconds_ += seconds;
     session_tokens_ += update.tokens;
     epoch_ended_ = std::floor(terms_.front().steps->epoch()) > std::floor(before);
-    if (observer_.on_update) observer_.on_update(done_, total_, progress_text(update));
+    if (observer_.on_update)
+      observer_.on_update(done_, fmt::format("loss {:.4f}", update.loss), session_tokens_);
     // A signal reaches processes at different times: they stop together, after the same update.
     if (observer_.interrupted && between_steps() && options_.processes.any(observer_.interrupted()))
       interrupt();

@@ -91,7 +91,6 @@ class Trainer {
   /// With save_best: the checkpoint with the best evaluation so far, "" without one.
   std::string best_checkpoint() const;
   void say(const std::string& line) const;
-  std::string progress_text(const Update& update) const;
   core::Json state() const;
   void restore_state(const core::Json& state, const std::string& where);
 
@@ -110,8 +109,7 @@ class Trainer {
   LogWindow window_;
   std::int64_t total_ = 0, total_before_ = 0, done_ = 0, num_tokens_ = 0, computed_tokens_ = 0;
   // Since the program started, for the progress bar.
-  double session_seconds_ = 0;
-  std::int64_t session_tokens_ = 0;
+  std::int64_t session_tokens_ = 0;  ///< of this part of the run
   std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();  ///< the last checkpoint
   /// An interrupt falls between an update and what follows it; that is made up for when the run goes on.
   bool owes_conclusion_ = false, epoch_ended_ = false;

@@ -2,10 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 #include <numeric>
 #include <regex>
 #include <stdexcept>
+#include <thread>
 
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -85,6 +87,32 @@ TEST(ProgressText, IsQuietWhenAsked) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);  // the first and the last state
   EXPECT_THAT(text, HasSubstr("100% 1,000/1,000 steps"));
   EXPECT_THAT(text, Not(HasSubstr("\r")));
+}
+
+TEST(ProgressText, AllRatesOfALineAreByItsTime) {
+  testing::internal::CaptureStderr();
+  {
+    Progress lines("a", 1000, "step", ProgressStyle::kLines);
+    lines.begin(500);
+    lines.also(4000, "tokens");
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    lines.update(1000, "loss 1");
+    lines.finish();
+  }
+  const std::string text = testing::internal::GetCapturedStderr();
+  const std::string last = text.substr(text.rfind('\n', text.size() - 2) + 1);
+  const auto number_before = [&](const std::string& what) {
+    const std::size_t end = last.find(what);
+    std::string digits;
+    for (std::size_t i = end; i-- > 0 && last[i] != ' ';)
+      if (last[i] != ',') digits.insert(digits.begin(), last[i]);
+    return std::stod(digits);
+  };
+  ASSERT_THAT(last, HasSubstr(" s\n"));
+  const double steps = number_before(" steps/s"), tokens = number_before(" tokens/s"),
+               seconds = std::stod(last.substr(last.find("  in ") + 5));
+  EXPECT_NEAR(tokens, 8 * steps, 8 + 0.5) << last;  // steps are cut to whole ones
+  EXPECT_NEAR(seconds * tokens, 4000, 0.05 * tokens + 1) << last;
 }
 
 TEST(Interrupt, TheFirstSignalSetsAFlag) {

@@ -140,9 +140,42 @@ def test_a_run_that_stops_at_a_loss_that_is_no_number_shows_why_and_where(tmp_pa
     page = (tmp_path / "run/report.html").read_text()
     reason = json.loads((tmp_path / "run/run.json").read_text())["reason"]
     assert "the loss is" in reason and reason.split(". The batch")[0] in page
+    kept = sorted((tmp_path / "run/checkpoints").glob("step-*"))
+    where = f"the last weights that were kept are in {kept[-1]}" if kept else "so no weights are kept"
+    assert where in reason and (tmp_path / "run/checkpoints").exists()
     assert "Where it stopped" in page and "The run failed" in page
     for record in records:
         row = record["meta"]["row"]
         assert f"row {row} of {data}" in page
         assert f"Once upon a time {row - 1}</p>" in page
         assert record["candidates"][0]["completion"].strip().startswith("there w")
+
+
+def test_numbers_on_one_line_agree(tmp_path):
+    """Updates and tokens a second are those of the time that the line gives, evaluations included; the report's are those of
+    the updates alone."""
+    data = pairs(tmp_path / "pairs.jsonl")
+    done = run(command(data, tmp_path / "run", f"eval.data={data}", "training.eval_steps=1", "training.epochs=4"))
+    assert done.returncode == 0, done.stderr
+    line = [line for line in done.stderr.splitlines() if line.startswith("training  100%")][-1]
+    seconds = float(re.search(r"  in ([\d.]+) s", line)[1])
+    speed, tokens = (float(re.search(rf"([\d.,]+) {unit}/s", line)[1].replace(",", "")) for unit in ("updates", "tokens"))
+    last = rows(tmp_path / "run")[-1]
+    assert speed * seconds == pytest.approx(last["step"], rel=0.05), line
+    assert tokens * seconds == pytest.approx(last["num_tokens"], rel=0.05), line
+    page = (tmp_path / "run/report.html").read_text()
+    facts = dict(re.findall(r"<dt>(Tokens|Tokens per second|Training time)</dt><dd>([^<]+)</dd>", page))
+    time, rate, count = (float(re.match(r"[\d.]+", facts[name])[0]) for name in ("Training time", "Tokens per second", "Tokens"))
+    assert rate * time == pytest.approx(count, rel=0.06), facts
+
+
+def test_a_run_that_ends_as_a_uniform_distribution_is_no_success(tmp_path):
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(json.dumps({"prompt": f"Once {i}", "completion": f" there was {i}."}) + "\n" for i in range(12)))
+    done = run(command(data, tmp_path / "run", f"eval.data={data}", "method=sft", "training.learning_rate=1e6",
+                       "training.max_grad_norm=0", "samples.prompts=0"))
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "run")[-1]["entropy"] == pytest.approx(math.log(2048), rel=1e-6)
+    page = (tmp_path / "run/report.html").read_text()
+    assert "gives every token the same probability" in page and "The gradient was exactly zero" in page
+    assert "✓ better" not in page

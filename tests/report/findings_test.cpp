@@ -11,6 +11,7 @@ namespace attune::report {
 namespace {
 
 using core::Json;
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -169,6 +170,50 @@ TEST(Warnings, LossThatStandsStill) {
   EXPECT_THAT(warnings_of(with_rows(rows)), ElementsAre(HasSubstr("stayed at 0.693")));
   rows.back()["loss"] = 0.69;
   EXPECT_THAT(warnings_of(with_rows(rows)), IsEmpty());
+}
+
+TEST(Summary, SecondsAreThoseOfEveryUpdateAndTokensOverThem) {
+  // updates 1 to 10 at half a second, 11 to 20 at two: 25 s, in which 5,000 tokens were learned from
+  const Summary summary = summarise(with({{{"step", 0}, {"eval_loss", 1}},
+                                          {{"step", 10}, {"step_seconds", 0.5}, {"num_tokens", 1000}},
+                                          {{"step", 20}, {"step_seconds", 2}, {"num_tokens", 5000}}})
+                                        .metrics);
+  EXPECT_DOUBLE_EQ(summary.seconds, 25);
+  EXPECT_DOUBLE_EQ(summary.tokens_per_second, 200);
+}
+
+/// A run whose model ends as a uniform distribution over 2,048 tokens, without a gradient from step 2 on.
+ReportInput broken(double norm_at_the_end) {
+  std::vector<Json> rows = {{{"step", 0}, {"eval_loss", 10.6}, {"eval_entropy", 3.3}},
+                            {{"step", 1}, {"loss", 10.2}, {"grad_norm", 11.5}, {"entropy", 4.1}}};
+  for (int step = 2; step <= 20; ++step)
+    rows.push_back({{"step", step}, {"loss", 7.6246}, {"grad_norm", norm_at_the_end}, {"entropy", 7.624619}});
+  rows.back()["eval_loss"] = 7.6246;
+  ReportInput input = with_rows(rows);
+  input.run = {{"vocabulary", 2048}};
+  return input;
+}
+
+TEST(Warnings, AModelThatKnowsNothingAnyMore) {
+  EXPECT_THAT(
+      warnings_of(broken(0)),
+      ElementsAre(AllOf(HasSubstr("the same probability"), HasSubstr("7.62 nats"), HasSubstr("2048 tokens"),
+                        HasSubstr("training.learning_rate")),
+                  AllOf(HasSubstr("exactly zero from step 2 on"), HasSubstr("19 of 20 logged steps"))));
+  EXPECT_THAT(warnings_of(broken(0.1)), ElementsAre(HasSubstr("the same probability")));
+  ReportInput sure = broken(0);
+  sure.run = {{"vocabulary", 4096}};
+  EXPECT_THAT(warnings_of(sure), ElementsAre(HasSubstr("exactly zero")));
+  for (const auto& row : headline_of(broken(0))) EXPECT_EQ(row.better, Better::kNeither) << row.name;
+  for (const auto& row : headline_of(sure))
+    if (row.name.starts_with("Loss")) EXPECT_EQ(row.better, Better::kLower) << row.name;
+}
+
+TEST(Warnings, AZeroGradientThatTheDataExplainIsNoNews) {
+  std::vector<Json> rows;
+  for (int step = 1; step <= 6; ++step)
+    rows.push_back({{"step", step}, {"loss", 0}, {"grad_norm", 0}, {"frac_reward_zero_std", 1}});
+  EXPECT_THAT(warnings_of(with_rows(rows)), Not(Contains(HasSubstr("exactly zero"))));
 }
 
 TEST(Warnings, TargetThatIsMet) {  // IPO begins at (1 / 2β)² and ends near zero by design

@@ -116,7 +116,7 @@ class RolloutLoop : public ::testing::Test {
     RunFolder folder(place_.file(output), {{"a", 1}}, "auto", false);
     folder.begin({{"started", "now"}});
     Observer observer;
-    observer.on_update = [&](std::int64_t update, std::int64_t, const std::string&) {
+    observer.on_update = [&](std::int64_t update, const std::string&, std::int64_t) {
       if (update == kill_after) throw Killed();
     };
     Trainer trainer(model, {&start}, std::move(terms), {}, settings, folder, observer);

@@ -46,7 +46,7 @@ TEST_F(WholeRun, InterruptedAndContinuedIsUninterrupted) {
     EXPECT_EQ(whole.updates, 6);
     std::int64_t seen = 0;
     Observer observer;
-    observer.on_update = [&](std::int64_t update, std::int64_t, const std::string&) { seen = update; };
+    observer.on_update = [&](std::int64_t update, const std::string&, std::int64_t) { seen = update; };
     observer.interrupted = [&] { return seen == 3; };
     try {
       run_training(recipe(name + "-parts", more), observer);
