@@ -19,6 +19,11 @@ void need_one_output(const at::Tensor& head, const std::string& path) {
     core::fail_request("{}: the reward head has {} outputs; a reward is one number", path, head.size(0));
 }
 
+model::ModelOptions with_reward_head(model::ModelOptions options) {
+  options.heads = {"score"};
+  return options;
+}
+
 /// The record with texts instead of the ids of another tokenizer, or why there are none.
 core::Result<record::Example> without_ids(record::Example example) {
   const core::ItemError nothing{"holds only ids, of another tokenizer than the reward model's", ""};
@@ -35,7 +40,7 @@ core::Result<record::Example> without_ids(record::Example example) {
 }  // namespace
 
 RewardModel::RewardModel(const model::ModelOptions& options, const data::TextCodec& source)
-    : model_(model::Model::load(options)), codec_(generation::codec_of(model_)) {
+    : model_(model::Model::load(with_reward_head(options))), codec_(generation::codec_of(model_)) {
   need_one_output(model_.named_head("score").weight, options.path);
   texts_ =
       RewardTexts::read(net::resolve_model_folder(options.adapter.empty() ? options.path : options.adapter));

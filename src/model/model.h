@@ -29,6 +29,10 @@ struct ModelOptions {
   std::string dtype =
       "float32";  ///< arithmetic and storage in memory: float32, bfloat16, float16; float64 for tests
   std::string adapter{}, base{};
+  /// Named heads that the caller reads (known_heads()); no setting. Others that lie beside a language model's
+  /// tensors are left out, and named in the load report. A classifier's own head and those of an adapter are
+  /// read in any case.
+  std::set<std::string> heads{};
   void declare(core::Fields& fields);
 };
 
@@ -59,8 +63,8 @@ class Model {
   /// What adapter a folder brings along, none for a folder of whole weights. @throws Error{kRequest} as
   /// load() does.
   static std::optional<AdapterOptions> peek_adapter(const ModelOptions& options);
-  /// What loading would do with the tensors of the base's files: their names and shapes are looked at,
-  /// nothing is read. @throws Error{kRequest} as load() does.
+  /// What loading would do: everything that it reads is looked at, and of the base's weights nothing is kept,
+  /// so that it takes little memory. @throws Error{kRequest} as load() does.
   static LoadReport peek_load(const ModelOptions& options);
   /// @throws Error{kRequest} when target_modules or modules_to_save match nothing of such a model (lists what
   /// there is), and for a layer that cannot be adapted.
@@ -145,10 +149,12 @@ class Model {
   struct Place {
     std::string folder, adapter, name;
   };
+  enum class Reading { kWhole, kLook };
   static Place locate(const ModelOptions& options);
+  static Model read(const ModelOptions& options, Reading reading);
   Model() = default;
-  void read_weights(const WeightFiles& files, at::ScalarType dtype);
-  void read_heads(const WeightFiles& files, at::ScalarType dtype);
+  void read_weights(const WeightFiles& files, const ModelOptions& options, Reading reading);
+  void read_heads(const WeightFiles& files, const std::set<std::string>& names, at::ScalarType dtype);
   void read_adapter(const std::string& folder);
   void read_saved_modules(const std::map<std::string, const StoredTensor*>& stored, const std::string& where);
   bool read_head_tensor(const StoredTensor& stored, const std::string& name);

@@ -1,6 +1,7 @@
 """`check` is `train` without the training: what one refuses the other refuses, with the same message and exit code."""
 import json
 import shutil
+import struct
 import subprocess
 
 import pytest
@@ -78,6 +79,57 @@ def test_a_model_that_is_not_there(tmp_path, missing):
     data.write_text(lines(PAIRS))
     (checked, said), (trained, refused) = both(tmp_path, data, model=model)
     assert (checked, trained) == (2, 2) and said == refused, (said, refused)
+
+
+def damaged(folder, name="model.safetensors"):
+    """One of its numbers is none."""
+    raw = bytearray((folder / name).read_bytes())
+    raw[-4:] = struct.pack("<f", float("nan"))
+    (folder / name).write_bytes(raw)
+    return folder
+
+
+@pytest.mark.parametrize("where", ["model", "reference", "adapter", "adapter of another model"])
+def test_weights_that_are_damaged(tmp_path, where):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    model, settings, said = MODEL, [], "holds NaN or infinite values: the weights are damaged"
+    if where.startswith("adapter"):
+        (_, _), (code, text) = both(tmp_path, data, "adapter.type=lora", f"output={tmp_path / 'lora'}")
+        assert code == 0, text
+        model = tmp_path / "lora/model"
+    if where == "adapter of another model":
+        config = json.loads((model / "adapter_config.json").read_text())
+        (model / "adapter_config.json").write_text(json.dumps(config | {"r": 3}))
+        said = "lora_A"
+    elif where == "adapter":
+        damaged(model, "adapter_model.safetensors")
+    else:
+        copy = damaged(shutil.copytree(MODEL, tmp_path / "copy"))
+        model, settings = (copy, []) if where == "model" else (MODEL, [f"reference.path={copy}"])
+    assert said in refused_alike(tmp_path, data, *settings, model=model)
+
+
+def test_numbers_that_the_type_of_arithmetic_does_not_hold(tmp_path):
+    model = shutil.copytree(MODEL, tmp_path / "model")
+    raw = bytearray((model / "model.safetensors").read_bytes())
+    raw[-4:] = struct.pack("<f", 1e30)
+    (model / "model.safetensors").write_bytes(raw)
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    assert "values in float16" in refused_alike(tmp_path, data, "training.dtype=float16", model=model)
+
+
+def test_settings_of_generation_that_are_not_followed_are_named_alike(tmp_path):
+    model = shutil.copytree(MODEL, tmp_path / "model")
+    (model / "generation_config.json").write_text(json.dumps({"eos_token_id": 2, "num_return_sequences": 3, "made_up": 1}))
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    command = [f"model={model}", f"data={data}", "method=dpo", f"output={tmp_path / 'run'}", "training.max_steps=1"]
+    train = subprocess.run([ATTUNE, "train", *command], capture_output=True, text=True, timeout=120)
+    check = subprocess.run([ATTUNE, "check", *command[:3]], capture_output=True, text=True, timeout=120)
+    line = next(line for line in train.stderr.splitlines() if "not followed here" in line)
+    assert "made_up" in line and f"warning: {line}" in check.stdout, (line, check.stdout)
 
 
 @pytest.mark.parametrize("method", ["dpo", "sft"])

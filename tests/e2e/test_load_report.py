@@ -103,6 +103,28 @@ def test_a_head_of_its_own_under_a_tie_is_named(changed, data):
     assert said(folder, data, "lm_head.weight differs from the embedding")["untied_head"] == "lm_head.weight"
 
 
+def test_a_head_that_nothing_reads_is_named_and_left_out(changed, data, tmp_path):
+    """As transformers does: a language model stays one."""
+    width = json.loads((MODEL / "config.json").read_text())["hidden_size"]
+    heads = {"score.weight": zeros(1, width), "v_head.summary.weight": zeros(1, width), "v_head.summary.bias": zeros(1)}
+    folder = changed("headed", change=lambda tensors: tensors.update(heads))
+    report = said(folder, data, *heads, "left out")
+    assert report["unread_heads"] == sorted(heads) and report["unused"] == []
+    done = run([ATTUNE, "train", f"model={folder}", f"data={data}", "method=sft", f"output={tmp_path / 'run'}",
+                "training.max_steps=1", "samples.prompts=0", "threads=1"])
+    assert done.returncode == 0 and all(name in done.stderr for name in heads), done.stderr
+    saved = tmp_path / "run/model"
+    assert json.loads((saved / "config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
+    assert set(tensors_of(saved / "model.safetensors")) == set(tensors_of(MODEL / "model.safetensors"))
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(json.dumps({"prompt": "Once", "chosen": " upon a time", "rejected": " a dog"}) + "\n")
+    rewards = run([ATTUNE, "check", f"model={folder}", f"data={pairs}", "method=bradley_terry", "--json"])
+    assert json.loads(rewards.stdout)["load"]["unread_heads"] == ["v_head.summary.bias", "v_head.summary.weight"]
+    scored = run([ATTUNE, "score", f"model={MODEL}", f"data={data}", f"reward_model={folder}"])
+    assert scored.returncode == 0 and "score.weight" not in scored.stderr
+    assert all(json.loads(line)["reward"] == 0 for line in scored.stdout.splitlines())
+
+
 def test_what_is_missing_is_refused_by_check_as_by_train(changed, data, tmp_path):
     folder = changed("damaged", change=lambda tensors: tensors.pop("model.norm.weight"))
     wide = changed("wide", {"intermediate_size": 12})

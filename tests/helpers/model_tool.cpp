@@ -140,6 +140,7 @@ Json answer(const Json& request) {
   options.path = request.at("model");
   options.dtype = request.value("dtype", "float32");
   options.adapter = request.value("adapter", "");
+  for (const auto& [name, head] : model::known_heads()) options.heads.insert(name);
   model::Model model = model::Model::load(options);
   if (request.contains("lora")) {
     const Json& lora = request["lora"];

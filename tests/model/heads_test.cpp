@@ -136,7 +136,7 @@ TEST(Heads, SavedAndLoadedAndRestored) {
     };
     const Model model = make(4);
     model.save_result(folder / "run");
-    const Model again = Model::load({.path = folder / "run", .dtype = "float64"});
+    const Model again = Model::load({.path = folder / "run", .dtype = "float64", .heads = {"value"}});
     EXPECT_EQ(again.fingerprint(), model.fingerprint());
     EXPECT_TRUE(again.named_head("value").bias.equal(at::full({3}, 0.125, at::kDouble)));
     EXPECT_TRUE(again.head().weight.defined());
@@ -175,7 +175,7 @@ TEST(Heads, FilesThatDoNotFitAreNamed) {
     Linear& head = model.weights().named_heads.at("value");
     head.weight = at::ones(weight), head.bias = at::ones(bias);
     model.save(folder / "model");
-    return test::message_of([&] { Model::load({.path = folder / "model"}); });
+    return test::message_of([&] { Model::load({.path = folder / "model", .heads = {"value"}}); });
   };
   EXPECT_EQ(message({2, 16}, {2}), "");
   EXPECT_THAT(message({2, 17}, {2}), HasSubstr("hidden_size = 16"));

@@ -12,7 +12,9 @@
 #include "core/error.h"
 #include "core/system.h"
 #include "data/split.h"
+#include "generation/generation_config.h"
 #include "training/hook.h"
+#include "training/method_needs.h"
 #include "training/run/named_files.h"
 #include "training/run/resolve.h"
 #include "training/run/run.h"
@@ -91,7 +93,7 @@ class Check : public Command {
 
   void show(const std::vector<training::TermSetting>& terms, bool has_model, Output& out) {
     if (has_model && !terms.empty()) check_models(terms);
-    if (has_model) load_ = model::Model::peek_load(recipe_.model);
+    if (has_model) look_at_models(terms);
     codec_ = load_codec(recipe_.model, tokenizer_);
     auto parts = look(terms);
     if (recipe_.val_size > 0)
@@ -114,8 +116,22 @@ class Check : public Command {
     for (const auto& term : terms) training::check_needs(*term.method, {});
     if (recipe_.adapter.type != "none" && !model::Model::peek_adapter(recipe_.model))
       model::Model::require_targets(model::Model::peek_config(recipe_.model), recipe_.adapter);
-    for (const auto& other : {recipe_.reference.path, recipe_.teacher.path})
-      if (!other.empty()) model::Model::peek_config({other, "float32", "", ""});
+  }
+
+  /// Everything that training would load, and what it would say of it.
+  void look_at_models(const std::vector<training::TermSetting>& terms) {
+    recipe_.model.heads = training::heads_of_terms(terms);
+    load_ = model::Model::peek_load(recipe_.model);
+    model_warnings_ = load_->warnings();
+    for (const auto& other : {recipe_.reference.path, recipe_.teacher.path}) {
+      if (other.empty()) continue;
+      const auto warnings = model::Model::peek_load({other, recipe_.model.dtype, "", ""}).warnings();
+      model_warnings_.insert(model_warnings_.end(), warnings.begin(), warnings.end());
+    }
+    const bool samples = recipe_.samples.prompts > 0 && !recipe_.model.heads.contains("score");
+    if (!samples) return;
+    if (auto unheeded = generation::unheeded_settings(load_->folder); !unheeded.empty())
+      model_warnings_.push_back(std::move(unheeded));
   }
 
   std::vector<Part> look(const std::vector<training::TermSetting>& terms) const {
@@ -149,6 +165,7 @@ class Check : public Command {
     Json json = part_json(parts.front());
     json["estimate"] = estimate;
     json["load"] = load_ ? model::to_json(*load_) : Json();
+    json["model_warnings"] = model_warnings_;
     json["continues"] = continues_.empty() ? Json() : Json(continues_);
     json["others"] = Json::array();  // held-out data, and data of further methods
     for (std::size_t i = 1; i < parts.size(); ++i) json["others"].push_back(part_json(parts[i]));
@@ -184,11 +201,11 @@ class Check : public Command {
                           core::human_seconds(estimate["seconds"].get<double>()));
     if (!continues_.empty()) text += fmt::format("goes on   from {}\n", continues_);
     if (load_) {
-      text +=
-          fmt::format("weights   {}, {}\n", core::counted(load_->tensors, "tensor"),
-                      load_->unused.empty() ? "all used" : fmt::format("{} left out", load_->unused.size()));
-      for (const auto& warning : load_->warnings()) text += fmt::format("warning: {}\n", warning);
+      const std::size_t left_out = load_->unused.size() + load_->unread_heads.size();
+      text += fmt::format("weights   {}, {}\n", core::counted(load_->tensors, "tensor"),
+                          left_out == 0 ? "all used" : fmt::format("{} left out", left_out));
     }
+    for (const auto& warning : model_warnings_) text += fmt::format("warning: {}\n", warning);
     for (const auto& part : parts)
       for (const auto& warning : part.found.warnings)
         text += fmt::format("warning: {}{}\n", parts.size() > 1 ? part.what + ": " : "", warning);
@@ -262,6 +279,7 @@ class Check : public Command {
   std::int64_t rows_ = 3;
   std::string continues_;  ///< the checkpoint in OUTPUT that training would continue from
   std::optional<model::LoadReport> load_;
+  std::vector<std::string> model_warnings_;
   data::TextCodec codec_;
 };
 

@@ -6,6 +6,7 @@
 #include "core/files/files.h"
 #include "feedback/reward_texts.h"
 #include "model/model.h"
+#include "model/signal.h"
 #include "net/hub.h"
 
 namespace attune::cli {
@@ -43,6 +44,9 @@ class Convert : public Command {
     if (core::fs::exists(output_))
       core::fail_request("output={}: exists already; remove it, or name another folder", output_);
     compute_.apply();
+    // Heads beside a language model stay; a score would make a classifier of it.
+    for (const auto& [name, head] : model::known_heads())
+      if (name != "score") model_options_.heads.insert(name);
     model::Model model = model::Model::load(model_options_);
     const bool merged = model.has_adapter();
     if (!merged && dtype_ == "source")

@@ -36,6 +36,7 @@ class RecordExplainer {
 
  private:
   void load() {
+    options_.model.heads = training::heads_of(method_);
     model_.emplace(model::Model::load(options_.model));
     for (const std::string& head : training::heads_of(method_)) {
       heads_[head + "_head"] = model_->named_head(head).weight.defined() ? "model" : "fresh";

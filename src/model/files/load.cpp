@@ -70,7 +70,16 @@ std::optional<AdapterOptions> Model::peek_adapter(const ModelOptions& options) {
 }
 
 Model Model::load(const ModelOptions& options) {
-  const auto dtype = scalar_type_from_setting(options.dtype);
+  Model model = read(options, Reading::kWhole);
+  for (const std::string& text : model.load_report_.warnings()) core::warn(text);
+  return model;
+}
+
+LoadReport Model::peek_load(const ModelOptions& options) {
+  return read(options, Reading::kLook).load_report_;
+}
+
+Model Model::read(const ModelOptions& options, Reading reading) {
   const Place place = locate(options);
   const std::string path = core::join_path(place.folder, "config.json");
   Model model;
@@ -78,37 +87,30 @@ Model Model::load(const ModelOptions& options) {
   model.name_ = place.name;
   model.config_ = configure(core::read_json_file(path), path);
   model.ties_in_config_ = model.config_.tie_embeddings;
-  model.read_weights(WeightFiles(place.folder, "model.safetensors"), dtype);
+  model.read_weights(WeightFiles(place.folder, "model.safetensors"), options, reading);
   if (!place.adapter.empty()) model.read_adapter(net::resolve_model_folder(place.adapter));
   return model;
 }
 
-void Model::read_weights(const WeightFiles& files, at::ScalarType dtype) {
+void Model::read_weights(const WeightFiles& files, const ModelOptions& options, Reading reading) {
   const std::string config_path = core::join_path(folder_, "config.json");
+  const auto dtype = scalar_type_from_setting(options.dtype);
   weights_ = make_skeleton(config_, family_with(config_));
-  const WeightPlan plan = plan_weights(weights_, config_, files, config_path);
+  const WeightPlan plan = plan_weights(weights_, config_, files, config_path, options.heads);
+  const auto fill = reading == Reading::kWhole ? load_slot : look_at_slot;
   for (const auto& [slot, stored] : plan.entries) {
-    *slot.place = load_slot(*stored, slot, config_, config_path, dtype);
+    *slot.place = fill(*stored, slot, config_, config_path, dtype);
     if (source_dtype_.empty()) source_dtype_ = setting_of(*scalar_type_of(stored->dtype));
   }
   if (config_.tie_embeddings && !config_.sequence_classification) weights_.head.weight = weights_.embedding;
-  read_heads(files, dtype);
+  read_heads(files, plan.heads, dtype);
   load_report_ = plan.report;
-  for (const std::string& text : load_report_.warnings()) core::warn(text);
+  load_report_.folder = folder_;
 }
 
-LoadReport Model::peek_load(const ModelOptions& options) {
-  const std::string folder = locate(options).folder, config_path = core::join_path(folder, "config.json");
-  ModelConfig config = configure(core::read_json_file(config_path), config_path);
-  TransformerWeights weights = make_skeleton(config, family_with(config));
-  const WeightFiles files(folder, "model.safetensors");
-  const WeightPlan plan = plan_weights(weights, config, files, config_path);
-  for (const auto& [slot, stored] : plan.entries) check_slot(*stored, slot, config, config_path);
-  return plan.report;
-}
-
-void Model::read_heads(const WeightFiles& files, at::ScalarType dtype) {
-  for (auto& [name, head] : weights_.named_heads) {
+void Model::read_heads(const WeightFiles& files, const std::set<std::string>& names, at::ScalarType dtype) {
+  for (const std::string& name : names) {
+    Linear& head = weights_.named_heads.at(name);
     const StoredTensor *weight = files.find(head.path + ".weight"), *bias = files.find(head.path + ".bias");
     if (weight) head.weight = load_head_weight(*weight, config_, dtype);
     if (bias) head.bias = bias->load(dtype);

@@ -20,6 +20,9 @@ std::vector<std::string> LoadReport::warnings() const {
         where, core::counted(static_cast<std::int64_t>(unused.size()), "tensor"), fmt::join(first, ", "),
         unused.size() > kNamed ? fmt::format(" and {} more", unused.size() - kNamed) : ""));
   }
+  if (!unread_heads.empty())
+    texts.push_back(fmt::format("{}: {} left out: a head beside the model's own, which nothing reads here",
+                                where, fmt::join(unread_heads, ", ")));
   if (!tied_head.empty())
     texts.push_back(
         fmt::format("{}: {} is missing although config.json unties it (tie_word_embeddings): the embedding "
@@ -39,6 +42,7 @@ core::Json to_json(const LoadReport& report) {
   return {{"where", report.where},
           {"tensors", report.tensors},
           {"unused", report.unused},
+          {"unread_heads", report.unread_heads},
           {"tied_head", report.tied_head.empty() ? core::Json() : core::Json(report.tied_head)},
           {"untied_head", report.untied_head.empty() ? core::Json() : core::Json(report.untied_head)}};
 }

@@ -115,6 +115,19 @@ void check_cover(const std::string& path, std::span<const std::pair<std::uint64_
                        at, size);
 }
 
+/// Numbers of a tensor that are looked at together: what that takes beside the tensor does not grow with it.
+constexpr std::int64_t kLookedAtOnce = std::int64_t{1} << 18;
+
+/// @param raw as stored. @param converted the same in the type that is computed with
+void require_finite(const StoredTensor& stored, const at::Tensor& raw, const at::Tensor& converted) {
+  // x * 0 is 0 for every finite x and NaN otherwise
+  const auto finite = [](const at::Tensor& values) { return (values * 0).sum().eq(0).item<bool>(); };
+  if (finite(converted)) return;
+  core::fail_request(
+      "{}: tensor '{}' holds NaN or infinite values{}: the weights are damaged", stored.file, stored.name,
+      finite(raw.to(at::kDouble)) ? " in " + setting_of(converted.scalar_type()) : std::string());
+}
+
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : map_(path) {
@@ -160,7 +173,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : map_(path) {
   check_cover(path, ranges, tensors_, data.size());
 }
 
-at::Tensor StoredTensor::load(at::ScalarType target) const {
+at::ScalarType StoredTensor::loadable_type() const {
   const auto type = scalar_type_of(dtype);
   if (!type || !at::isFloatingType(*type))
     core::fail_request(
@@ -170,15 +183,29 @@ at::Tensor StoredTensor::load(at::ScalarType target) const {
   if (!can_be_tensor(shape))
     core::fail_request("{}: tensor '{}': its shape {} is beyond what can be computed with", file,
                        name.substr(0, 200), shape_text(shape).substr(0, 200));
-  at::Tensor raw = at::empty(shape, at::TensorOptions().dtype(*type));
+  return *type;
+}
+
+at::Tensor StoredTensor::load(at::ScalarType target) const {
+  const at::Tensor raw = at::empty(shape, at::TensorOptions().dtype(loadable_type()));
   if (!bytes.empty()) std::memcpy(raw.mutable_data_ptr(), bytes.data(), bytes.size());
-  at::Tensor out = raw.to(target);
-  // x * 0 is 0 for every finite x and NaN otherwise
-  if (out.numel() > 0 && !(out * 0).sum().eq(0).item<bool>())
-    core::fail_request(
-        "{}: tensor '{}' holds NaN or infinite values{}: the weights are damaged", file, name,
-        (raw.to(at::kDouble) * 0).sum().eq(0).item<bool>() ? " in " + setting_of(target) : std::string());
+  const at::Tensor out = raw.to(target);
+  const at::Tensor values = out.flatten(), stored = raw.flatten();
+  for (std::int64_t at = 0; at < values.numel(); at += kLookedAtOnce)
+    require_finite(*this, stored.slice(0, at, at + kLookedAtOnce), values.slice(0, at, at + kLookedAtOnce));
   return out;
+}
+
+void StoredTensor::check(at::ScalarType target) const {
+  const at::ScalarType type = loadable_type();
+  const std::size_t width = c10::elementSize(type), part = static_cast<std::size_t>(kLookedAtOnce) * width;
+  for (std::size_t at = 0; at < bytes.size(); at += part) {
+    const auto some = bytes.subspan(at, std::min(part, bytes.size() - at));
+    const at::Tensor raw =
+        at::empty({static_cast<std::int64_t>(some.size() / width)}, at::TensorOptions().dtype(type));
+    std::memcpy(raw.mutable_data_ptr(), some.data(), some.size());
+    require_finite(*this, raw, raw.to(target));
+  }
 }
 
 }  // namespace attune::model

@@ -29,6 +29,11 @@ struct StoredTensor {
   /// A copy in `dtype`, on the CPU, contiguous. @throws Error{kRequest} naming tensor and file when the
   /// stored dtype is no floating-point type, or a value is NaN or infinite.
   at::Tensor load(at::ScalarType dtype) const;
+  /// Whether load() would give the tensor: reads it in parts. @throws Error{kRequest} as load() does
+  void check(at::ScalarType dtype) const;
+
+ private:
+  at::ScalarType loadable_type() const;
 };
 
 /// A mapped safetensors file whose header has passed every check.

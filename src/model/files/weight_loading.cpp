@@ -53,6 +53,13 @@ at::Tensor load_slot(const StoredTensor& stored, const TensorSlot& slot, const M
   return slot.transposed ? value.t().contiguous() : value;
 }
 
+at::Tensor look_at_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelConfig& config,
+                        const std::string& config_path, at::ScalarType dtype) {
+  check_slot(stored, slot, config, config_path);
+  stored.check(dtype);
+  return at::zeros({1}, at::TensorOptions().dtype(dtype)).expand(slot.sizes());
+}
+
 at::Tensor load_head_weight(const StoredTensor& stored, const ModelConfig& config, at::ScalarType dtype) {
   if (stored.shape.size() != 2 || stored.shape[1] != config.hidden_size)
     core::fail_request("{}: tensor '{}' has shape {}: such a head is [outputs, {} = {}]", stored.file,

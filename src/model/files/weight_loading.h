@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct WeightPlan {
     const StoredTensor* stored;
   };
   std::vector<Entry> entries;
+  std::set<std::string> heads;  ///< the named heads that are read
   LoadReport report;
 };
 
@@ -25,9 +27,10 @@ struct WeightPlan {
 /// files come both ways). Decides whether embedding and head are tied: they are stored once, under either
 /// name; a file without a head ties; two different ones are not tied.
 /// @param weights a skeleton, which the slots point into
+/// @param heads named heads that are wanted; a classifier's is read unasked
 /// @throws Error{kRequest} naming the first tensors that are missing
 WeightPlan plan_weights(TransformerWeights& weights, ModelConfig& config, const WeightFiles& files,
-                        const std::string& config_path);
+                        const std::string& config_path, const std::set<std::string>& heads);
 
 /// @throws Error{kRequest}: a shape that config.json contradicts (names the tensor and the keys, and says
 /// where a key is missing and a class default stands in).
@@ -38,6 +41,11 @@ void check_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelC
 /// values.
 at::Tensor load_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelConfig& config,
                      const std::string& config_path, at::ScalarType dtype);
+
+/// Looks at all that load_slot() would read, and gives a tensor of its shape and type that takes no memory.
+/// @throws Error{kRequest} as load_slot() does
+at::Tensor look_at_slot(const StoredTensor& stored, const TensorSlot& slot, const ModelConfig& config,
+                        const std::string& config_path, at::ScalarType dtype);
 
 /// The weight of a named head, [outputs, D]. @throws Error{kRequest} for any other shape.
 at::Tensor load_head_weight(const StoredTensor& stored, const ModelConfig& config, at::ScalarType dtype);

@@ -34,13 +34,17 @@ bool same_numbers(const StoredTensor& a, const StoredTensor& b) {
 /// Fills the plan of one model.
 class WeightPlanner {
  public:
-  WeightPlanner(TransformerWeights& weights, ModelConfig& config, const WeightFiles& files)
+  WeightPlanner(TransformerWeights& weights, ModelConfig& config, const WeightFiles& files,
+                const std::set<std::string>& heads)
       : weights_(weights),
         config_(config),
         files_(files),
         family_(family_with(config).info()),
         embedding_(find_stored(files, weights.embedding_path + ".weight", family_.body_prefix)),
-        head_(files.find(weights.head.path + ".weight")) {}
+        head_(files.find(weights.head.path + ".weight")) {
+    plan_.heads = heads;
+    if (config.sequence_classification) plan_.heads.insert("score");
+  }
 
   WeightPlan plan(const std::string& config_path) {
     plan_.report.where = files_.where();
@@ -79,11 +83,20 @@ class WeightPlanner {
     std::set<const StoredTensor*> used;
     for (const auto& entry : plan_.entries) used.insert(entry.stored);
     if (!config_.sequence_classification) used.insert(head_);
+    std::set<std::string> unread;
     for (const auto& [name, head] : weights_.named_heads)
-      for (const char* part : {".weight", ".bias"}) used.insert(files_.find(head.path + part));
-    for (const std::string& name : files_.names())
-      if (!used.contains(files_.find(name)) && !is_buffer(name)) plan_.report.unused.push_back(name);
-    std::sort(plan_.report.unused.begin(), plan_.report.unused.end());
+      for (const char* part : {".weight", ".bias"})
+        if (plan_.heads.contains(name))
+          used.insert(files_.find(head.path + part));
+        else
+          unread.insert(head.path + part);
+    auto& report = plan_.report;
+    for (const std::string& name : files_.names()) {
+      if (used.contains(files_.find(name)) || is_buffer(name)) continue;
+      (unread.contains(name) ? report.unread_heads : report.unused).push_back(name);
+    }
+    std::ranges::sort(report.unused);
+    std::ranges::sort(report.unread_heads);
   }
 
   bool is_buffer(const std::string& name) const {
@@ -102,8 +115,8 @@ class WeightPlanner {
 }  // namespace
 
 WeightPlan plan_weights(TransformerWeights& weights, ModelConfig& config, const WeightFiles& files,
-                        const std::string& config_path) {
-  return WeightPlanner(weights, config, files).plan(config_path);
+                        const std::string& config_path, const std::set<std::string>& heads) {
+  return WeightPlanner(weights, config, files, heads).plan(config_path);
 }
 
 }  // namespace attune::model

@@ -78,6 +78,8 @@ class Run {
   /// Model and data, compared with what the run began with where it goes on.
   void open(const RunFolder& folder, const DataFiles& files, Continuation& continuation) {
     continuation.compare_files(files);
+    if (!folder.checkpoint() && !folder.info().empty())
+      say(fmt::format("{}: the run here kept no checkpoint, so it starts anew", recipe_.output));
     load_model();
     if (folder.checkpoint()) continuation.compare_model(recipe_.model.path, model_fingerprint());
     open_data(continuation.data_ever_changed(), files.known());
@@ -87,12 +89,12 @@ class Run {
   }
 
   void load_model() {
+    recipe_.model.heads = heads_of_terms(settings_);
     model_.emplace(model::Model::load(recipe_.model));
     model_->add_adapter(recipe_.adapter, seed());
     codec_ = generation::codec_of(*model_);
     const auto pad = codec_.tokenizer ? codec_.tokenizer->pad_id() : std::nullopt;
-    for (const std::string& head : heads_of_terms(settings_))
-      model_->add_head(head, seed(), 1, pad.value_or(-1));
+    for (const std::string& head : recipe_.model.heads) model_->add_head(head, seed(), 1, pad.value_or(-1));
     for (const auto& setting : settings_)
       if (heads_of(*setting.method).contains("score"))
         model_->keep_beside(feedback::kRewardTextsFile, feedback::RewardTexts::of(setting.data).file_text());
@@ -257,6 +259,7 @@ class Run {
             {"threads", at::get_num_threads()},
             {"seed", recipe_.seed},
             {"model_fingerprint", model_fingerprint()},
+            {"vocabulary", model_->config().vocab_size},
             {"data", data_info()},
             {"started", core::iso_time()}};
   }
