@@ -42,10 +42,11 @@ class Checker {
     if (example.language_modelling && !example.candidates.empty() &&
         example.candidates.front().completion.is_array())
       ++out_.conversations;
-    RowSize size{std::ssize(row.prompt), 0, std::ssize(row.candidates)};
+    RowSize size{std::ssize(row.prompt), 0, std::ssize(row.candidates), 0};
     for (const auto& candidate : row.candidates) {
       count_sequence(row.prompt, candidate.completion);
       size.completions += std::ssize(candidate.completion.ids);
+      size.trained += std::ranges::count(candidate.completion.mask, 1);
     }
     out_.sizes.push_back(size);
     if (row.candidates.empty()) out_.lengths.push_back(std::ssize(row.prompt));

@@ -21,7 +21,7 @@ struct ShownRow {
 
 /// Tokens of a row.
 struct RowSize {
-  std::int64_t prompt = 0, completions = 0, sequences = 0;
+  std::int64_t prompt = 0, completions = 0, sequences = 0, trained = 0;
 };
 
 struct DataCheck {

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <numeric>
 
+#include "cli/micro_batches.h"
 #include "core/system.h"
 #include "model/files/safetensors.h"
 #include "model/footprint.h"
@@ -21,8 +20,12 @@ namespace {
 /// read then brings 2 MiB in, of which about a quarter would have come anyway, and training reads twice as many
 /// of them as had been read when this is asked.
 double program_bytes() { return 130e6 + 0.75 * 2 * 1e6 * core::huge_file_pages_mb(); }
-/// Copies of a chunk of logits that reading and differentiating a signal makes.
-constexpr double kChunkCopies = 7;
+/// Copies of a chunk of logits that reading and differentiating a signal makes, and how many more where it is
+/// compared with the logits of another model.
+constexpr double kChunkCopies = 4, kComparedCopies = 3;
+/// What the allocator holds of what a layer's pass makes, for each number that is needed: blocks of other
+/// sizes lie between, and micro-batches of other lengths leave holes.
+constexpr double kHeld = 1.35;
 
 /// Near what the trainer counts where batches end by their tokens, the same where they do not.
 double estimated_steps_per_epoch(const training::TrainingOptions& options,
@@ -36,52 +39,50 @@ double estimated_steps_per_epoch(const training::TrainingOptions& options,
 }
 
 /// Tokens of each row as they are computed: its prompt once, or once for every completion; with the
-/// completions that a method derives.
-std::vector<std::int64_t> computed_tokens(const training::TrainRecipe& recipe,
-                                          const std::vector<training::TermSetting>& terms,
-                                          const DataCheck& data) {
+/// completions that a method derives. Numbers are read at the trained ones.
+std::vector<Load> loads_of(const training::TrainRecipe& recipe,
+                           const std::vector<training::TermSetting>& terms, const DataCheck& data) {
   const bool derives = std::any_of(terms.begin(), terms.end(), [](const auto& term) {
     return term.method->derived() != algorithm::Derived::kNone;
   });
   const bool shares = recipe.training.share_prefixes;
-  std::vector<std::int64_t> rows;
+  const std::int64_t times = derives ? 2 : 1;
+  std::vector<Load> rows;
   for (const RowSize& row : data.sizes) {
-    const std::int64_t prompts = row.prompt * (shares ? 1 : std::max<std::int64_t>(1, row.sequences));
-    rows.push_back(derives ? (shares ? prompts : 2 * prompts) + 2 * row.completions
-                           : prompts + row.completions);
+    const std::int64_t sequences = std::max<std::int64_t>(1, row.sequences);
+    const std::int64_t prompts = row.prompt * (shares ? 1 : times * sequences);
+    rows.push_back({prompts + times * row.completions, times * row.trained});
   }
   return rows;
 }
 
-struct MicroBatch {
-  double tokens = 0;  ///< of the fullest one
-  bool alone = true;  ///< the step has no other
-};
-
-/// Whole rows of one step, the longest first, up to the budget.
-MicroBatch fullest_micro_batch(const training::TrainingOptions& options, std::vector<std::int64_t> rows,
-                               const std::vector<std::int64_t>& lengths) {
-  const std::int64_t budget = options.micro_batch_tokens > 0 ? options.micro_batch_tokens : 2048;
-  const std::int64_t longest = lengths.empty() ? 0 : *std::max_element(lengths.begin(), lengths.end());
-  std::sort(rows.begin(), rows.end(), std::greater<>());
-  const auto records =
-      static_cast<std::size_t>(std::max<std::int64_t>(1, options.batch_size * options.gradient_accumulation));
-  std::int64_t tokens = 0;
-  MicroBatch fullest;
-  for (std::size_t i = 0; i < std::min(records, rows.size()); ++i) {
-    fullest.alone = i == 0 || tokens + rows[i] <= budget;
-    if (!fullest.alone) break;
-    tokens += rows[i];
-  }
-  fullest.alone = fullest.alone && tokens <= budget;
-  fullest.tokens = static_cast<double>(std::min(tokens, std::max(budget, longest)));
-  return fullest;
+bool reads_words(const std::vector<training::TermSetting>& terms) {
+  return training::any_term(terms, [](const auto& need) { return !training::reads_head(need); });
 }
+
+/// What one token and one chunk of logits take.
+struct Costs {
+  double token, copies, word, chunk_rows;  ///< bytes a token; copies of chunk_rows rows of `word` bytes
+
+  static Costs of(const model::Footprint& size, const model::ModelConfig& config, double bytes,
+                  const std::vector<training::TermSetting>& terms) {
+    const auto vocabulary = static_cast<double>(config.vocab_size);
+    const bool compares = training::any_term(terms, training::compares_distributions);
+    return {bytes * static_cast<double>(size.taped + size.passing),
+            reads_words(terms) ? kChunkCopies + (compares ? kComparedCopies : 0) : 0, 4 * vocabulary,
+            std::max(64., static_cast<double>(model::kChunkElements) / vocabulary)};
+  }
+  double of_layers(const Load& load) const { return kHeld * token * static_cast<double>(load.computed); }
+  double of_words(const Load& load) const {
+    return copies * word * std::min(chunk_rows, static_cast<double>(load.read));
+  }
+};
 
 /// The peak of a run's memory: while weights are read, when the activations of a micro-batch are all there
 /// and its signals are read, or when they have turned into gradients.
 double peak_bytes(const training::TrainRecipe& recipe, const std::vector<training::TermSetting>& terms,
-                  const model::ModelConfig& config, const model::Footprint& size, const MicroBatch& batch) {
+                  const model::ModelConfig& config, const model::Footprint& size,
+                  const std::vector<MicroBatch>& batches) {
   const auto real = [](std::int64_t count) { return static_cast<double>(count); };
   const double bytes = static_cast<double>(c10::elementSize(model::scalar_type_from_setting(
       recipe.training.dtype != "float32" ? recipe.training.dtype : recipe.model.dtype)));
@@ -96,16 +97,16 @@ double peak_bytes(const training::TrainRecipe& recipe, const std::vector<trainin
   const double kept = program + models + averages + 8 * real(size.trained);  // AdamW's two moments
   // the gradient of the embedding is made apart before it is added
   const double gradients = trained_bytes * real(size.trained + size.embedding);
-  const double vocabulary = real(config.vocab_size);
-  const double chunk =
-      std::min(batch.tokens * vocabulary, std::max(real(model::kChunkElements), 64 * vocabulary));
-  const bool reads_words = std::any_of(terms.begin(), terms.end(), [](const auto& term) {
-    return training::any_need(*term.method, [](const auto& need) { return !training::reads_head(need); });
-  });
-  const double taped = bytes * batch.tokens * real(size.taped + size.passing);
-  const double reading = taped + (reads_words ? kChunkCopies * 4 * chunk : 0) + (batch.alone ? 0 : gradients);
-  const double loading = program + models + bytes * real(size.weights);  // its file is mapped beside it
-  return std::max({loading, kept + reading, kept + gradients + taped / 2});
+  // that of the output head is there while the words are read
+  const double head = lora || !reads_words(terms) ? 0 : bytes * real(config.vocab_size * config.hidden_size);
+  const Costs costs = Costs::of(size, config, bytes, terms);
+  double peak = program + models + bytes * real(size.weights);  // loading: the file is mapped beside it
+  for (const MicroBatch& batch : batches) {
+    const double layers = costs.of_layers(batch.load);
+    peak = std::max({peak, kept + layers + costs.of_words(batch.load) + (batch.first ? head : gradients),
+                     kept + gradients + layers / 2});
+  }
+  return peak;
 }
 
 }  // namespace
@@ -113,21 +114,22 @@ double peak_bytes(const training::TrainRecipe& recipe, const std::vector<trainin
 core::Json estimate_training(const training::TrainRecipe& recipe,
                              const std::vector<training::TermSetting>& terms,
                              const model::ModelConfig& config, const DataCheck& data) {
-  const auto rows = computed_tokens(recipe, terms, data);
+  const auto rows = loads_of(recipe, terms, data);
   const model::Footprint size = model::footprint(config, recipe.adapter, training::heads_of_terms(terms));
-  const double memory =
-      peak_bytes(recipe, terms, config, size, fullest_micro_batch(recipe.training, rows, data.lengths));
   const double per_epoch = estimated_steps_per_epoch(recipe.training, data.summary);
-  const auto steps = static_cast<double>(training::updates_in(recipe.training, per_epoch));
+  const std::int64_t updates = training::updates_in(recipe.training, per_epoch);
+  const auto steps = static_cast<double>(updates);
+  const double memory = peak_bytes(recipe, terms, config, size, micro_batches(rows, recipe, updates));
   // Forward, backward and the reference's forward: 8 operations a weight and token, 20e9 a second and core.
   const double cores = static_cast<double>(std::max<std::int64_t>(1, recipe.threads));
-  const double tokens =
-      static_cast<double>(std::accumulate(rows.begin(), rows.end(), std::int64_t{0})) * steps / per_epoch;
+  std::int64_t computed = 0;
+  for (const Load& row : rows) computed += row.computed;
+  const double tokens = static_cast<double>(computed) * steps / per_epoch;
   const double work = tokens * static_cast<double>(size.weights) * 8;
   return {{"parameters", size.weights},
           {"trained", size.trained},
           {"memory_mb", std::round(memory / 1e6)},
-          {"steps", static_cast<std::int64_t>(steps)},
+          {"steps", updates},
           {"seconds", std::round(work / (20e9 * cores) * 10) / 10}};
 }
 

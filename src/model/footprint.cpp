@@ -8,6 +8,7 @@
 #include "model/adapter_modules.h"
 #include "model/family.h"
 #include "model/files/tensor_slots.h"
+#include "model/signal.h"
 
 namespace attune::model {
 namespace {
@@ -27,6 +28,11 @@ class Counter {
         matcher_(full_ ? std::vector<std::string>{} : adapter_targets(config, adapter)) {
     for (const TensorSlot& slot : tensor_slots(weights_, config_)) shapes_[slot.place] = slot.sizes();
     if (!full_) saved_ = modules_in_full(weights_, config_, adapter);
+    if (config_.tie_embeddings &&
+        (saved_.contains(weights_.head.path) || saved_.contains(weights_.embedding_path))) {
+      config_.tie_embeddings = false;  // what is trained in full is a tensor of its own
+      parted_ = true;
+    }
   }
 
   Footprint count(const std::set<std::string>& heads) {
@@ -34,12 +40,13 @@ class Counter {
       const std::int64_t numbers = numbers_of(slot);
       const bool head = slot.place == &weights_.head.weight || slot.place == &weights_.head.bias;
       const bool saved = saved_.contains(module_of(slot.name));
-      out_.weights += numbers;
+      if (!(head && parted_)) out_.weights += numbers;
       if (saved) out_.adapter += numbers;
       if (saved || (full_ && !(head && heads.contains("score")))) out_.trained += numbers;
       if (slot.place == &weights_.embedding && (saved || full_)) out_.embedding = numbers;
     }
-    out_.trained += static_cast<std::int64_t>(heads.size()) * config_.hidden_size;
+    for (const std::string& name : heads)
+      out_.trained += config_.hidden_size + (known_heads().at(name).bias ? 1 : 0);
     count_adapter(weights_.lookup, config_.hidden_size, config_.vocab_size);
     count_adapter(weights_.head, config_.vocab_size, config_.hidden_size);
     for (Layer& layer : weights_.layers) count_layer(layer);
@@ -89,9 +96,9 @@ class Counter {
     out_.passing = std::max(out_.passing, 3 * inner + 2 * width);
   }
 
-  const ModelConfig& config_;
+  ModelConfig config_;
   const AdapterOptions& adapter_;
-  bool full_;
+  bool full_, parted_ = false;
   TransformerWeights weights_;
   TargetMatcher matcher_;
   std::map<const at::Tensor*, std::vector<std::int64_t>> shapes_;

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from runs import ATTUNE, run
+from runs import ATTUNE, MODEL, run
 
 pytestmark = pytest.mark.cold  # the memory of a process of its own
 
@@ -30,9 +30,9 @@ MODELS = {
                    num_key_value_heads=8, tie_word_embeddings=True),
 }
 LORA = ["adapter.type=lora"]
+EIGHT, SIXTEEN = ["training.batch_size=8"], ["training.batch_size=16"]
 # model, method, records, tokens of prompt and completion, settings
 RUNS = {
-    "sft": ("wide", "sft", "one", 40, 88, []),
     "sft, long, lora": ("wide", "sft", "one", 40, 984, [*LORA, "training.batch_size=2"]),
     "dpo": ("wide", "dpo", "pair", 60, 40, []),
     "dpo, lora of all layers": ("wide", "dpo", "pair", 60, 60, [*LORA, "adapter.rank=64", "adapter.target_modules=all-linear"]),
@@ -45,7 +45,16 @@ RUNS = {
     "grpo": ("deep", "grpo", "group", 60, 50, ["training.batch_size=4"]),
     "small micro-batches": ("deep", "sft", "one", 16, 100, ["training.micro_batch_tokens=512", "training.batch_size=16"]),
     "large": ("large", "dpo", "pair", 8, 24, ["training.batch_size=2"]),
-    "large, lora": ("large", "sft", "one", 8, 24, [*LORA, "training.batch_size=2"]),
+    # of the bundled model, where logits and activations weigh more than the weights
+    "small, dpo": ("bundled", "dpo", "pair", 62, 82, EIGHT),
+    "small, dpo, lora": ("bundled", "dpo", "pair", 62, 82, [*LORA, *EIGHT]),
+    "small, dpo, eight updates": ("bundled", "dpo", "pair", 62, 82, [*EIGHT, "training.max_steps=8", "training.epochs=4"]),
+    "small, kto": ("bundled", "kto", "label", 39, 38, SIXTEEN),
+    "small, two methods, moving reference": ("bundled", "[{name: dpo}, {name: sft, weight: 0.2}]", "pair", 62, 82,
+                                             [*EIGHT, "reference.sync=true", "reference.sync_steps=1"]),
+    "small, reward model, lora": ("bundled", "bradley_terry", "pair", 62, 82, [*LORA, *SIXTEEN]),
+    "small, distributions compared": ("bundled", "tdpo", "pair", 62, 82, EIGHT),
+    "small, more than a micro-batch": ("bundled", "sft", "one", 3, 372, SIXTEEN),
 }
 
 
@@ -103,10 +112,11 @@ def write_rows(path, kind, prompt, completion):
         return [(7 * j * j + 3 * j + 11 * start) % 900 + 3 for j in range(count)]
 
     with open(path, "w") as out:
-        for i in range(16):
+        for i in range(32):
             answers = {"one": [{}], "pair": [{"rank": 0}, {"rank": 1}], "label": [{"label": i % 2 == 0}],
                        "group": [{"reward": float(g)} for g in range(4)]}[kind]
-            candidates = [{"completion_ids": ids(completion, i + 100 * k + 50), **said} for k, said in enumerate(answers)]
+            length = completion + (7 * i) % 13 - 6
+            candidates = [{"completion_ids": ids(length, i + 100 * k + 50), **said} for k, said in enumerate(answers)]
             out.write(json.dumps({"prompt_ids": ids(prompt, i), "candidates": candidates}) + "\n")
     return path
 
@@ -114,14 +124,15 @@ def write_rows(path, kind, prompt, completion):
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     place = tmp_path_factory.mktemp("models")
-    return {name: write_model(place / name, config) for name, config in MODELS.items()}
+    return {name: write_model(place / name, config) for name, config in MODELS.items()} | {"bundled": MODEL}
 
 
 def estimated_and_measured(models, place, name):
     model, method, kind, prompt, completion, settings = RUNS[name]
     data = write_rows(place / "rows.jsonl", kind, prompt, completion)
-    arguments = [f"model={models[model]}", f"data={data}", f"method={method}", "training.max_steps=2", "samples.prompts=0",
-                 "threads=1", *settings]
+    arguments = [f"model={models[model]}", f"data={data}", f"method={method}", "samples.prompts=0", "threads=1", *settings]
+    if not any(setting.startswith("training.max_steps") for setting in settings):
+        arguments.append("training.max_steps=2")
     checked = run([ATTUNE, "check", *arguments, "--json"])
     assert checked.returncode == 0, checked.stderr
     done = run([ATTUNE, "train", *arguments, f"output={place / 'run'}"])
@@ -142,11 +153,34 @@ def test_the_time_counts_every_update(models, tmp_path):
         done = run([ATTUNE, "check", f"model={models['wide']}", f"data={data}", "method=dpo", "--json", "threads=1", *settings])
         return json.loads(done.stdout)["estimate"]
     once = estimate("training.epochs=1", "training.batch_size=8")
-    assert once["steps"] == 2
+    assert once["steps"] == 4
     many = estimate("training.epochs=50", "training.batch_size=8")
-    assert many["steps"] == 100 and many["seconds"] == pytest.approx(50 * once["seconds"], rel=0.05)
+    assert many["steps"] == 200 and many["seconds"] == pytest.approx(50 * once["seconds"], rel=0.05)
     capped = estimate("training.epochs=50", "training.batch_size=8", "training.max_steps=10")
-    assert capped["steps"] == 10 and capped["seconds"] == pytest.approx(5 * once["seconds"], rel=0.05)
+    assert capped["steps"] == 10 and capped["seconds"] == pytest.approx(2.5 * once["seconds"], rel=0.05)
     assert once["parameters"] == once["trained"] == sum(math.prod(shape) for _, shape in shapes(MODELS["wide"]))
     lora = estimate("adapter.type=lora", "adapter.rank=8")
     assert lora["trained"] == 6 * 8 * ((256 + 256) + (256 + 128))
+
+
+def header_of(path):
+    """The tensors of a safetensors file."""
+    raw = pathlib.Path(path).read_bytes()
+    header = json.loads(raw[8:8 + struct.unpack("<Q", raw[:8])[0]])
+    return {name: entry for name, entry in header.items() if name != "__metadata__"}
+
+
+@pytest.mark.parametrize("settings", [["adapter.modules_to_save=[lm_head]"],
+                                      ["adapter.modules_to_save=[embed_tokens]", "adapter.rank=4"],
+                                      ["adapter.target_modules=[q_proj, embed_tokens, lm_head]"]])
+def test_the_numbers_that_are_trained_are_those_of_the_file(tmp_path, settings):
+    """Of the bundled model embedding and output head are one tensor: what is trained in full of it is another."""
+    data = write_rows(tmp_path / "rows.jsonl", "pair", 6, 9)
+    command = [f"model={MODEL}", f"data={data}", "method=dpo", *LORA, *settings]
+    estimate = json.loads(run([ATTUNE, "check", *command, "--json"]).stdout)["estimate"]
+    done = run([ATTUNE, "train", *command, f"output={tmp_path / 'run'}", "training.max_steps=1", "samples.prompts=0"])
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "run/model/adapter_model.safetensors"
+    # PEFT keeps the plain weights of an embedding with an adapter beside it
+    sizes = [math.prod(entry["shape"]) for name, entry in header_of(file).items() if ".base_layer." not in name]
+    assert estimate["trained"] == sum(sizes) and estimate["parameters"] == 656000
