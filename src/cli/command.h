@@ -85,7 +85,8 @@ class Command {
   virtual void declare(core::Fields& fields) = 0;
   /// What of the options cannot be together, or is missing, once they are set: said in one message with what
   /// could not be read.
-  virtual std::vector<std::string> objections() const { return {}; }
+  /// @param refused something is, so that all the rest is said, too, even what would be let pass or takes reading
+  virtual std::vector<std::string> objections([[maybe_unused]] bool refused) const { return {}; }
   /// Does it. @return the exit code. @throws core::Error, which main turns into a message and an exit code.
   virtual int run(const Request& request, Output& out) = 0;
 };

@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -59,15 +60,39 @@ void fail_with_all(const std::vector<std::string>& refused, const std::vector<st
                        besides.empty() ? "" : "\nand besides:\n  ", rest);
 }
 
+/// The setting whose value a message refuses, "" where it is about something else.
+std::string key_not_read(const std::string& message, const core::Fields& fields) {
+  for (const auto& row : core::option_rows(fields))
+    if (message.find(fmt::format(": {} must be ", row.key)) != std::string::npos) return row.key;
+  return "";
+}
+
+/// Whether a text speaks of a setting, and not of a longer name that holds its own.
+bool names_setting(std::string_view text, std::string_view key) {
+  const auto goes_on = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  for (std::size_t at = text.find(key); at != std::string_view::npos; at = text.find(key, at + 1)) {
+    const std::string_view after = text.substr(at + key.size());
+    const bool begins = at == 0 || !(goes_on(text[at - 1]) || text[at - 1] == '.');
+    const bool deeper = after.size() > 1 && after[0] == '.' && goes_on(after[1]);
+    if (begins && !deeper && (after.empty() || !goes_on(after[0]))) return true;
+  }
+  return false;
+}
+
 /// Sets the command's options from the request, after other programs' words in it were put into ours. What
-/// cannot be is said in one message.
+/// cannot be is said in one message, but what only follows from it: a setting that could not be read, or was refused
+/// under another name, is not missing.
 void take_settings(Request& request, core::Fields& fields, const Command& command) {
-  Translation translation{request.settings, {}, {}, {}};
+  Translation translation{request.settings, {}, {}, {}, {}};
   if (fields.find("method") != nullptr) translation = in_our_words(request.settings, fields);
-  std::vector<std::string> besides = std::move(translation.unknown);
-  for (std::string& message : fields.assign_what_can_be(translation.settings))
+  std::vector<std::string> besides = std::move(translation.unknown), &unread = translation.unsettled;
+  for (std::string& message : fields.assign_what_can_be(translation.settings)) {
+    if (std::string key = key_not_read(message, fields); !key.empty()) unread.push_back(std::move(key));
     besides.push_back(std::move(message));
-  for (std::string& objection : command.objections()) besides.push_back(std::move(objection));
+  }
+  for (std::string& objection : command.objections(!translation.refused.empty() || !besides.empty()))
+    if (std::ranges::none_of(unread, [&](const std::string& key) { return names_setting(objection, key); }))
+      besides.push_back(std::move(objection));
   fail_with_all(translation.refused, besides);
   for (const std::string& remark : translation.remarks) say(remark);
   request.settings = std::move(translation.settings);

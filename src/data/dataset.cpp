@@ -58,6 +58,7 @@ std::uint64_t fingerprint_of(const DataOptions& options, const TextCodec& codec,
   }
   for (const auto& entry : source_entries(options)) {
     state = mix(state, std::to_string(entry.weight));
+    if (!entry.slice.is_all()) state = mix(state, entry.slice.text());
     for (const auto& file : source_files(entry, options)) {
       const auto told = known.find(file.path);
       const std::uint64_t content = told != known.end() ? told->second : content_fingerprint(file, options);

@@ -13,8 +13,8 @@ void DataOptions::declare(core::Fields& fields) {
       .shown_type("file, folder or list");
   fields.add(
       "split", split,
-      "The split of a folder: train, validation, test, or a file's own name such as train_prefs. Default: train where "
-      "there is one.");
+      "The split of a folder: train, validation, test, or a file's own name such as train_prefs; also a "
+      "part of one: train[:90%], train[-500:]. Default: train where there is one.");
   fields.add(
       "field", field,
       "Of a JSON file that is one object: the member that holds the rows (rows, data.train). Found out "

@@ -1,5 +1,7 @@
 #include "data/read_rows.h"
 
+#include <algorithm>
+
 #include "core/progress.h"
 #include "core/system.h"
 #include "data/annotator_watch.h"
@@ -37,6 +39,7 @@ class Reading {
     if (options_.on_error == "fail") malformed_.fail_if_any(options_.name(), summary_.rows_read);
     summary_.format = source_.format_names();
     summary_.noticed.add_all(source_.noticed());
+    if (!speaks_) summary_.noticed.add_all(unheeded_);
     if (use_.learns()) summary_.pairing = use_.pairing().info().name;
     return std::move(summary_);
   }
@@ -47,7 +50,15 @@ class Reading {
     summary_.drop("malformed: " + row.example.error().reason, row.where, row.example.error().detail);
   }
 
+  void look_for_speech(const SourceRow& row) {
+    if (!options_.assistant_only || speaks_) return;
+    speaks_ = std::ranges::any_of(row.example.value().candidates,
+                                  [](const auto& candidate) { return candidate.completion.is_array(); });
+    unheeded_.add("data.assistant_only changes nothing: these rows are no conversations", row.where);
+  }
+
   void take(const SourceRow& row) {
+    look_for_speech(row);
     if (malformed_.count() > 0 && options_.on_error == "fail")
       return;  // the command will stop: only count on
     annotators_.look(row.example.value(), row.where, summary_.noticed);
@@ -79,6 +90,8 @@ class Reading {
   MalformedRows malformed_;
   DatasetSummary summary_;
   core::Stopwatch clock_;
+  Noticed unheeded_;  ///< options of conversations, to be said where there is none
+  bool speaks_ = false;
 };
 
 }  // namespace

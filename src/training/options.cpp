@@ -245,13 +245,15 @@ void TrainRecipe::declare(core::Fields& fields) {
 }
 
 void TrainRecipe::require_complete() const {
-  const auto require = [](bool present, const char* key, const char* example) {
-    if (!present) core::fail_request("{} is missing; for example {}", key, example);
+  std::vector<std::string> missing;
+  const auto require = [&](bool present, const char* key, const char* example) {
+    if (!present) missing.push_back(fmt::format("{} is missing; for example {}", key, example));
   };
   require(!model.path.empty(), "model", "model=path/to/folder");
   require(!data.is_null(), "data", "data=prefs.jsonl");
   require(!method.is_null(), "method", "method=dpo");
   require(!output.empty(), "output", "output=runs/my-run");
+  if (!missing.empty()) core::fail_request("{}", fmt::join(missing, "\n  "));
 }
 
 void TrainRecipe::settle() {

@@ -296,3 +296,51 @@ def test_feedback_that_teaches_nothing(tmp_path, method, rows):
     data.write_text(lines(rows))
     said = refused_alike(tmp_path, data, method=method)
     assert "rows.jsonl:1" in said and "2 rows" in said
+
+
+def said_by(name, *asked):
+    done = subprocess.run([ATTUNE, name, *asked], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("given", [[], ["model"], ["data"], ["data", "method"], ["model", "method"], ["method", "output"]])
+def test_what_is_missing_is_said_at_once(tmp_path, given):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    settings = {"model": MODEL, "data": data, "method": "dpo", "output": tmp_path / "run"}
+    asked = [f"{key}={settings[key]}" for key in given]
+    code, said = said_by("check", *asked)
+    assert (code, said) == said_by("train", *asked) and code == 2
+    assert [key for key in settings if f"{key} is missing" in said] == [key for key in settings if key not in given]
+
+
+def test_data_is_looked_at_before_all_is_chosen(tmp_path):
+    """What train would ask for is said with the picture, and with whatever else is wrong."""
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    asked = ["check", f"model={MODEL}", f"data={data}"]
+    done = subprocess.run([ATTUNE, *asked], capture_output=True, text=True, timeout=60)
+    needs = "method is missing; for example method=dpo\n  output is missing; for example output=runs/my-run"
+    assert done.returncode == 0 and needs in done.stdout, done.stdout
+    done = subprocess.run([ATTUNE, *asked, "--json"], capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout)["missing"] == needs
+    done = subprocess.run([ATTUNE, *asked, "method=dpo", f"output={tmp_path}/run", "--json"], capture_output=True, text=True,
+                          timeout=60)
+    assert json.loads(done.stdout)["missing"] is None
+    asked = asked[1:] + ["training.eval_steps=3"]
+    assert said_by("check", *asked) == said_by("train", *asked) and "output is missing" in said_by("check", *asked)[1]
+
+
+@pytest.mark.parametrize("settings", [
+    ["method=dpoo"], ["method={{name: dpo, bta: 1}}"], ["method=[]"], ["reference.cache=maybe"],
+    ["reference.cache=true", "reference.sync=true"], ["reference.sync=true", "method=simpo"], ["model.adapter={missing}"],
+    ["adapter.rank=4"], ["adapter.type=lora", "adapter.target_modules=[x]"], ["teacher.system=x"], ["pairing=best"],
+    ["training.schedule=fast"], ["training.dtype=int8"], ["data.format=alpaca"],
+    ["data=[{{path: {rows}, wieght: 2}}]"], ["load_in_4bit=true", "method=kto", "data={texts}"],
+])
+def test_requests_that_are_broken(tmp_path, settings):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text(lines([{"text": "a"}] * 2))
+    refused_alike(tmp_path, data, *[text.format(missing=tmp_path / "missing", rows=data, texts=texts) for text in settings])

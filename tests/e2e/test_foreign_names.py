@@ -129,13 +129,13 @@ def test_all_that_is_not_there_is_said_in_one_message(data, tmp_path):
                       "deepspeed: zero3.json\nload_in_4bit: true\noptim: paged_adamw_8bit\nlogging_steps: 0.1\n"
                       "learnin_rate: 1\ntraining: {warmup_step: 3, neftune_noise_alpha: 5}\n")
     said = refused("train", config, f"data={data}", "method=grpo", f"output={tmp_path}/run", "push_to_hub=true")
-    for line, name in ((2, "use_vllm"), (3, "vllm_mode"), (4, "num_iterations"), (5, "deepspeed"), (6, "load_in_4bit"),
+    for line, name in ((2, "use_vllm"), (4, "num_iterations"), (5, "deepspeed"), (6, "load_in_4bit"),
                        (7, "optim"), (8, "logging_steps"), (10, "neftune_noise_alpha")):
         assert re.search(rf"{config}:{line}: {name}: \S.*\(docs/from-trl.md\)", said), (name, said)
     assert "argument 'push_to_hub=true': push_to_hub: nothing is sent anywhere" in said
     assert "is training.epochs" in said
     assert "did you mean 'training.learning_rate'?" in said and "'training.warmup_step'" in said
-    assert "model is missing" not in said
+    assert "model is missing" not in said and "vllm_mode" not in said, "without use_vllm it says nothing"
     assert not (tmp_path / "run").exists()
 
 

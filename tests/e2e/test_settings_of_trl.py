@@ -222,3 +222,28 @@ def test_held_out_data_that_is_trained_on(data, tmp_path):
     (held_out,) = json.loads(done.stdout)["others"]
     assert any("is trained on, too" in text for text in held_out["warnings"]), done.stdout
     assert "pairs.jsonl is trained on, too" in attune("train", *settings).stderr
+
+
+@pytest.mark.parametrize("settings, follows", [
+    (["adapter=qlora", "lora_r=8"], "adapter.rank"), (["stage=ppo"], "method is missing"), (["rl=ppo"], "method is missing"),
+    (["finetuning_type=oft", "lora_rank=8"], "adapter.rank"), (["dataset=none_such", "method=dpo"], "data is missing"),
+    (["dataset_mixer={a: 0.5}", "method=dpo"], "data is missing"),
+    (["lr_scheduler_type=cosin", "training.min_lr_ratio=0.1", "method=dpo"], "min_lr_ratio"),
+])
+def test_what_follows_from_a_refused_key_is_not_said(data, tmp_path, settings, follows):
+    asked = [f"model={MODEL}", f"output={tmp_path}/run", *settings]
+    if "data" not in follows:
+        asked.append(f"data={data}/pairs.jsonl")
+    said = refused("train", *asked)
+    assert follows not in said, said
+
+
+def test_rows_that_do_not_fit_come_with_the_first_message(data, tmp_path):
+    write(tmp_path / "texts.jsonl", [{"text": "a b"}] * 3)
+    (tmp_path / "broken.jsonl").write_text('{"prompt": "a", "chosen": "b", "rejected": "c"}\n{"prompt": \n')
+    settings = [f"model={MODEL}", "method=dpo", f"output={tmp_path}/run", "load_in_4bit=true"]
+    said = refused("train", *settings, f"data={tmp_path}/texts.jsonl", f"eval_dataset={tmp_path}/broken.jsonl")
+    for part in ("load_in_4bit: no training", "data: no row of 3 can be used by dpo", "3 rows: no pair", "1 of 2 rows is malformed"):
+        assert said.count(part) == 1, said
+    said = refused("train", *settings, f"data={data}/pairs.jsonl")
+    assert "no row" not in said and said.count("\n") == 2, said

@@ -57,10 +57,16 @@ class Check : public Command {
     fields.add("rows", rows_, "How many rows are shown token by token.").range(0, 1000);
   }
 
-  std::vector<std::string> objections() const override { return training::objections_to(recipe_, false); }
+  /// Those of `train`. A method and an output may be left out where nothing else is wrong: data can be looked at first.
+  std::vector<std::string> objections(bool refused) const override {
+    if (!tokenizer_.empty() && !recipe_.data.is_null())
+      return training::objections_to(recipe_, false, refused);
+    const bool shows_nothing = recipe_.model.path.empty() || recipe_.data.is_null();
+    if (!refused && !shows_nothing && training::objections_to(recipe_, false, false).empty()) return {};
+    return training::objections_to(recipe_, true, refused);
+  }
 
   int run(const Request&, Output& out) override {
-    if (recipe_.data.is_null()) core::fail_request("data is missing; for example data=prefs.jsonl");
     ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed, recipe_.kernels};
     compute.apply();
     recipe_.device = compute.device;
@@ -112,6 +118,16 @@ class Check : public Command {
     for (const auto& part : parts)
       training::require_rows(part.options, part.found.summary, part.use,
                              {part.reader, has_model ? recipe_.model.path : ""});
+  }
+
+  /// What training would ask for, "" where nothing is missing.
+  std::string missing() const {
+    try {
+      recipe_.require_complete();
+    } catch (const core::Error& error) {
+      return error.what();
+    }
+    return "";
   }
 
   /// What training would refuse before it reads any data.
@@ -178,6 +194,7 @@ class Check : public Command {
     json["load"] = load_ ? model::to_json(*load_) : Json();
     json["model_warnings"] = model_warnings_;
     json["continues"] = continues_.empty() ? Json() : Json(continues_);
+    json["missing"] = missing().empty() ? Json() : Json(missing());
     json["others"] = Json::array();  // held-out data, and data of further methods
     for (std::size_t i = 1; i < parts.size(); ++i) json["others"].push_back(part_json(parts[i]));
     return json;
@@ -210,6 +227,7 @@ class Check : public Command {
                           estimate["memory_mb"].get<double>(),
                           core::counted(estimate["steps"].get<std::int64_t>(), "update"),
                           core::human_seconds(estimate["seconds"].get<double>()));
+    if (const std::string lacks = missing(); !lacks.empty()) text += fmt::format("to train  {}\n", lacks);
     if (!continues_.empty()) text += fmt::format("goes on   from {}\n", continues_);
     if (load_) {
       const std::size_t left_out = load_->unused.size() + load_->unread_heads.size();

@@ -12,6 +12,7 @@
 #include "cli/explain/worked_example.h"
 #include "cli/record_tokens.h"
 #include "core/error.h"
+#include "training/run/loss_list.h"
 
 namespace attune::cli {
 
@@ -93,6 +94,7 @@ class Explain final : public Command {
   core::Value named_method(const std::vector<std::string>& words) const {
     if (words.empty()) {
       if (method_.is_null()) core::fail_request("explain which method? For example: attune explain dpo");
+      refuse_sum(method_);
       return method_;
     }
     const core::Value name = core::Value::scalar(words[0], true, fmt::format("argument '{}'", words[0]));
@@ -103,7 +105,26 @@ class Explain final : public Command {
                          words[0]);
     }
     settings.set("name", name);
+    refuse_sum(settings);
     return settings;
+  }
+
+  /// Several methods at once, which `train` adds up.
+  static void refuse_sum(const core::Value& setting) {
+    const core::Value apart = training::losses_apart(setting);
+    if (!apart.is_list()) return;
+    std::vector<std::string> names;
+    for (core::Value entry : apart.items()) {
+      if (entry.is_map())
+        std::erase_if(entry.entries(),
+                      [](const auto& e) { return e.first == "weight" || e.first == "data"; });
+      names.push_back(algorithm::make_method(entry)->info().name);
+    }
+    if (names.size() < 2) return;
+    core::fail_request(
+        "{}: a sum of losses is explained one by one, as attune explain {}, or side by side: attune explain "
+        "--compare {}",
+        setting.place(), names.front(), fmt::join(names, " "));
   }
 
   static void refuse_data(const Request& request, const std::string& flag) {

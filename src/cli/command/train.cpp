@@ -32,7 +32,9 @@ class Train : public Command {
   }
   void declare(core::Fields& fields) override { recipe_.declare(fields); }
 
-  std::vector<std::string> objections() const override { return training::objections_to(recipe_, true); }
+  std::vector<std::string> objections(bool refused) const override {
+    return training::objections_to(recipe_, true, refused);
+  }
 
   int run(const Request&, Output& out) override {
     ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed, recipe_.kernels};

@@ -98,7 +98,7 @@ void read_stage(ForeignReader& reader, const std::string& name, const Value& val
   }
   reader.set("method.name", std::string(at->second), value);
   // Both programs learn demonstrations by what the assistant said, unless a setting of theirs says otherwise.
-  if (text == "sft") reader.set_default("data.assistant_only", "true", value, {"train_on_prompt"});
+  if (text == "sft") reader.learn_replies(value);
   if (name == "stage") adapter_unless(reader, value);
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "cli/foreign/reader.h"
+#include "core/files/files.h"
 
 namespace attune::cli {
 namespace {
@@ -52,17 +53,57 @@ constexpr std::array<std::string_view, 11> kLooks = {"type",
                                                      "field_chosen",
                                                      "field_rejected"};
 
+/// Files of a builder's name (`path: json`), or below a folder's.
+Value files_of_entry(const Value& path, const Value& files) {
+  constexpr std::array<std::string_view, 4> kBuilders = {"json", "csv", "text", "parquet"};
+  const bool builder =
+      path.is_null() || std::ranges::find(kBuilders, std::string_view(text_of(path))) != kBuilders.end();
+  std::vector<Value> found;
+  for (const Value& file : items_of(files)) {
+    const std::string name = builder ? text_of(file) : core::join_path(text_of(path), text_of(file));
+    found.push_back(Value::scalar(name, true, file.place()));
+  }
+  return found.size() == 1 ? found.front() : Value::list(std::move(found), files.place());
+}
+
+/// What says how the rows of an entry are read. @return whether it was that
+bool read_look(ForeignReader& reader, const std::string& name, const std::string& key, const Value& value) {
+  if (key == "name" || key == "data_dir") {
+    if (!is_off(value) && text_of(value) != "default")
+      reader.refuse(
+          name, value,
+          fmt::format("{} '{}': a folder has no configurations: give the folder or file of that one as path",
+                      key, text_of(value)));
+    return true;
+  }
+  if (key == "type" && value.is_map()) {
+    reader.refuse(
+        name, value,
+        "type: no prompts are put together here: write the rows as prompt and completion, or as messages, which "
+        "the chat template shows");
+    return true;
+  }
+  return key == "columns" || std::find(kLooks.begin(), kLooks.end(), key) != kLooks.end();
+}
+
 Value read_entry(ForeignReader& reader, const std::string& name, const Value& item) {
   if (!item.is_map()) return item;
   Value entry = Value::map({}, item.place());
+  const Value *path = item.find("path"), *files = item.find("data_files");
+  if (files != nullptr && !is_off(*files))
+    entry.entries().emplace_back("path", files_of_entry(path == nullptr ? Value() : *path, *files));
+  else if (path != nullptr)
+    entry.entries().emplace_back("path", *path);
   for (const auto& [key, inner] : item.entries()) {
-    if (key == "path" || key == "split" || key == "weight") {
-      entry.entries().emplace_back(key, inner);
+    if (key == "path" || key == "data_files") continue;
+    if (key == "split" || key == "weight") {
+      const bool says_nothing = inner.is_null() || (key == "weight" && inner.to_json() == 1);
+      if (!says_nothing) entry.entries().emplace_back(key, inner);
     } else if (key == "roles_to_train") {
       read_roles(reader, key, inner);
     } else if (key == "train_on_eos") {
       read_end_tokens(reader, key, inner);
-    } else if (std::find(kLooks.begin(), kLooks.end(), key) == kLooks.end()) {
+    } else if (!read_look(reader, name, key, inner)) {
       reader.refuse(name + "." + key, inner,
                     "entries have path, split and weight; data.columns names columns");
     }
@@ -83,10 +124,12 @@ void read_datasets(ForeignReader& reader, const std::string& name, const Value& 
   std::vector<Value> entries;
   for (const Value& item : items_of(value)) entries.push_back(read_entry(reader, name, item));
   if (entries.empty()) return;
+  for (std::size_t i = 0; i < entries.size() && name != "test_datasets"; ++i)
+    read_columns_of_entry(reader, name, items_of(value)[i], entries[i], entries.size() == 1);
   if (name == "test_datasets")
     return reader.set("eval.data",
                       entries.size() == 1 ? entries[0] : Value::list(std::move(entries), value.place()));
-  if (entries.size() > 1) {
+  if (entries.size() > 1 || entries.front().find("weight") != nullptr) {
     reader.set("data.path", Value::list(std::move(entries), value.place()));
   } else if (entries.front().is_map()) {
     for (const auto& [key, inner] : entries.front().entries()) reader.set("data." + key, inner);
@@ -96,7 +139,23 @@ void read_datasets(ForeignReader& reader, const std::string& name, const Value& 
   const bool of_trl = reader.given("model_name_or_path") != nullptr;
   if (of_trl || reader.given("rl") != nullptr || reader.given("method") != nullptr) return;
   reader.set("method.name", "sft", value);
-  if (!names_roles(value)) reader.set_default("data.assistant_only", "true", value, {"train_on_inputs"});
+  if (!names_roles(value)) reader.learn_replies(value);
+}
+
+/// The alignment handbook's later {datasets: [{id, config, split, columns, weight}], test_split_size, seed}.
+void read_mixture(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (is_off(value)) return;
+  const Value* list = value.find("datasets");
+  if (list == nullptr || !list->is_list()) return reader.refuse(name, value);
+  std::vector<Value> entries;
+  for (const Value& item : list->items()) {
+    Value entry = Value::map({}, item.place());
+    for (const auto& [key, inner] : item.entries())
+      entry.entries().emplace_back(key == "id" ? "path" : key == "config" ? "name" : key, inner);
+    entries.push_back(item.is_map() ? std::move(entry) : item);
+  }
+  read_datasets(reader, name, Value::list(std::move(entries), list->place()));
+  if (const Value* share = value.find("test_split_size"); is_on(share)) reader.set("val_size", *share);
 }
 
 /// The alignment handbook's {data set: share}: of all rows where the share is 1.
@@ -127,8 +186,9 @@ void read_splits(ForeignReader& reader, const std::string& name, const Value& va
 }
 
 constexpr Reading kDatasetListReadings[] = {
-    {"datasets", read_datasets},       {"test_datasets", read_datasets}, {"roles_to_train", read_roles},
-    {"train_on_eos", read_end_tokens}, {"dataset_mixer", read_mixer},    {"dataset_splits", read_splits},
+    {"datasets", read_datasets},     {"dataset_mixture", read_mixture}, {"test_datasets", read_datasets},
+    {"roles_to_train", read_roles},  {"train_on_eos", read_end_tokens}, {"dataset_mixer", read_mixer},
+    {"dataset_splits", read_splits},
 };
 
 }  // namespace

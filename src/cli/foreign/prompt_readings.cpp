@@ -26,6 +26,44 @@ bool is_demonstration(const record::Example& row) {
   return !row.language_modelling && has_prompt && row.candidates.size() == 1;
 }
 
+bool is_conversation(const record::Example& row) {
+  const bool prompt = row.prompt.is_array() && !row.prompt.empty();
+  return prompt || std::ranges::any_of(row.candidates, [](const auto& candidate) {
+           return candidate.completion.is_array() && !candidate.completion.empty();
+         });
+}
+
+/// TRL refuses that, too.
+void settle_assistant_only(ForeignReader& reader) {
+  const Value* asked = reader.given("assistant_only_loss");
+  if (asked == nullptr || !is_true(*asked)) return;
+  const auto rows = first_rows(reader).rows;
+  if (rows.empty() || std::ranges::any_of(rows, is_conversation)) return;
+  reader.refuse(
+      "assistant_only_loss", *asked,
+      "the rows are no conversations, and nobody speaks in them (TRL stops here, too): leave it out. Prompts are "
+      "not trained on, and a text is trained on whole");
+}
+
+void settle_completion_only(ForeignReader& reader) {
+  const Value* asked = reader.given("completion_only_loss");
+  if (asked == nullptr || !is_true(*asked)) return;
+  const auto rows = first_rows(reader).rows;
+  if (!rows.empty() && std::ranges::none_of(rows, is_demonstration))
+    reader.remark_on("completion_only_loss=true: the rows have no prompt, and are trained on whole");
+}
+
+/// What LLaMA-Factory and Axolotl do by themselves.
+void settle_replies(ForeignReader& reader) {
+  if (reader.replies_from().is_null()) return;
+  const Value* data = reader.settings().find("data");
+  if (data != nullptr && data->find("assistant_only") != nullptr) return;
+  const auto rows = first_rows(reader).rows;
+  if (rows.empty() || std::ranges::any_of(rows, is_conversation))
+    reader.set_default("data.assistant_only", "true", reader.replies_from(),
+                       {"train_on_prompt", "train_on_inputs"});
+}
+
 bool asks_for_prompts(const std::string& name, const Value& value) {
   return core::truth_of(value) == (name != "completion_only_loss");
 }
@@ -35,7 +73,10 @@ constexpr Reading kPromptReadings[] = {{"completion_only_loss", read_completion_
 }  // namespace
 
 void settle_prompts(ForeignReader& reader) {
+  settle_replies(reader);
   if (is_of_another_trainer(reader, "sft")) return;
+  settle_assistant_only(reader);
+  settle_completion_only(reader);
   for (const char* name : {"completion_only_loss", "train_on_inputs", "train_on_prompt"}) {
     const Value* value = reader.given(name);
     if (value == nullptr || !asks_for_prompts(name, *value)) continue;

@@ -43,9 +43,9 @@ std::vector<std::string> parts_of(const std::string& text) {
 }
 
 ReadName reading_of(std::string_view name) {
-  for (const auto& readings :
-       {run_readings(), strategy_readings(), data_readings(), dataset_list_readings(), method_readings(),
-        loss_readings(), batch_readings(), prompt_readings(), loss_sum_readings()})
+  for (const auto& readings : {run_readings(), strategy_readings(), data_readings(), dataset_list_readings(),
+                               method_readings(), loss_readings(), batch_readings(), prompt_readings(),
+                               loss_sum_readings(), token_readings(), epoch_readings()})
     for (const Reading& reading : readings)
       if (is_named(reading.name, name)) return reading.read;
   return reading_of_option(name);
@@ -120,8 +120,21 @@ void ForeignReader::refuse(const std::string& name, const core::Value& value, co
   const GuideRow* row = find_guide_row(name);
   const std::string reason = !why.empty() ? why : row == nullptr ? "" : row->note;
   const std::string page = row == nullptr ? "" : " (" + row->page + ")";
+  if (row != nullptr && !row->ours.empty()) meant_.push_back(row->ours_of(name));
   refused_.push_back(
       fmt::format("{}: {}{}{}{}", value.place(), name, reason.empty() ? "" : ": ", reason, page));
+}
+
+std::vector<std::string> ForeignReader::unsettled() const {
+  std::vector<std::string> left;
+  for (const std::string& ours : meant_) {
+    const std::size_t dot = std::min(ours.find('.'), ours.size());
+    const core::Value* section = settings_.find(ours.substr(0, dot));
+    const bool said = section != nullptr && (dot == ours.size() || !section->is_map() ||
+                                             section->find(ours.substr(dot + 1)) != nullptr);
+    if (!said) left.push_back(ours);
+  }
+  return left;
 }
 
 void ForeignReader::note(const std::string& name, const std::string& why) {

@@ -38,6 +38,9 @@ class ForeignReader {
   /// `names` or under ours.
   void set_default(std::string_view ours, const std::string& text, const core::Value& from,
                    std::initializer_list<std::string_view> names);
+  /// Learns demonstrations by what the assistant said, where anybody speaks and nothing else is asked for.
+  void learn_replies(const core::Value& from) { replies_from_ = from; }
+  const core::Value& replies_from() const { return replies_from_; }
   /// A name as it was given alone or in a section, or null; null where it says None.
   const core::Value* given(std::string_view name) const;
   /// Whether one of ours, dotted, is in the request.
@@ -58,6 +61,8 @@ class ForeignReader {
 
   /// What was refused, each with its row; `settings` are what remains.
   const std::vector<std::string>& refused() const { return refused_; }
+  /// What of ours refused names were to say, and nothing else says.
+  std::vector<std::string> unsettled() const;
   /// What had no effect, in one line, and what else there is to say, a line each.
   std::vector<std::string> remarks() const;
 
@@ -65,10 +70,11 @@ class ForeignReader {
   const core::Value& request_;
   const core::Fields& fields_;
   core::Value settings_ = core::Value::map({}, "the request");
-  std::vector<std::string> refused_;
+  std::vector<std::string> refused_, meant_;  ///< and what the refused names would have set
   std::vector<std::pair<std::string, std::vector<std::string>>> noted_;  ///< by the reason
   std::vector<std::string> remarks_;
   bool speaks_trl_ = false;
+  core::Value replies_from_;  ///< null unless they are to be learnt
 };
 
 /// Reads one name whose value says more than "the same under another name".
@@ -86,12 +92,19 @@ std::span<const Reading> loss_readings();
 std::span<const Reading> batch_readings();
 std::span<const Reading> prompt_readings();
 std::span<const Reading> loss_sum_readings();
+std::span<const Reading> token_readings();
+std::span<const Reading> epoch_readings();
 /// How a name is read, or null where its row says it all.
 ReadName reading_of(std::string_view name);
 
 /// What an update learns from, which trainers count in rows, completions or blocks of tokens; once all else is read.
 void settle_batch(ForeignReader& reader);
-/// Refuses to train on prompts where rows have some; once all else is read.
+/// How often a thing is done in an epoch, in updates; once the batch is settled.
+void settle_epochs(ForeignReader& reader);
+/// Refuses special tokens that are not the model folder's; once all else is read.
+void settle_tokens(ForeignReader& reader);
+/// Refuses what rows do not have: to train on prompts where there are some, on the assistant's words where nobody speaks;
+/// once all else is read.
 void settle_prompts(ForeignReader& reader);
 /// Likelihoods that are added to a loss, and what a trainer does by itself and a loss here does not; once all else is
 /// read.
@@ -104,6 +117,10 @@ struct FirstRows {
   bool all = true;  ///< whether there are no more
 };
 FirstRows first_rows(const ForeignReader& reader);
+/// Where the columns of an entry stand, and which of them are read.
+/// @param item as it was given @param entry as {path, split, weight} @param alone the only one of its list
+void read_columns_of_entry(ForeignReader& reader, const std::string& name, const core::Value& item,
+                           const core::Value& entry, bool alone);
 /// The name of the method, by whatever words; null where there is none, or a list.
 const core::Value* method_name_of(const ForeignReader& reader);
 

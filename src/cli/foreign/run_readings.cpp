@@ -28,6 +28,14 @@ std::string dtype_of(std::string text) {
   return text;
 }
 
+/// Of another machine, or of the weights' file: no half precision is chosen here unasked.
+void say_what_auto_is(ForeignReader& reader, const std::string& name) {
+  if (reader.given_as_ours("training.dtype"))
+    return reader.note(name, "training.dtype says what the arithmetic is");
+  reader.remark_on(name +
+                   "=auto: arithmetic is float32 here; training.dtype=bfloat16 (bf16=true) chooses another");
+}
+
 /// What the arithmetic is to be: of the switches first, whatever the order; else the type of the weights.
 void settle_dtype(ForeignReader& reader, const std::string& name, const Value& value) {
   const auto on = [&](std::string_view key) {
@@ -54,13 +62,12 @@ void settle_dtype(ForeignReader& reader, const std::string& name, const Value& v
   // Weights in float32 with half-precision arithmetic is what the optimiser keeps anyway.
   if (!half.empty()) return reader.set("training.dtype", half, value);
   if (!weights.empty()) reader.set("training.dtype", weights, value);
+  if (of_weights && text_of(value) == "auto") say_what_auto_is(reader, name);
 }
 
 void read_half(ForeignReader& reader, const std::string& name, const Value& value) {
   if (is_true(value)) return settle_dtype(reader, name, value);
-  if (text_of(value) == "auto")  // of another machine
-    return reader.remark_on(name + "=auto: arithmetic is float32 here unless " + name +
-                            "=true or training.dtype say otherwise");
+  if (text_of(value) == "auto") return say_what_auto_is(reader, name);
   if (!is_off(value))
     reader.refuse(
         name, value,
@@ -154,18 +161,9 @@ void read_one(ForeignReader& reader, const std::string& name, const Value& value
   if (!is_off(value) && value.to_json() != 1) reader.refuse(name, value);
 }
 
-/// What belongs to something that is off changes nothing.
-void read_of(ForeignReader& reader, const std::string& name, const Value& value, std::string_view whole) {
-  if (is_off(value)) return;
-  is_on(reader.given(whole)) ? reader.refuse(name, value) : reader.note(name);
-}
-
-void read_hub(ForeignReader& reader, const std::string& name, const Value& value) {
-  read_of(reader, name, value, "push_to_hub");
-}
-
-void read_vllm(ForeignReader& reader, const std::string& name, const Value& value) {
-  read_of(reader, name, value, "use_vllm");
+/// What belongs to something that is refused where it is on, and else changes nothing.
+void read_part(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (!is_off(value)) reader.note(name);
 }
 
 constexpr Reading kRunReadings[] = {
@@ -180,14 +178,12 @@ constexpr Reading kRunReadings[] = {
     {"max_steps", read_max_steps},
     {"resume_from_checkpoint", read_resume},
     {"lr_scheduler_kwargs", read_schedule_settings},
-    {"evals_per_epoch", read_one},
-    {"saves_per_epoch", read_one},
     {"temperature", read_one},
     {"top_p", read_one},
     {"repetition_penalty", read_one},
     {"num_iterations", read_one},
-    {"hub_*", read_hub},
-    {"vllm_*", read_vllm},
+    {"hub_*", read_part},
+    {"vllm_*", read_part},
 };
 
 }  // namespace

@@ -82,12 +82,13 @@ void take_test_split(ForeignReader& reader, const std::string& name, const Value
   const std::string split = asked.is_null() ? "test" : text_of(asked), &path = data.text();
   const std::string instead = ": give eval_dataset=FILE or val_size=0.1, or " + name + "=no";
   // What is not there is said where it is opened. What is refused here is said once: the rest goes on as if it were fine.
-  const bool there = core::fs::exists(path), file = there && !core::fs::is_directory(path);
+  const bool there = core::fs::exists(path), lone = there && !core::fs::is_directory(path);
+  const bool file = lone && split.find('[') == std::string::npos;  // a slice of it may be held out
   if (file)
     reader.refuse(
         name, value,
         "it evaluates on the split '" + split + "', and " + path + " is one file without splits" + instead);
-  const bool absent = there && !file && !data::has_split(path, split);
+  const bool absent = there && !lone && !data::has_split(path, split);
   if (absent)
     reader.refuse(asked.is_null() ? name : "dataset_test_split", asked.is_null() ? value : asked,
                   fmt::format("{} has no split '{}', but: {}{}{}", path, split,

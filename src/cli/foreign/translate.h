@@ -14,6 +14,8 @@ struct Translation {
   core::Value settings;              ///< in our words
   std::vector<std::string> remarks;  ///< lines about what was read and has no effect here, or another one
   std::vector<std::string> refused;  ///< what has no counterpart here, each with its row of docs/from-*.md
+  std::vector<std::string>
+      unsettled;  ///< settings of ours, dotted, that refused names were to say, and nothing else does
   std::vector<std::string> unknown;  ///< a message about each key that nobody knows and an option is near to
 };
 

@@ -80,7 +80,7 @@ std::vector<std::string> said_of(record::Example& example) {
 
 ExampleSource::ExampleSource(const DataOptions& options) : options_(options), columns_(options.columns) {
   for (const auto& entry : source_entries(options_))
-    entries_.push_back({source_files(entry, options_), entry.weight});
+    entries_.push_back({source_files(entry, options_), entry.weight, entry.slice});
   if (entries_.empty()) core::fail_request("no data is given: data=prefs.jsonl names a file or folder");
   if (options_.format != "auto") asked_ = &format_named(options_.format);
 }
@@ -157,7 +157,8 @@ const Format& ExampleSource::first_format() const {
 /// Recognises the format of an entry; each entry of a mixture may have its own.
 void ExampleSource::open_entry() {
   entry_opened_ = true;
-  row_of_entry_ = 0;
+  row_of_entry_ = position_ = 0;
+  if (entries_[entry_].slice.needs_total()) entries_[entry_].slice.settle(rows_of_entry());
   file_ = 0;
   renames_.clear();
   look_ahead();
@@ -193,21 +194,40 @@ void ExampleSource::read_as_format(const RawRow& raw, SourceRow& out) {
                     out.example.error().detail, shape, shape_of_file)};
 }
 
-bool ExampleSource::next(SourceRow& out) {
-  if (options_.limit > 0 && index_ >= options_.limit) return false;
-  RawRow raw;
-  for (;;) {
-    if (entry_ >= entries_.size()) return false;
+/// All of its files are read for this: a share of the rows is asked for.
+std::int64_t ExampleSource::rows_of_entry() const {
+  std::int64_t rows = 0;
+  for (const SourceFile& file : entries_[entry_].files) {
+    const auto reader =
+        open_rows(file, {options_.field, [this](const core::Json& row) { return readable(row); }});
+    for (RawRow raw; reader->next(raw);) ++rows;
+  }
+  return rows;
+}
+
+/// The next row, of this entry or of the next.
+bool ExampleSource::next_of_slice(RawRow& out) {
+  while (entry_ < entries_.size()) {
     if (!entry_opened_) open_entry();
-    if (!ahead_.empty()) {
-      raw = std::move(ahead_.front());
+    bool found = !ahead_.empty();
+    if (found) {
+      out = std::move(ahead_.front());
       ahead_.pop_front();
-      break;
+    } else {
+      found = next_raw(out);
     }
-    if (next_raw(raw)) break;
+    if (found && entries_[entry_].slice.has(position_++)) return true;
+    if (found) continue;
     ++entry_;
     entry_opened_ = false;
   }
+  return false;
+}
+
+bool ExampleSource::next(SourceRow& out) {
+  if (options_.limit > 0 && index_ >= options_.limit) return false;
+  RawRow raw;
+  if (!next_of_slice(raw)) return false;
   const double weight = entries_[entry_].weight, row = static_cast<double>(row_of_entry_++);
   out.copies = static_cast<std::int64_t>(std::floor((row + 1) * weight) - std::floor(row * weight));
   out.index = index_++;

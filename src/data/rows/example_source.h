@@ -35,6 +35,7 @@ class ExampleSource {
   struct Entry {
     std::vector<SourceFile> files;
     double weight = 1;
+    SplitSlice slice;
   };
   bool next_raw(RawRow& out);
   void look_ahead();
@@ -42,6 +43,8 @@ class ExampleSource {
   void look_for_mapped_columns();
   const Format& first_format() const;
   void open_entry();
+  std::int64_t rows_of_entry() const;
+  bool next_of_slice(RawRow& out);
   bool readable(const core::Json& row) const;
   void read_as_format(const RawRow& raw, SourceRow& out);
 
@@ -53,8 +56,9 @@ class ExampleSource {
   std::unique_ptr<RowReader> reader_;
   std::deque<RawRow> ahead_;  ///< rows looked at to recognise the format
   const Format *asked_ = nullptr, *format_ = nullptr;
-  std::vector<std::string> formats_;  ///< names, in the order in which they were met
-  std::int64_t index_ = 0, row_of_entry_ = 0;
+  std::vector<std::string> formats_;       ///< names, in the order in which they were met
+  std::int64_t index_ = 0, position_ = 0;  ///< rows given, over all; rows met of this entry
+  std::int64_t row_of_entry_ = 0;          ///< rows given of this entry
   bool entry_opened_ = false;
   Noticed noticed_;
 };

@@ -75,10 +75,11 @@ const std::map<std::string, std::string>& split_words() {
   return words;
 }
 
-/// "data/train_prefs-00000-of-00002.jsonl.gz" → "train_prefs".
+/// "data/train_prefs-00000-of-00002.jsonl.gz" → "train_prefs", "train.clean.jsonl" → "train.clean".
 std::string stem_of(const std::string& relative_path) {
   std::string stem = core::lowercase(fs::path(relative_path).filename().string());
-  stem = stem.substr(0, stem.find('.'));
+  const std::string ending = data_extension(relative_path);
+  stem = stem.substr(0, ending.empty() ? stem.size() : stem.rfind(ending));
   static const std::regex shard("[-_. ]?[0-9]+([-_]of[-_][0-9]+)?$");
   return std::regex_replace(stem, shard, "");
 }
@@ -129,6 +130,16 @@ std::vector<SourceFile> folder_files(const std::string& folder, const std::strin
         split.empty() ? "say which split with data.split=…" : "there is no split \"" + split + "\"",
         fmt::join(splits_of_folder(folder), ", "));
   return files;
+}
+
+/// A file is its own training split, and the split that it is called by.
+void require_split_of_file(const std::string& path, const std::string& split, const std::string& key) {
+  const auto kind = split_words().find(core::lowercase(split));
+  const bool training = split.empty() || (kind != split_words().end() && kind->second == "train");
+  if (!training && !belongs_to(fs::path(path).filename().string(), split))
+    core::fail_request(
+        "{0}.split={1}: {2} is one file, which has no split of that name: leave it out (a part of the file is train[:90%])",
+        key, split, path);
 }
 
 bool looks_like_hub_name(const std::string& path) {
@@ -190,16 +201,22 @@ std::vector<std::string> splits_of_folder(const std::string& folder) {
   return {names.begin(), names.end()};
 }
 
-bool has_split(const std::string& folder, const std::string& split) {
+bool has_split(const std::string& folder, std::string split) {
+  SplitSlice::taken_from(split);
   const auto files = files_below(folder);
   return std::any_of(files.begin(), files.end(), [&](const auto& file) { return belongs_to(file, split); });
 }
 
 std::vector<SourceEntry> source_entries(const DataOptions& options) {
   if (!options.given()) return {};
-  if (!options.path.is_array()) return {source_entry(options.path)};
   std::vector<SourceEntry> entries;
-  for (const auto& value : options.path) entries.push_back(source_entry(value));
+  if (!options.path.is_array()) entries.push_back(source_entry(options.path));
+  if (options.path.is_array())
+    for (const auto& value : options.path) entries.push_back(source_entry(value));
+  for (SourceEntry& entry : entries) {
+    if (entry.split.empty()) entry.split = options.split;
+    entry.slice = SplitSlice::taken_from(entry.split);
+  }
   return entries;
 }
 
@@ -207,8 +224,11 @@ std::vector<SourceFile> source_files(const SourceEntry& entry, const DataOptions
   const std::string& path = entry.path;
   std::error_code error;
   const auto status = fs::status(path, error);
-  if (fs::is_directory(status)) return folder_files(path, entry.split.empty() ? options.split : entry.split);
-  if (fs::exists(status)) return {source_file(path)};
+  if (fs::is_directory(status)) return folder_files(path, entry.split);
+  if (fs::exists(status)) {
+    require_split_of_file(path, entry.split, options.key);
+    return {source_file(path)};
+  }
   if (looks_like_hub_name(path))
     core::fail_request(
         "{0}={1}: no such file or folder here, and data sets are not fetched from the hub by this build. Fetch it with "

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/options.h"
+#include "data/rows/split_slice.h"
 
 namespace attune::data {
 
@@ -12,10 +13,11 @@ namespace attune::data {
 struct SourceEntry {
   std::string path;
   double weight = 1;
-  std::string split;  ///< its own, "" for that of the options
+  std::string split;  ///< its own, else that of the options
+  SplitSlice slice;   ///< what of the split is read
 };
 /// @throws Error{kRequest}: neither a text nor a list of texts and {path, weight, split}; a weight that is not
-/// positive.
+/// positive; a split with something in brackets that is no slice.
 std::vector<SourceEntry> source_entries(const DataOptions& options);
 
 enum class FileKind { kJsonLines, kJson, kCsv, kTsv, kText };
@@ -24,7 +26,7 @@ struct SourceFile {
   std::string path;
   FileKind kind = FileKind::kJsonLines;
 };
-/// The files of one entry in order: the file itself, or those of a folder that belong to the split by their
+/// The files of one entry in order: the file itself, which is its own training split, or those of a folder that belong to the split by their
 /// names: to train those of split_of, to train_prefs those that are called so (train_prefs.jsonl,
 /// train_prefs-00000-of-00002.jsonl). @throws Error{kRequest}: missing, a kind that cannot be read, a folder
 /// without data, no such split.
@@ -32,7 +34,8 @@ std::vector<SourceFile> source_files(const SourceEntry& entry, const DataOptions
 
 /// What a folder's splits are called: "train", "test", "train_prefs".
 std::vector<std::string> splits_of_folder(const std::string& folder);
-bool has_split(const std::string& folder, const std::string& split);
+/// Also with a slice of it: "train[:90%]".
+bool has_split(const std::string& folder, std::string split);
 
 /// The split that a file's name and its folders below the root tell: "train", "validation", "test", or "" for
 /// none.

@@ -1,6 +1,8 @@
 #include "training/run/named_files.h"
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "core/files/files.h"
 #include "data/rows/source_files.h"
@@ -39,14 +41,14 @@ class NamedFiles {
   Objections missing_;
 };
 
-/// The files of data, by one name each.
-std::set<std::string> files_of(const data::DataOptions& options) {
-  std::set<std::string> files;
+/// The files of data, by one name each, and what of them is read.
+std::vector<std::pair<std::string, data::SplitSlice>> files_of(const data::DataOptions& options) {
+  std::vector<std::pair<std::string, data::SplitSlice>> files;
   for (const auto& entry : data::source_entries(options))
     for (const auto& file : data::source_files(entry, options)) {
       std::error_code error;
       const auto real = core::fs::canonical(file.path, error);
-      files.insert(error ? file.path : real.string());
+      files.emplace_back(error ? file.path : real.string(), entry.slice);
     }
   return files;
 }
@@ -55,8 +57,9 @@ std::set<std::string> files_of(const data::DataOptions& options) {
 
 std::string trained_on_too(const data::DataOptions& training, const data::DataOptions& held_out) {
   const auto known = files_of(training);
-  for (const std::string& file : files_of(held_out))
-    if (known.contains(file))
+  for (const auto& [file, slice] : files_of(held_out))
+    if (std::ranges::any_of(
+            known, [&](const auto& other) { return other.first == file && other.second.may_meet(slice); }))
       return file + " is trained on, too: evaluations say nothing of new data (val_size=0.1 holds rows out)";
   return "";
 }

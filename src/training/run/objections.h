@@ -25,6 +25,7 @@ class Objections {
       if (error.exit_code() == 2) add(error.what());
     }
   }
+  bool empty() const { return said_.empty(); }
   std::vector<std::string> said() && { return std::move(said_); }
 
  private:

@@ -12,6 +12,7 @@
 #include "training/optimizer/schedule.h"
 #include "training/run/best_evaluation.h"
 #include "training/run/evaluation.h"
+#include "training/run/fitting_rows.h"
 #include "training/run/named_files.h"
 #include "training/run/objections.h"
 
@@ -219,7 +220,7 @@ core::Json resolved_pairing(const TrainRecipe& recipe) {
 
 }  // namespace
 
-std::vector<std::string> objections_to(TrainRecipe recipe, bool complete) {
+std::vector<std::string> objections_to(TrainRecipe recipe, bool complete, bool refused) {
   Objections found;
   if (complete) found.ask([&] { recipe.require_complete(); });
   found.ask([&] { recipe.refuse_contradictions(); });
@@ -231,6 +232,8 @@ std::vector<std::string> objections_to(TrainRecipe recipe, bool complete) {
   if (!recipe.output.empty() && core::fs::exists(recipe.output + "/run.json")) return std::move(found).said();
   for (std::string& message : what_is_missing(recipe, terms)) found.add(std::move(message));
   if (!recipe.model.path.empty()) found.ask([&] { resolve_adapter(recipe); });
+  if (refused || !found.empty())
+    for (std::string& message : rows_that_do_not_fit(recipe, terms)) found.add(std::move(message));
   return std::move(found).said();
 }
 

@@ -12,7 +12,8 @@ namespace attune::training {
 
 /// Everything about a recipe that cannot be together or has no effect, as far as the recipe alone tells.
 /// @param complete what a run needs is asked for, too
-std::vector<std::string> objections_to(TrainRecipe recipe, bool complete);
+/// @param refused something else is refused already: where anything is, what is wrong with the rows is said, too
+std::vector<std::string> objections_to(TrainRecipe recipe, bool complete, bool refused);
 
 /// Fills in what follows from the method (learning rate), the model (adapter of an adapter folder), the
 /// machine (tokens of a micro-batch) and an unfinished run of the same OUTPUT; checks settings against each
