@@ -226,7 +226,7 @@ def test_a_reward_model_scores_as_transformers_says(folders, tmp_path, name):
     with torch.no_grad():
         for ids, rows in zip(SEQUENCES, ours):
             score = theirs(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long)).logits[0]
-            assert rows[-1] == pytest.approx(score.tolist(), abs=1e-5 * max(1, abs(score).max().item()))
+            assert rows[-1] == pytest.approx(score.tolist(), abs=1e-9 * max(1, abs(score).max().item()))
 
 
 @pytest.mark.parametrize("name", FIRST.values())

@@ -218,6 +218,7 @@ def test_bad_requests(tmp_path):
     assert run.returncode in (1, 2) and not output.parent.exists()
 
 
+@pytest.mark.cold
 def test_cold_start_is_quick():
     # Processor time rather than wall time: the machine may be busy with other things.
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
