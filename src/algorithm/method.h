@@ -22,6 +22,7 @@
 #include "record/candidate.h"
 #include "record/feedback_needs.h"
 #include "record/group_shape.h"
+#include "record/metric_meaning.h"
 #include "record/positions.h"
 
 namespace attune::algorithm {
@@ -187,6 +188,9 @@ struct MethodInfo {
   /// Names of TRL that mean this method: {"dpo", "ipo"} makes `{name: dpo, loss_type: ipo}` this one,
   /// {"reward", ""} makes `reward` another name of it.
   std::vector<std::pair<std::string, std::string>> trl_names = {};
+  /// What the metrics mean that no other method logs; shared ones are described in report/metric_names.cpp. The
+  /// report, `explain` and `list metrics` show it.
+  std::vector<record::MetricMeaning> metrics = {};
   /// Methods to which this one comes nearest of those that are here.
   std::vector<Relatives> stands_in_for = {};
   /// Whether TRL's trainer of that name trains it: "dpo" for each of DPOTrainer's losses.

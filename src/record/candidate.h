@@ -37,7 +37,7 @@ using Scores = std::map<std::string, double>;
 
 /// What a candidate is in its group.
 enum class Role {
-  kSampled,
+  kMember,    ///< of no pair, or of pairs of which it wins some and loses others
   kChosen,    ///< preferred in every pair that it is in
   kRejected,  ///< preferred in none
   kDerived,   ///< added for a method that asked for it (KTO's mismatched completions)
@@ -59,7 +59,7 @@ struct Candidate {
   // Where it stands.
   std::uint32_t index = 0;  ///< among the record's candidates, kept when others are left out
   std::int64_t group = 0;   ///< candidates of one prompt share it and are neighbours in a batch
-  Role role = Role::kSampled;
+  Role role = Role::kMember;
   bool truncated = false;                  ///< cut to the length limit
   std::shared_ptr<const core::Json> meta;  ///< the record's meta; null when it has none
 };

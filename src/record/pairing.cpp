@@ -48,12 +48,31 @@ Grouping grouping_of_pairs(std::span<const Candidate> candidates, std::span<cons
   Grouping out = grouping_of(candidates, std::move(members));
   for (std::size_t i = 0; i < out.members.size(); ++i) {
     const std::size_t member = out.members[i];
-    out.said[i].role = !loses[member] ? Role::kChosen : !wins[member] ? Role::kRejected : Role::kSampled;
+    out.said[i].role = !loses[member] ? Role::kChosen : !wins[member] ? Role::kRejected : Role::kMember;
   }
   for (Pair& pair : pairs)
     pair = {place[pair.chosen], place[pair.rejected], 1 / static_cast<double>(pairs.size())};
   out.pairs = std::move(pairs);
   return out;
+}
+
+core::ItemError equal_completions(bool cut) {
+  return {cut ? "chosen equal to rejected after truncation" : "chosen equal to rejected", ""};
+}
+
+/// Of equal completions the first stays.
+std::vector<std::size_t> different_ones(std::span<const Candidate> candidates,
+                                        std::span<const std::size_t> order, PairingCounts& counts) {
+  std::vector<std::size_t> different;
+  for (const std::size_t i : order) {
+    const bool repeated = std::ranges::any_of(
+        different, [&](std::size_t other) { return same_completion(candidates[other], candidates[i]); });
+    if (repeated)
+      ++counts.left_out["duplicates"];
+    else
+      different.push_back(i);
+  }
+  return different;
 }
 
 core::Result<Grouping> make_list(std::vector<Candidate>& candidates, PairingCounts& counts) {
@@ -63,20 +82,32 @@ core::Result<Grouping> make_list(std::vector<Candidate>& candidates, PairingCoun
   }
   std::string derived;
   if (const auto problem = need_ranks(candidates, derived)) return *problem;
-  const auto order = best_first(candidates);
-  if (*candidates[order.front()].rank == *candidates[order.back()].rank) {
+  const auto tie = [&](const std::vector<std::size_t>& order) {
+    return *candidates[order.front()].rank == *candidates[order.back()].rank;
+  };
+  auto order = best_first(candidates);
+  const bool tied = tie(order);
+  if (!tied) order = different_ones(candidates, order, counts);
+  if (order.size() < 2)
+    return equal_completions(std::ranges::any_of(candidates, [](const auto& c) { return c.truncated; }));
+  if (tied || tie(order)) {
     ++counts.left_out["ties"];
     return core::ItemError{"all candidates tie", ""};
   }
   count_derived(derived, counts);
-  return grouping_of(candidates, order);
+  return grouping_of(candidates, std::move(order));
 }
 
 core::Result<Grouping> make_group(std::vector<Candidate>& candidates, PairingCounts& counts) {
   std::string derived;
   if (const auto problem = need_rewards(candidates, derived)) return *problem;
   count_derived(derived, counts);
-  if (candidates.size() == 1) ++counts.left_out["singles"];
+  const bool tied = std::ranges::all_of(
+      candidates, [&](const Candidate& other) { return *other.reward == *candidates.front().reward; });
+  if (candidates.size() == 1)
+    ++counts.left_out["singles"];
+  else if (tied)
+    ++counts.left_out["ties"];
   return grouping_of(candidates, in_order(candidates.size()));
 }
 
@@ -116,7 +147,7 @@ void PairList::add(std::size_t better, std::size_t worse) {
 }
 
 core::ItemError PairList::why_empty() const {
-  if (equal_) return {cut_ ? "chosen equal to rejected after truncation" : "chosen equal to rejected", ""};
+  if (equal_) return equal_completions(cut_);
   if (tied_) return {"all candidates tie", ""};
   return {"the pairing makes no pair of its completions", ""};
 }
@@ -166,7 +197,7 @@ core::Result<Grouping> Pairing::make_labels(std::vector<Candidate>& candidates, 
     if (contradicted) ++counts.left_out["duplicates"];
     return contradicted;
   });
-  if (members.empty()) return core::ItemError{"chosen equal to rejected", ""};
+  if (members.empty()) return equal_completions(false);
   return grouping_of(candidates, std::move(members));
 }
 
@@ -174,23 +205,11 @@ core::Result<Grouping> Pairing::make_demonstrations(std::vector<Candidate>& cand
                                                     PairingCounts& counts) const {
   auto accepted = accept(candidates, counts);
   if (!accepted.ok()) return accepted.error();
-  std::vector<std::size_t> members;
-  bool wrong_from_the_start = false;
-  for (const std::size_t i : accepted.value()) {
-    if (right_steps(candidates[i]) == 0) {
-      wrong_from_the_start = true;
-      continue;
-    }
-    const bool repeated = std::ranges::any_of(
-        members, [&](std::size_t m) { return same_completion(candidates[m], candidates[i]); });
-    if (repeated)
-      ++counts.left_out["duplicates"];
-    else
-      members.push_back(i);
-  }
+  const auto wrong =
+      std::erase_if(accepted.value(), [&](std::size_t i) { return right_steps(candidates[i]) == 0; });
+  auto members = different_ones(candidates, accepted.value(), counts);
   if (members.empty())
-    return core::ItemError{wrong_from_the_start ? "the first step is wrong" : "no completion is accepted",
-                           ""};
+    return core::ItemError{wrong > 0 ? "the first step is wrong" : "no completion is accepted", ""};
   return grouping_of(candidates, std::move(members));
 }
 

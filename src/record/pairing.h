@@ -5,9 +5,9 @@
 // What every pairing does, whatever it chooses:
 //   derived     ranks that are not given follow from rewards, else from labels; labels from ranks (0 is
 //               good); rewards from labels (1 and 0), never from ranks, which say nothing of distances
-//   ties        candidates of equal rank make no pair
+//   ties        candidates of equal rank make no pair, and no list by themselves; as a group they stay
 //   duplicates  equal completions make no pair; those labelled both good and bad are left out; as
-//               demonstrations they stand once
+//               demonstrations they stand once, in lists once at their best place
 //   singles     one candidate alone makes no pair and no list; as a group it stays, and has nothing to be
 //               compared with
 // All four are counted.
@@ -38,8 +38,8 @@ struct PairingKey {
 
 /// What pairings did beside choosing, over all records that they saw.
 struct PairingCounts {
-  /// Reason → how often: "ties" and "duplicates" (comparisons that were not made; candidates, where there are
-  /// none), "singles" (records), and reasons of single pairings.
+  /// Reason → how often: "ties" and "duplicates" (comparisons that were not made; where there are none,
+  /// records and candidates), "singles" (records), and reasons of single pairings.
   std::map<std::string, std::int64_t> left_out;
   std::map<std::string, std::int64_t> derived;  ///< "ranks from rewards" → records
 };

@@ -26,7 +26,7 @@ struct Line {
 };
 
 struct Chart {
-  std::size_t group = 0, order = 0;  // places in metric_groups() and metric_names()
+  std::size_t group = 0, order = 0;  // places in metric_groups() and among the known metrics
   std::string title;
   bool panel = false;  // several metrics in one chart
   std::vector<Line> lines;
@@ -39,17 +39,17 @@ std::size_t group_index(std::string_view name) {
 }
 
 /// The chart that a metric belongs to, without its lines.
-Chart chart_of(std::string_view metric) {
-  const MetricName* known = find_metric(metric);
-  if (known == nullptr) return {group_index("other"), metric_names().size(), std::string(metric), false, {}};
-  const auto order = static_cast<std::size_t>(known - metric_names().data());
+Chart chart_of(std::string_view metric, const KnownMetrics& names) {
+  const MetricName* known = names.find(metric);
+  const std::size_t order = names.place_of(metric);
+  if (known == nullptr) return {group_index("other"), order, std::string(metric), false, {}};
   const std::string_view title = !known->panel.empty()  ? known->panel
                                  : known->title.empty() ? metric
                                                         : known->title;
   return {group_index(known->group), order, std::string(title), !known->panel.empty(), {}};
 }
 
-std::vector<Chart> arrange(const SeriesTable& metrics) {
+std::vector<Chart> arrange(const SeriesTable& metrics, const KnownMetrics& names) {
   std::vector<Chart> charts;
   std::unordered_map<std::string, std::size_t> by_key;
   for (const Series& series : metrics.all()) {
@@ -58,7 +58,7 @@ std::vector<Chart> arrange(const SeriesTable& metrics) {
     std::string_view metric = series.name;
     const bool held_out = metric.starts_with(kEval);
     if (held_out) metric.remove_prefix(kEval.size());
-    Chart chart = chart_of(metric);
+    Chart chart = chart_of(metric, names);
     const std::string key = chart.panel ? "panel " + chart.title : std::string(metric);
     const auto [place, fresh] = by_key.try_emplace(key, charts.size());
     if (fresh) charts.push_back(std::move(chart));
@@ -71,11 +71,8 @@ std::vector<Chart> arrange(const SeriesTable& metrics) {
   std::ranges::sort(charts, {}, [](const Chart& chart) {
     return std::tuple(chart.group, chart.order, chart.lines.front().series);
   });
-  const auto rank = [](const Line& line) {
-    const MetricName* known = find_metric(line.metric);
-    return std::tuple(
-        known == nullptr ? metric_names().size() : static_cast<std::size_t>(known - metric_names().data()),
-        line.held_out, line.series);
+  const auto rank = [&](const Line& line) {
+    return std::tuple(names.place_of(line.metric), line.held_out, line.series);
   };
   for (Chart& chart : charts) std::ranges::sort(chart.lines, {}, rank);
   return charts;
@@ -101,9 +98,9 @@ core::Json steps_of(const std::vector<double>& steps) {
   return list;
 }
 
-std::string label_of(const Chart& chart, const Line& line) {
+std::string label_of(const Chart& chart, const Line& line, const KnownMetrics& names) {
   if (!chart.panel) return line.held_out ? "held out" : "training";
-  const MetricName* known = find_metric(line.metric);
+  const MetricName* known = names.find(line.metric);
   return std::string(known == nullptr ? line.metric : known->title) + (line.held_out ? ", held out" : "");
 }
 
@@ -124,7 +121,7 @@ bool spans_decades(const Chart& chart) {
   return low > 0 && high / kDecades >= low;
 }
 
-core::Json data_of(const Chart& chart) {
+core::Json data_of(const Chart& chart, const KnownMetrics& names) {
   core::Json lines = core::Json::array();
   std::vector<std::string_view> metrics;
   for (const Line& line : chart.lines) {
@@ -133,13 +130,13 @@ core::Json data_of(const Chart& chart) {
     const auto place = static_cast<int>(metrics.size()) - 1;
     const int color = chart.panel ? place % kColors : line.held_out ? 1 : 0;
     const Series drawn = downsample(*line.series);
-    lines.push_back({{"label", label_of(chart, line)},
+    lines.push_back({{"label", label_of(chart, line, names)},
                      {"color", color},
                      {"heldOut", line.held_out},
                      {"x", steps_of(drawn.steps)},
                      {"y", numbers(drawn.values)}});
   }
-  const MetricName* known = find_metric(chart.lines.front().metric);
+  const MetricName* known = names.find(chart.lines.front().metric);
   const std::string unit = known == nullptr || known->unit.empty() ? chart.title : std::string(known->unit);
   return {{"lines", std::move(lines)}, {"unit", unit}, {"log", spans_decades(chart)}};
 }
@@ -160,13 +157,13 @@ constexpr const char* kGivenRewards =
     " Here completions and rewards stood in the data: the curve shows which rows came when, and no progress.";
 
 /// What the metrics of a chart mean, each once.
-std::string caption(const Chart& chart, bool fresh) {
+std::string caption(const Chart& chart, const KnownMetrics& names, bool fresh) {
   std::string text;
   std::string_view last;
   for (const Line& line : chart.lines) {
     if (line.metric == last) continue;
     last = line.metric;
-    const MetricName* known = find_metric(line.metric);
+    const MetricName* known = names.find(line.metric);
     const std::string_view meaning =
         known == nullptr ? "A number that this run logs under its own name." : known->meaning;
     const bool given = !fresh && stands_in_the_data(line.metric);
@@ -178,13 +175,13 @@ std::string caption(const Chart& chart, bool fresh) {
   return text;
 }
 
-std::string figure(const Chart& chart, std::size_t index, bool fresh) {
-  const MetricName* known = find_metric(chart.lines.front().metric);
+std::string figure(const Chart& chart, std::size_t index, const KnownMetrics& names, bool fresh) {
+  const MetricName* known = names.find(chart.lines.front().metric);
   const std::string unit = known == nullptr || known->unit.empty() ? "" : ", " + std::string(known->unit);
   return fmt::format(
       "<figure data-chart=\"{}\"><h3>{}{}</h3><div class=\"readout\"></div><div class=\"plot\"></div>"
       "<figcaption>{}</figcaption></figure>\n",
-      index, escape(chart.title), escape(unit), caption(chart, fresh));
+      index, escape(chart.title), escape(unit), caption(chart, names, fresh));
 }
 
 constexpr std::string_view kCurvesHead = R"(<section id="curves"><h2>The course of the run</h2>
@@ -210,8 +207,9 @@ core::Json takes_of(std::vector<const ReportSample*> samples) {
 
 }  // namespace
 
-Curves render_curves(const SeriesTable& metrics, bool fresh) {
-  const auto charts = arrange(metrics);
+Curves render_curves(const SeriesTable& metrics, const std::vector<MetricMeaning>& own, bool fresh) {
+  const KnownMetrics names(own);
+  const auto charts = arrange(metrics, names);
   Curves curves;
   if (charts.empty()) return {"", "[]"};
   // Short runs are shown as they are; smoothing pays from some dozens of points on.
@@ -221,8 +219,8 @@ Curves render_curves(const SeriesTable& metrics, bool fresh) {
     std::string figures;
     for (const Chart& chart : charts) {
       if (chart.group != group) continue;
-      figures += figure(chart, data.size(), fresh);
-      data.push_back(data_of(chart));
+      figures += figure(chart, data.size(), names, fresh);
+      data.push_back(data_of(chart, names));
     }
     if (figures.empty()) continue;
     const MetricGroup& chapter = metric_groups()[group];

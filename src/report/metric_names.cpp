@@ -160,19 +160,75 @@ bool matches(std::string_view pattern, std::string_view name) {
   return name.size() > head.size() + tail.size() && name.starts_with(head) && name.ends_with(tail);
 }
 
+std::string_view without_eval(std::string_view name) {
+  constexpr std::string_view kPrefix = "eval_";
+  if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
+  return name;
+}
+
 }  // namespace
 
 std::span<const MetricName> metric_names() { return kMetrics; }
 std::span<const MetricGroup> metric_groups() { return kGroups; }
 
 const MetricName* find_metric(std::string_view name) {
-  constexpr std::string_view kEval = "eval_";
-  if (name.starts_with(kEval)) name.remove_prefix(kEval.size());
+  name = without_eval(name);
   const auto exact = std::ranges::find(kMetrics, name, &MetricName::name);
   if (exact != std::end(kMetrics)) return exact;
   const auto found =
       std::ranges::find_if(kMetrics, [&](const auto& metric) { return matches(metric.name, name); });
   return found == std::end(kMetrics) ? nullptr : found;
+}
+
+core::Json to_json(const std::vector<MetricMeaning>& own) {
+  core::Json all = core::Json::object();
+  for (const MetricMeaning& metric : own)
+    all[metric.name] = {{"title", metric.title},
+                        {"meaning", metric.meaning},
+                        {"unit", metric.unit},
+                        {"better", to_text(metric.better)}};
+  return all;
+}
+
+std::vector<MetricMeaning> own_metrics(const core::Json& run) {
+  std::vector<MetricMeaning> own;
+  const auto all = run.find("metrics");
+  if (!run.is_object() || all == run.end() || !all->is_object()) return own;
+  for (const auto& [name, said] : all->items()) {
+    MetricMeaning metric{name, "", ""};
+    std::string better;
+    bool whole = said.is_object();
+    for (const auto& [key, text] : {std::pair{"title", &metric.title},
+                                    {"meaning", &metric.meaning},
+                                    {"unit", &metric.unit},
+                                    {"better", &better}}) {
+      whole = whole && said.contains(key) && said[key].is_string();
+      if (whole) *text = said[key].get<std::string>();
+    }
+    if (!whole) continue;
+    for (const Better known : {kHigher, kLower})
+      if (better == to_text(known)) metric.better = known;
+    own.push_back(std::move(metric));
+  }
+  return own;
+}
+
+KnownMetrics::KnownMetrics(std::vector<MetricMeaning> own) : own_(std::move(own)) {
+  for (const MetricMeaning& metric : own_)
+    named_.push_back(
+        {metric.name, metric.title, metric.unit, metric.better, kGroups[0].name, "", metric.meaning});
+}
+
+const MetricName* KnownMetrics::find(std::string_view name) const {
+  if (const MetricName* shared = find_metric(name)) return shared;
+  const auto found = std::ranges::find(named_, without_eval(name), &MetricName::name);
+  return found == named_.end() ? nullptr : &*found;
+}
+
+std::size_t KnownMetrics::place_of(std::string_view name) const {
+  if (const MetricName* shared = find_metric(name)) return static_cast<std::size_t>(shared - kMetrics);
+  const auto found = std::ranges::find(named_, without_eval(name), &MetricName::name);
+  return std::size(kMetrics) + static_cast<std::size_t>(found - named_.begin());
 }
 
 std::string_view to_text(Better better) {

@@ -207,7 +207,8 @@ std::string render_report(const ReportInput& input) {
   const auto headline = headline_of(input);
   const std::string verdict =
       input.extras.verdict.empty() ? verdict_in_words(input, headline) : input.extras.verdict;
-  const Curves curves = render_curves(input.metrics, Settings(input.recipe).samples_itself());
+  const Curves curves =
+      render_curves(input.metrics, own_metrics(input.run), Settings(input.recipe).samples_itself());
   return fill_template(embedded_asset("report/page.html"),
                        {{"title", escape(title_of(input))},
                         {"style", std::string(embedded_asset("report/style.css"))},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "report/metric_names.h"
 #include "tests/algorithm/steps.h"
 
 namespace attune::algorithm::testing {
@@ -24,6 +25,27 @@ TEST_P(Conformance, HasACard) {
     EXPECT_FALSE(text.empty());
   EXPECT_THAT(info.formula, ::testing::HasSubstr("L = "));
   EXPECT_GT(info.learning_rate, 0);
+}
+
+TEST_P(Conformance, EveryMetricHasAMeaning) {
+  // Shared ones are in report/metric_names.cpp, a method's own on its card.
+  const Batch batch = random_step(*method_, 1);
+  Batch fixed = batch;
+  State state;
+  Metrics logged;
+  method_->prepare(fixed, state, logged);
+  for (const auto& [name, metric] : coefficients_of(*method_, step()).metrics) logged[name] = metric;
+  const auto own = method_->info().metrics;
+  for (const auto& metric : own) {
+    EXPECT_EQ(report::find_metric(metric.name), nullptr) << metric.name << " is described for all methods";
+    EXPECT_FALSE(metric.title.empty()) << metric.name;
+    EXPECT_TRUE(metric.meaning.ends_with('.')) << metric.name;
+    EXPECT_TRUE(logged.contains(metric.name)) << metric.name << " is described and not logged";
+  }
+  for (const auto& [name, metric] : logged)
+    EXPECT_TRUE(report::find_metric(name) != nullptr ||
+                std::ranges::find(own, name, &record::MetricMeaning::name) != own.end())
+        << name << ": say what it means in info.metrics";
 }
 
 TEST_P(Conformance, DefaultOptionsReadBack) {

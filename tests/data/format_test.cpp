@@ -35,6 +35,24 @@ TEST(Formats, EveryFormatKnowsItself) {
   EXPECT_THAT(support::request_error([] { format_named("preferance"); }), HasSubstr("preference"));
 }
 
+TEST(Formats, ADoubleUsesAllOfTheirSeam) {
+  const auto example =
+      read(R"({"id":"x","prompt":"p","completion":{"yes":3,"no":1},"zz":0.5,"topic":"t"})", "zz_format");
+  EXPECT_EQ(example.id, "x");
+  EXPECT_EQ(example.prompt, "p");
+  ASSERT_EQ(example.candidates.size(), 2U);
+  EXPECT_EQ(example.candidates[0].completion, "yes");
+  EXPECT_EQ(example.candidates[0].reward, 1.5);
+  EXPECT_EQ(example.candidates[1].annotator, "voters");
+  EXPECT_EQ(example.meta, json(R"({"topic":"t"})"));
+  // Without its own column the row is another format's, which goes before those of lower priority only.
+  read(R"({"prompt":"p","completion":"c"})", "prompt_completion");
+  EXPECT_THAT(malformed(R"({"prompt":"p","completion":"c","zz":1})", "zz_format"),
+              HasSubstr("no map of answers"));
+  EXPECT_THAT(malformed(R"({"prompt":"p","completion":{"yes":"3"},"zz":1})", "zz_format"),
+              HasSubstr("votes for \"yes\""));
+}
+
 TEST(Formats, NativeReadsEveryFieldAndWritesItBack) {
   // The native record with all optional fields.
   const std::string row =

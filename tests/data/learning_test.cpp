@@ -204,32 +204,62 @@ TEST_F(Learning, CompletionsThatBecomeEqualWhenTheyAreCutMakeNoPair) {
             1);
 }
 
-TEST_F(Learning, RowsAndRolloutsArePairedAlike) {
+TEST_F(Learning, EveryPairingOfARowMakesItsPairs) {
+  // Scores 1, 4, 2, 4, 3: from best to worst 1, 3 (a tie), 4, 2, 0.
+  const char* const row = R"({"prompt":"p","responses":["a","b","c","d","e"],"scores":[1,4,2,4,3]})";
+  using Pairs = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+  const std::pair<const char*, Pairs> expected[] = {
+      {"best_worst", {{1, 0}}},
+      {"adjacent", {{3, 4}, {4, 2}, {2, 0}}},
+      {"{name: margin, margin: 2}", {{1, 2}, {1, 0}, {3, 2}, {3, 0}, {4, 0}}},
+      {"{name: margin, margin: 3}", {{1, 0}, {3, 0}}},
+      {"{name: top_k, k: 1}", {{1, 4}, {1, 2}, {1, 0}}},
+      {"all", {{1, 4}, {1, 2}, {1, 0}, {3, 4}, {3, 2}, {3, 0}, {4, 2}, {4, 0}, {2, 0}}}};
+  for (const auto& [pairing, wanted] : expected) {
+    const auto data = open(row, use(GroupShape::kPairs, pairing));
+    ASSERT_EQ(data.size(), 1) << pairing;
+    EXPECT_EQ(data.summary().pairs, std::ssize(wanted)) << pairing;
+    const auto found = group_row(data.row(0), data.use(), {});
+    Pairs pairs;
+    for (const auto& pair : found.pairs) {
+      pairs.emplace_back(found.said[pair.chosen].index, found.said[pair.rejected].index);
+      EXPECT_EQ(pair.weight, 1.0 / static_cast<double>(wanted.size())) << pairing;
+    }
+    EXPECT_EQ(pairs, wanted) << pairing;
+  }
+}
+
+TEST_F(Learning, PairsThatAreDrawnChangeFromStepToStep) {
   const auto data = open(R"({"prompt":"p","responses":["a","b","c","d"],"scores":[1,4,2,3]})",
                          use(GroupShape::kPairs, "{name: random, n: 2}"));
   ASSERT_THAT(data.row(0).candidates, SizeIs(4));  // another step may draw any of them
   EXPECT_EQ(data.summary().pairs, 2);
-  std::vector<record::Candidate> rollouts(4);
-  for (std::size_t i = 0; i < 4; ++i) {
-    rollouts[i].completion_ids = {static_cast<std::int32_t>(i)};
-    rollouts[i].reward = std::vector<double>{1, 4, 2, 3}[i];
-  }
   bool changes = false;
-  for (std::uint64_t step = 0; step < 20; ++step) {
-    record::PairingCounts counts;
-    const record::PairingKey key{5, 0, step};
-    const auto of_row = group_row(data.row(0), data.use(), key);
-    const auto of_rollouts = data.use().pairing().group(rollouts, GroupShape::kPairs, key, counts).value();
-    EXPECT_EQ(of_row.members, of_rollouts.members);
-    ASSERT_EQ(of_row.pairs.size(), of_rollouts.pairs.size());
-    for (std::size_t i = 0; i < of_row.pairs.size(); ++i) {
-      EXPECT_EQ(of_row.pairs[i].chosen, of_rollouts.pairs[i].chosen);
-      EXPECT_EQ(of_row.pairs[i].rejected, of_rollouts.pairs[i].rejected);
-      EXPECT_EQ(of_row.pairs[i].weight, 0.5);
-    }
-    changes = changes || of_row.members != group_row(data.row(0), data.use(), {5, 0, step + 1}).members;
-  }
+  for (std::uint64_t step = 0; step < 20; ++step)
+    changes = changes || group_row(data.row(0), data.use(), {5, 0, step}).members !=
+                             group_row(data.row(0), data.use(), {5, 0, step + 1}).members;
   EXPECT_TRUE(changes);
+}
+
+TEST_F(Learning, CompletionsThatAreCutToTheSameStandOnceInAList) {
+  options_.max_length = 4;  // the prompt, and three of each completion
+  const auto list = open(R"({"prompt":"p","responses":["abcd","abce","xyz"],"ranks":[0,1,2]})",
+                         use(GroupShape::kLists, "as_given"));
+  EXPECT_EQ(texts(list.row(0)), "abc|xyz");
+  EXPECT_EQ(list.summary().feedback.left_out.at("duplicates"), 1);
+  const auto equal = open(R"({"prompt":"p","responses":["b","a","b"],"ranks":[0,1,2]})",
+                          use(GroupShape::kLists, "as_given"));
+  EXPECT_THAT(equal.row(0).candidates, SizeIs(2));
+  EXPECT_EQ(equal.summary().feedback.left_out.at("duplicates"), 1);  // once, however often it is looked for
+}
+
+TEST_F(Learning, GroupsOfEqualRewardsAreCounted) {
+  const auto data = open(
+      "{\"prompt\":\"p\",\"responses\":[\"a\",\"b\"],\"scores\":[2,2]}\n"
+      "{\"prompt\":\"q\",\"responses\":[\"a\",\"b\"],\"scores\":[2,1]}\n",
+      use(GroupShape::kGroups, "as_given"));
+  EXPECT_EQ(data.size(), 2);
+  EXPECT_EQ(data.summary().feedback.left_out, (std::map<std::string, std::int64_t>{{"ties", 1}}));
 }
 
 TEST_F(Learning, AnotherPairingIsAnotherCache) {

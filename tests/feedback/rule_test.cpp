@@ -51,6 +51,28 @@ TEST(TextRule, WordsAndSentences) {
   EXPECT_EQ(text_of(Json("bad \xff byte")), "bad \uFFFD byte");
 }
 
+TEST(MakeRules, ADoubleUsesAllOfTheirSeam) {
+  const auto one = [](const std::string& id, const std::string& prompt, const std::string& finish) {
+    RuleInput input;
+    input.id = id;
+    input.prompt = prompt;
+    input.completion = "42";
+    input.reference_answer = "42";
+    input.meta = {{"id", "a"}};
+    input.finish_reason = finish;
+    return input;
+  };
+  const std::vector<RuleInput> inputs = {one("a", "p", "stop"), one("b", "p", "length"), one("a", "q", "")};
+  const auto scores = rule("zz_rule")->score(inputs);
+  ASSERT_EQ(scores.size(), 3U);
+  EXPECT_EQ(scores[0].reward, 4);
+  EXPECT_EQ(scores[1].reward, 1);  // another id, cut, its predecessor's prompt
+  EXPECT_EQ(scores[2].reward, 3);
+  EXPECT_EQ(scores[2].metrics, (std::map<std::string, double>{{"shown", 2}}));
+  EXPECT_EQ(rule("{name: zz_rule, high: 2}")->score(inputs)[0].reward, 2);
+  expect_refused("{name: zz_rule, low: 3, high: 2}", "low=3 is more than high=2");
+}
+
 TEST(MakeRules, NamesListsAndWeights) {
   EXPECT_EQ(reward("ends_properly", "Done."), 1);
   const auto named = [](const std::string& yaml) {

@@ -59,6 +59,7 @@ std::map<std::string, at::Tensor> definitions(const Scene& s) {
           {"top_entropy", top_entropy(policy)},
           {"top_logps", std::get<0>(policy.max(1))},
           {"reference_kl", (reference.exp() * (reference - policy)).sum(1)},
+          {"zz_signal", (chosen - reference.gather(1, s.readout.targets.unsqueeze(1)).squeeze(1)).square()},
           {"wpo_weight", chosen - (policy * 2).exp().sum(1).log()},
           {"score", at::linear(rows, s.policy.heads.at("score").weight)},
           {"value", at::mv(rows, s.policy.heads.at("value").weight[0]) + s.policy.heads.at("value").bias}};
@@ -66,7 +67,7 @@ std::map<std::string, at::Tensor> definitions(const Scene& s) {
 
 const std::vector<std::string> kAll = {"logps",         "entropy",     "argmax_hit", "mean_logit",
                                        "reference_kl",  "wpo_weight",  "score",      "value",
-                                       "entropy_share", "top_entropy", "top_logps"};
+                                       "entropy_share", "top_entropy", "top_logps",  "zz_signal"};
 
 class SignalTest : public ::testing::TestWithParam<std::tuple<double, double>> {};
 
@@ -83,7 +84,7 @@ TEST_P(SignalTest, EqualTheirDefinitions) {
 TEST_P(SignalTest, GradientsEqualFiniteDifferences) {
   Scene s = scene(5, std::get<0>(GetParam()), std::get<1>(GetParam()));
   std::map<std::string, at::Tensor> upstream;
-  for (const auto* name : {"logps", "entropy", "reference_kl", "value", "top_logps"})
+  for (const auto* name : {"logps", "entropy", "reference_kl", "value", "top_logps", "zz_signal"})
     upstream[name] = at::randn({6}, at::kDouble);
   upstream["score"] = at::randn({6, 3}, at::kDouble);
   Head &score = s.policy.heads["score"], &value = s.policy.heads["value"];

@@ -99,7 +99,7 @@ TEST(Pairings, AllPairsShareTheWeightOfOneAndHoldEachCompletionOnce) {
   EXPECT_THAT(made.weights, ::testing::Each(1.0 / 9));
   EXPECT_THAT(made.members, ElementsAre(1, 3, 4, 2, 0));
   EXPECT_EQ(made.said[0].role, Role::kChosen);
-  EXPECT_EQ(made.said[2].role, Role::kSampled);  // better than some, worse than others
+  EXPECT_EQ(made.said[2].role, Role::kMember);  // better than some, worse than others
   EXPECT_EQ(made.said[4].role, Role::kRejected);
   EXPECT_EQ(made.counts.left_out, (Counts{{"ties", 1}}));
 }
@@ -316,6 +316,56 @@ TEST(Pairings, ListsStandInTheirOrder) {
   EXPECT_EQ(made.said[4].rank, 3);
   EXPECT_EQ(make("as_given", rated({1, 1}), GroupShape::kLists).problem, "all candidates tie");
   EXPECT_EQ(make("as_given", rated({1}), GroupShape::kLists).problem, "no list of completions");
+}
+
+TEST(Pairings, EqualCompletionsStandOnceInAListAtTheirBestPlace) {
+  const Made made = make("as_given", {rollout({1}, 1), rollout({2}, 2), rollout({1}, 3)}, GroupShape::kLists);
+  EXPECT_THAT(made.members, ElementsAre(2, 1));
+  EXPECT_EQ(made.counts.left_out, (Counts{{"duplicates", 1}}));
+  const Made equal = make("as_given", {rollout({1}, 1), rollout({1}, 3)}, GroupShape::kLists);
+  EXPECT_EQ(equal.problem, "chosen equal to rejected");
+  EXPECT_EQ(equal.counts.left_out, (Counts{{"duplicates", 1}}));
+  // What is left may tie.
+  const Made tie = make("as_given", {rollout({1}, 3), rollout({2}, 3), rollout({2}, 1)}, GroupShape::kLists);
+  EXPECT_EQ(tie.problem, "all candidates tie");
+  EXPECT_EQ(tie.counts.left_out, (Counts{{"duplicates", 1}, {"ties", 1}}));
+}
+
+TEST(Pairings, GroupsOfEqualRewardsStayAndAreCounted) {
+  const Made tie = make("as_given", rated({2, 2, 2}), GroupShape::kGroups);
+  EXPECT_THAT(tie.members, ElementsAre(0, 1, 2));
+  EXPECT_EQ(tie.counts.left_out, (Counts{{"ties", 1}}));
+  EXPECT_EQ(make("as_given", rated({2, 1, 2}), GroupShape::kGroups).counts.left_out, Counts());
+}
+
+TEST(Pairings, ADoubleUsesAllOfTheirSeam) {
+  // Rewards 1, 4, 2, 4, 3: the best is 1; half of the four others are taken, which ones says the key.
+  const auto drawn = [](std::uint64_t step) {
+    return pairs("{name: zz_pairing, share: 0.5}", rated(kFive), {7, 3, step});
+  };
+  std::set<std::size_t> seen;
+  for (std::uint64_t step = 0; step < 40; ++step) {
+    const Made made = drawn(step);
+    EXPECT_EQ(made.pairs, drawn(step).pairs);
+    std::int64_t told = static_cast<std::int64_t>(made.pairs.size());
+    for (const auto& [reason, count] : made.counts.left_out) told += count;
+    EXPECT_EQ(told, 4);  // each comparison is made or counted
+    for (const auto& [chosen, rejected] : made.pairs) {
+      EXPECT_EQ(chosen, 1U);
+      seen.insert(rejected);
+    }
+  }
+  EXPECT_THAT(seen, ElementsAre(0, 2, 4));  // 3 ties
+  const Made labels = make("zz_pairing", rated(kFive), GroupShape::kLabels);
+  EXPECT_THAT(labels_of(labels), ElementsAre(false, true, false, true, true));  // from 2.5 on
+  EXPECT_EQ(labels.counts.derived, (Counts{{"zz labels", 1}}));
+  EXPECT_EQ(make("zz_pairing", ranked({0, 1}), GroupShape::kLabels).problem, "zz needs rewards");
+  const Made shown = make("zz_pairing", rated(kFive), GroupShape::kDemonstrations);
+  EXPECT_THAT(shown.members, ElementsAre(0, 2, 4));
+  EXPECT_EQ(shown.counts.left_out, (Counts{{"every second one", 2}}));
+  EXPECT_THAT(make("zz_pairing", rated(kFive), GroupShape::kLists).members, ElementsAre(1, 3, 4, 2, 0));
+  EXPECT_THAT(make("zz_pairing", rated(kFive), GroupShape::kGroups).members, ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_EQ(pairing("{name: zz_pairing, share: 0.5}")->fields().to_json(), (core::Json{{"share", 0.5}}));
 }
 
 TEST(Pairings, EveryFieldOfFeedbackComesThrough) {

@@ -72,6 +72,29 @@ TEST(MetricNames, TableIsComplete) {
   }
 }
 
+TEST(MetricNames, WhatMethodsSayOfTheirOwnIsReadBackFromTheRun) {
+  const core::Json run = {
+      {"metrics", to_json(std::vector<MetricMeaning>{{"a/b", "Title", "Meaning.", "nats", Better::kLower},
+                                                     {"c", "C", "Another."}})}};
+  auto broken = run;
+  broken["metrics"]["d"] = 3;
+  broken["metrics"]["e"] = {{"title", "no meaning"}};
+  for (const auto& one : {run, broken}) {
+    const KnownMetrics names(own_metrics(one));
+    ASSERT_NE(names.find("eval_a/b"), nullptr);
+    EXPECT_EQ(names.find("eval_a/b")->meaning, "Meaning.");
+    EXPECT_EQ(names.find("a/b")->unit, "nats");
+    EXPECT_EQ(names.find("a/b")->better, Better::kLower);
+    EXPECT_EQ(names.find("c")->better, Better::kNeither);
+    EXPECT_EQ(names.find("d"), nullptr);
+    EXPECT_EQ(names.find("e"), nullptr);
+    EXPECT_EQ(names.find("loss"), find_metric("loss"));
+    EXPECT_LT(names.place_of("epoch"), names.place_of("a/b"));
+    EXPECT_LT(names.place_of("c"), names.place_of("unknown"));
+  }
+  EXPECT_TRUE(own_metrics(nullptr).empty());
+}
+
 TEST(MetricNames, BetterInWords) {
   EXPECT_EQ(to_text(find_metric("loss")->better), "lower");
   EXPECT_EQ(to_text(find_metric("reward")->better), "higher");

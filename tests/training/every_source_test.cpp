@@ -41,6 +41,7 @@ class ReadsEverything final : public algorithm::Method {
     needs.push_back({.signal = "reference_kl", .source = Source::kPolicy, .at = at_, .gradient = true});
     needs.push_back(
         {.signal = "reference_kl", .source = Source::kPolicy, .at = at_, .against = Source::kTeacher});
+    needs.push_back({.signal = "zz_signal", .source = Source::kPolicy, .at = at_, .gradient = true});
     for (const Source source : {Source::kReference, Source::kTeacher})
       needs.push_back({"logps", source, at_});
     needs.push_back({.signal = "logps", .source = Source::kOld, .at = at_, .for_prepare = true});
@@ -69,7 +70,7 @@ class ReadsEverything final : public algorithm::Method {
     const at::Tensor& weights = batch.fixed("weights");
     at::Tensor value = (weights * batch.signal("logps")).sum() +
                        0.5 * (weights * batch.signal("value")).sum() + batch.signal("reference_kl").sum() +
-                       0 * batch.signal("reference_kl_to_teacher").sum();
+                       batch.signal("zz_signal").sum() + 0 * batch.signal("reference_kl_to_teacher").sum();
     algorithm::Loss loss{value, {}};
     // What was fixed comes back for the candidates at hand, whichever they are.
     loss.metrics["candidates"] = algorithm::Metric::total(batch.fixed("of_candidates").sum().item<double>());
@@ -166,7 +167,8 @@ class EverySource : public ::testing::TestWithParam<Positions> {
         const auto kl = [&](const at::Tensor& other) {
           return (other.exp() * (other - policy.log_p[k - 1])).sum().item<double>();
         };
-        loss += weight * logp + 0.5 * weight * own_value + kl(reference.log_p[k - 1]);
+        loss += weight * logp + 0.5 * weight * own_value + kl(reference.log_p[k - 1]) +
+                std::pow(logp - reference.logp(k, id), 2);
         teacher_kl += kl(teacher.log_p[k + shift - 1]);
       }
     }

@@ -1,11 +1,13 @@
 // The loop on steps that are sampled: a source that draws completions of the policy as it is, has them rated
-// by a rule, and is learned from three times in two parts. The loop knows nothing of sampling.
+// by a rule and grouped by a pairing, and is learned from three times in two parts. The loop knows nothing of
+// sampling.
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include "feedback/rule_rater.h"
 #include "generation/generator.h"
 #include "tests/training/run_fixture.h"
+#include "training/step/sampled_step.h"
 #include "training/trainer.h"
 
 namespace attune::training {
@@ -14,11 +16,25 @@ namespace {
 constexpr std::int64_t kSteps = 4, kPasses = 3, kParts = 2, kUpdates = kSteps * kPasses * kParts;
 constexpr int kPrompts = 4, kSamples = 3;
 
+/// What is learned from the samples, and as what.
+struct Learning {
+  std::string method, pairing;
+  std::unique_ptr<algorithm::Method> make() const {
+    return algorithm::make_method(core::parse_yaml(method, "test"));
+  }
+  data::RowUse use() const {
+    return {make()->shape(), record::make_pairing(core::parse_yaml(pairing, "test"))};
+  }
+};
+
 class Rollouts final : public StepSource {
  public:
-  Rollouts(const model::Model& policy, std::vector<std::vector<std::int32_t>> prompts)
+  Rollouts(const model::Model& policy, std::vector<std::vector<std::int32_t>> prompts,
+           const Learning& learning)
       : policy_(policy),
         prompts_(std::move(prompts)),
+        method_(learning.make()),
+        use_(learning.use()),
         rater_(feedback::rule_rater(feedback::make_rules(core::parse_yaml(
                                         "{name: contains, texts: ['1', '2'], mode: fraction}", "test")),
                                     nullptr)),
@@ -26,18 +42,20 @@ class Rollouts final : public StepSource {
 
   Step next(std::uint64_t update) override {
     std::vector<generation::Prompt> prompts;
-    for (std::size_t p = 0; p < prompts_.size(); ++p) prompts.push_back({prompts_[p], p});
+    std::vector<std::int64_t> numbers;
+    for (std::size_t p = 0; p < prompts_.size(); ++p) {
+      prompts.push_back({prompts_[p], p});
+      numbers.push_back(static_cast<std::int64_t>(p));
+    }
     generation::SamplingOptions options;
     options.max_new_tokens = 5;
     options.n = kSamples;
-    const generation::Generator generator(policy_, nullptr);
-    const auto samples = generator.generate(prompts, options, 17, static_cast<std::uint64_t>(step_));
-    Step step;
+    const auto number = static_cast<std::uint64_t>(step_);
+    const auto samples = generation::Generator(policy_, nullptr).generate(prompts, options, 17, number);
+    Step step = step_of_samples(rate_(examples_of(samples)), numbers, *method_, policy_.config(), use_,
+                                {.seed = 17, .step = number})
+                    .step;
     step.number = update;
-    const auto rated = rate_(examples_of(samples));
-    for (std::size_t p = 0; p < prompts.size(); ++p)
-      for (std::size_t s = 0; s < samples[p].size(); ++s)
-        add(step, prompts_[p], samples[p][s], rated[p].candidates[s], static_cast<std::int64_t>(p));
     ++step_;
     drawn_.push_back(samples.front().front().ids);
     return step;
@@ -50,33 +68,27 @@ class Rollouts final : public StepSource {
   const std::vector<std::vector<std::int32_t>>& drawn() const { return drawn_; }
 
  private:
-  /// What the rater reads: a prompt each, whose completions are the ids as words.
-  static std::vector<record::Example> examples_of(
-      const std::vector<std::vector<generation::Sample>>& samples) {
+  /// Prompts and completions of ids; the rater reads them as words.
+  std::vector<record::Example> examples_of(
+      const std::vector<std::vector<generation::Sample>>& samples) const {
     std::vector<record::Example> examples(samples.size());
     for (std::size_t p = 0; p < samples.size(); ++p) {
+      examples[p].prompt_ids = prompts_[p];
       for (const generation::Sample& sample : samples[p]) {
         record::Candidate& candidate = examples[p].candidates.emplace_back();
         candidate.completion = fmt::format("{}", fmt::join(sample.ids, " "));
+        candidate.completion_ids = sample.ids;
+        candidate.sampling_logps = sample.logps;
         candidate.finish_reason = sample.finish_reason;
       }
     }
     return examples;
   }
 
-  void add(Step& step, const std::vector<std::int32_t>& prompt, const generation::Sample& sample,
-           const record::Candidate& rated, std::int64_t group) {
-    record::Candidate candidate = record::feedback_of(rated);
-    candidate.group = group;
-    step.items.push_back(generation::text_item(prompt, sample.ids, group));
-    step.candidates.push_back(candidate);
-    step.known["old_logps"].push_back(sample.logps);
-    step.rows.push_back(group);
-    step.row_candidates.push_back(0);
-  }
-
   const model::Model& policy_;
   std::vector<std::vector<std::int32_t>> prompts_;
+  std::unique_ptr<algorithm::Method> method_;
+  data::RowUse use_;
   std::unique_ptr<feedback::Rater> rater_;
   generation::Rate rate_;
   std::int64_t step_ = 0;
@@ -98,8 +110,10 @@ class NotesRatios final : public algorithm::Method {
     method_->prepare(step, state, metrics);
   }
   algorithm::Loss loss(const algorithm::Batch& batch, const algorithm::State& state) const override {
-    const at::Tensor ratios = (batch.signal("logps") - batch.signal("old_logps")).detach().abs();
-    furthest_.back() = std::max(furthest_.back(), ratios.max().item<double>());
+    if (batch.has("old_logps")) {
+      const at::Tensor ratios = (batch.signal("logps") - batch.signal("old_logps")).detach().abs();
+      furthest_.back() = std::max(furthest_.back(), ratios.max().item<double>());
+    }
     return method_->loss(batch, state);
   }
 
@@ -109,6 +123,8 @@ class NotesRatios final : public algorithm::Method {
 };
 
 struct Killed {};
+
+const Learning kGroups = {"{name: grpo, beta: 0.05}", "as_given"}, kPairs = {"dpo", "{name: random, n: 2}"};
 
 class RolloutLoop : public ::testing::Test {
  protected:
@@ -123,16 +139,15 @@ class RolloutLoop : public ::testing::Test {
   };
 
   /// Trains into `output`, or goes on there. @param kill_after updates; -1: never
-  Outcome train(const std::string& output, std::int64_t kill_after = -1) {
+  Outcome train(const std::string& output, const Learning& learning, std::int64_t kill_after = -1) {
     model::Model model = model::Model::load({.path = place_.file("model")});
     std::vector<MethodTerm> terms;
-    auto steps = std::make_unique<Rollouts>(model, prompts_);
+    auto steps = std::make_unique<Rollouts>(model, prompts_, learning);
     const Rollouts& rollouts = *steps;
     data::DataOptions options;
     options.path = records_;
     std::vector<double> ratios = {0};
-    auto grpo = algorithm::make_method(core::parse_yaml("{name: grpo, beta: 0.05}", "test"));
-    terms.push_back({"grpo", std::make_unique<NotesRatios>(std::move(grpo), ratios), 1,
+    terms.push_back({"term", std::make_unique<NotesRatios>(learning.make(), ratios), 1,
                      data::Dataset::open(options, {}, data::RowUse::anything(), place_.file("cache")),
                      std::move(steps), std::nullopt});
     const model::Model start = model::Model::load({.path = place_.file("model")});
@@ -165,7 +180,7 @@ class RolloutLoop : public ::testing::Test {
 };
 
 TEST_F(RolloutLoop, EveryStepIsLearnedFromInPartsAndKilledRunsGoOn) {
-  const Outcome whole = train("whole");
+  const Outcome whole = train("whole", kGroups);
   EXPECT_EQ(whole.updates, kUpdates);
   EXPECT_EQ(whole.drawn.size(), static_cast<std::size_t>(kSteps));
   EXPECT_NE(whole.drawn.front(), whole.drawn.back());  // the policy has moved
@@ -177,9 +192,9 @@ TEST_F(RolloutLoop, EveryStepIsLearnedFromInPartsAndKilledRunsGoOn) {
   EXPECT_EQ(checkpoints,
             (std::vector<std::string>{"step-000006", "step-000012", "step-000018", "step-000024"}));
 
-  EXPECT_THROW(train("parts", 9), Killed);   // within the second step
-  EXPECT_THROW(train("parts", 13), Killed);  // at the beginning of the third
-  const Outcome rest = train("parts");
+  EXPECT_THROW(train("parts", kGroups, 9), Killed);   // within the second step
+  EXPECT_THROW(train("parts", kGroups, 13), Killed);  // at the beginning of the third
+  const Outcome rest = train("parts", kGroups);
   EXPECT_EQ(rest.updates, kUpdates);
   EXPECT_EQ(rest.drawn.back(), whole.drawn.back());
   EXPECT_EQ(fixture::comparable_metrics(place_.file("whole")),
@@ -188,10 +203,23 @@ TEST_F(RolloutLoop, EveryStepIsLearnedFromInPartsAndKilledRunsGoOn) {
             fixture::bytes_below(place_.file("parts-model")));
 }
 
+TEST_F(RolloutLoop, PairsThatArePickedFromSamplesGoOnAfterAKillToo) {
+  train("whole", kPairs);
+  EXPECT_THROW(train("parts", kPairs, 9), Killed);
+  train("parts", kPairs);
+  EXPECT_EQ(fixture::comparable_metrics(place_.file("whole")),
+            fixture::comparable_metrics(place_.file("parts")));
+  EXPECT_EQ(fixture::bytes_below(place_.file("whole-model")),
+            fixture::bytes_below(place_.file("parts-model")));
+  const auto losses = fixture::logged(place_.file("whole"), "loss");
+  EXPECT_NEAR(losses.front(), std::log(2.0), 1e-12);  // the reference is the start
+  EXPECT_LT(losses.back(), losses.front());
+}
+
 TEST_F(RolloutLoop, TheRatioLeavesOneAfterTheFirstUpdateOnly) {
   // The old policy's log-probabilities are the sampler's: at a step's first update the ratio is 1, then the
   // weights move away from what sampled.
-  const Outcome outcome = train("ratios");
+  const Outcome outcome = train("ratios", kGroups);
   ASSERT_EQ(outcome.ratios.size(), static_cast<std::size_t>(kUpdates));
   for (std::size_t update = 0; update < outcome.ratios.size(); ++update) {
     if (update % (kPasses * kParts) == 0) {

@@ -5,12 +5,23 @@
 
 #include <cstdlib>
 #include <map>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "core/files/files.h"
 #include "tests/training/step_fixture.h"
+#include "training/options.h"
 
 namespace attune::training::fixture {
+
+inline TrainRecipe recipe_of(const std::string& yaml) {
+  TrainRecipe recipe;
+  core::Fields fields;
+  recipe.declare(fields);
+  fields.assign_all(core::parse_yaml(yaml, "test"), "");
+  return recipe;
+}
 
 class RunPlace {
  public:
@@ -46,6 +57,17 @@ class RunPlace {
  private:
   std::string path_;
 };
+
+/// A number of each line of metrics.jsonl that has it.
+inline std::vector<double> logged(const std::string& folder, const std::string& name) {
+  std::vector<double> values;
+  std::istringstream lines(core::read_file(folder + "/metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const core::Json row = core::Json::parse(line);
+    if (row.contains(name)) values.push_back(row[name]);
+  }
+  return values;
+}
 
 /// metrics.jsonl without what a clock or the memory of a process says.
 inline std::string comparable_metrics(const std::string& folder) {

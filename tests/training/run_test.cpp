@@ -9,15 +9,8 @@
 namespace attune::training {
 namespace {
 
+using fixture::recipe_of;
 using fixture::RunPlace;
-
-TrainRecipe recipe_of(const std::string& yaml) {
-  TrainRecipe recipe;
-  core::Fields fields;
-  recipe.declare(fields);
-  fields.assign_all(core::parse_yaml(yaml, "test"), "");
-  return recipe;
-}
 
 class WholeRun : public ::testing::Test {
  protected:
@@ -66,13 +59,7 @@ TEST_F(WholeRun, InterruptedAndContinuedIsUninterrupted) {
 
 TEST_F(WholeRun, LearnsWhatItIsShown) {
   const auto run = run_training(recipe("learns", "hooks: []"), {});
-  std::vector<double> losses;
-  std::size_t begin = 0;
-  const std::string all = fixture::comparable_metrics(run.folder);
-  for (std::size_t end; (end = all.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    const auto row = core::Json::parse(all.substr(begin, end - begin));
-    if (row.contains("loss")) losses.push_back(row["loss"]);
-  }
+  const std::vector<double> losses = fixture::logged(run.folder, "loss");
   ASSERT_EQ(losses.size(), 6U);
   // DPO starts at log 2, and half of an untrained model's log-likelihood of 23 tokens is added to it.
   EXPECT_NEAR(losses.front(), std::log(2.0) + 0.5 * std::log(23.0), 0.05);

@@ -102,5 +102,34 @@ TEST(Rankings, AreComputedOnceWhateverPairsAreReadOffThem) {
   EXPECT_LT(fixture::distance(gradients, together.gradients), 1e-10);
 }
 
+TEST(Rankings, APromptCountsAsMuchAsAnotherHoweverManyPairsItHas) {
+  // Two completions and four: one pair beside six. The loss is (l + (l₁ + … + l₆) / 6) / 2 and not the mean of
+  // the seven.
+  auto model = fixture::tiny_model(1);
+  const auto start = fixture::tiny_model(2);
+  const auto few = fixture::random_rows(1, 2, 3);
+  auto many = fixture::random_rows(1, 4, 11);
+  many[0].index = 1;
+  auto views = fixture::views(few);
+  views.push_back(fixture::views(many).front());
+  const auto dpo = method("dpo");
+  const auto loss_of = [&](const data::TokenizedRow& row, std::size_t a, std::size_t b) {
+    data::TokenizedRow pair = row;
+    pair.candidates = {row.candidates[a], row.candidates[b]};
+    const std::vector<data::TokenizedRow> alone = {pair};
+    return compute(model, start, assemble_step(alone, *dpo, model.config(), dpo->shape()), *dpo).loss;
+  };
+  const double one = loss_of(views[0], 0, 1);
+  double six = 0;
+  for (std::size_t a = 0; a < 4; ++a)
+    for (std::size_t b = a + 1; b < 4; ++b) six += loss_of(views[1], a, b) / 6;
+  const Step step = assemble_step(views, *dpo, model.config(), paired("all"));
+  ASSERT_EQ(step.pairs.size(), 7U);
+  const double loss = compute(model, start, step, *dpo).loss;
+  EXPECT_NEAR(loss, (one + six) / 2, 1e-12);
+  EXPECT_GT(std::abs(loss - (one + 6 * six) / 7), 1e-4);
+  EXPECT_NEAR(compute(model, start, step, *dpo, 9).loss, loss, 1e-12);
+}
+
 }  // namespace
 }  // namespace attune::training

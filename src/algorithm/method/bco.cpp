@@ -29,6 +29,8 @@ class Bco final : public Method {
     info.departures =
         "δ is the mean over all steps so far, this one included, and the same for all updates of a step. Weights for answers of another distribution are the weights of candidates.";
     info.learning_rate = 5e-7;
+    info.metrics = {{"delta", "Shift of the classifier",
+                     "δ: the running mean of implicit rewards. An answer counts as good above it.", "nats"}};
     info.rows = {"T15"};
     return info;
   }

@@ -31,6 +31,9 @@ class GroupDpo final : public PairMethod {
     info.summary = "DPO that gives more weight to the group whose preferences it serves worst.";
     info.departures =
         "Groups that a step does not hold keep their weight among themselves for a later one; the paper draws one group a step.";
+    info.metrics = {{"worst_group_loss", "Loss of the worst group",
+                     "The largest mean loss of a group at this step: what the weights of groups bring down.",
+                     "", record::Better::kLower}};
     info.rows = {"P15"};
     return info;
   }

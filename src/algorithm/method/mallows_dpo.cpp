@@ -30,6 +30,9 @@ class MallowsDpo final : public PairMethod {
         "DPO that pushes hard where the reference is sure of what it writes and little where anything might be said.";
     info.departures =
         "The mean of the entropies is over the tokens of both answers; the paper counts positions that the shorter one does not have as 0. An entropy share counts as 1e-8 at least.";
+    info.metrics = {
+        {"dispersion", "Certainty of the prompt",
+         "φ, which multiplies a pair's gap: large where the reference is sure of what it writes."}};
     info.rows = {"P14"};
     return info;
   }

@@ -31,6 +31,13 @@ class Tdpo final : public PairMethod {
         "DPO that also holds back, token by token, how far the whole distribution of the rejected answer "
         "drifts from the reference.";
     info.stopped = {"reference_kl"};
+    info.metrics = {
+        {"kl/chosen", "Divergence of chosen answers",
+         "D of the chosen answers: how far the policy's next-token distributions have moved from the reference's, summed over an answer.",
+         "nats"},
+        {"kl/rejected", "Divergence of rejected answers", "The same of the rejected answers.", "nats"},
+        {"kl/margin", "Difference of the divergences",
+         "D of the chosen minus D of the rejected answers, which the loss holds near zero.", "nats"}};
     info.rows = {"P16"};
     return info;
   }

@@ -92,7 +92,7 @@ class Check : public Command {
   /// Why training would refuse OUTPUT, which it looks at first; null where it would not.
   std::exception_ptr refusal_of_output() {
     try {
-      continues_ = training::require_output(recipe_);
+      continues_ = training::rehearse_training(recipe_);
     } catch (const core::Error&) {
       return std::current_exception();
     }

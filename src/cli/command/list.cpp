@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "algorithm/method.h"
 #include "cli/command.h"
 #include "cli/method_rows.h"
 #include "cli/recipes.h"
@@ -130,13 +131,16 @@ Rows schedules() {
 
 Rows metrics() {
   Rows rows;
-  for (const auto& metric : report::metric_names()) {
+  const auto add = [&](const auto& metric) {
     Json object = row(std::string(metric.name), "", std::string(metric.meaning));
     object["title"] = metric.title;
     object["unit"] = metric.unit;
     object["better"] = report::to_text(metric.better);
     rows.push_back(std::move(object));
-  }
+  };
+  for (const auto& metric : report::metric_names()) add(metric);
+  for (const auto& [name, make] : algorithm::method_entries())
+    for (const auto& metric : make()->info().metrics) add(metric);
   return rows;
 }
 

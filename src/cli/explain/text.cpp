@@ -38,6 +38,10 @@ std::string card_text(const Method& method) {
   std::string text = fmt::format("{} - {}\n{}\n\n{}\n\n{}\n", info.name, info.title, info.paper, info.summary,
                                  indented(info.formula));
   if (!info.departures.empty()) text += fmt::format("\nWhere it differs: {}\n", info.departures);
+  if (!info.metrics.empty()) text += "\nLogged beside what others log:\n";
+  for (const auto& metric : info.metrics)
+    text += fmt::format("  {}  {}{}\n", metric.name, metric.meaning,
+                        metric.unit.empty() ? "" : " (" + metric.unit + ")");
   return text;
 }
 

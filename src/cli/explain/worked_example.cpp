@@ -7,6 +7,7 @@
 #include "algorithm/fixture/fixture.h"
 #include "algorithm/fixture/worked_example.h"
 #include "cli/explain/text.h"
+#include "report/metric_names.h"
 
 namespace attune::cli {
 
@@ -103,6 +104,7 @@ Json card_json(Method& method) {
           {"formula", info.formula},
           {"summary", info.summary},
           {"departures", info.departures},
+          {"metrics", report::to_json(info.metrics)},
           {"options", core::options_json(method.fields())},
           {"example", {{"fixture", example.fixture}, {"result", example_result(method, example)}}}};
 }

@@ -3,8 +3,8 @@
 #include <cctype>
 #include <string>
 
-#include "text/jinja/run/limits.h"
 #include "text/jinja/syntax/literals.h"
+#include "text/jinja/value/limits.h"
 
 namespace attune::data {
 namespace {

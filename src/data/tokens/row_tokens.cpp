@@ -80,10 +80,10 @@ std::int64_t duplicates_in(const record::PairingCounts& counts) {
   return found == counts.left_out.end() ? 0 : found->second;
 }
 
-/// Completions may become equal when they are cut: the pairs of what is left.
-/// @param known duplicates of this row that are counted already
-std::optional<core::ItemError> pair_ids(CachedRow& row, const RowUse& use, const record::PairingKey& key,
-                                        record::PairingCounts& counts, std::int64_t known) {
+/// Completions may become equal when they are cut: the pairs, or the list, of what is left.
+/// @param known duplicates of this row that are counted already and still there
+std::optional<core::ItemError> group_ids(CachedRow& row, const RowUse& use, const record::PairingKey& key,
+                                         record::PairingCounts& counts, std::int64_t known) {
   std::vector<record::Candidate> candidates;
   for (const CachedCandidate& candidate : row.candidates) {
     candidates.push_back(candidate.said);
@@ -196,8 +196,9 @@ core::Result<CachedRow> tokenize_row(record::Example example, std::int64_t index
   auto out = tokens_of(example, codec, options, use);
   if (!out.ok()) return out;
   out.value().index = index;
-  if (use.learns(record::GroupShape::kPairs))
-    problem = pair_ids(out.value(), use, key, counts, duplicates_in(counts) - duplicates);
+  if (use.learns(record::GroupShape::kPairs) || use.learns(record::GroupShape::kLists))
+    problem = group_ids(out.value(), use, key, counts,
+                        use.learns(record::GroupShape::kPairs) ? duplicates_in(counts) - duplicates : 0);
   else if (!use.learns() || use.learns(record::GroupShape::kLabels))
     problem = check_distinct(out.value());
   if (!problem && use.learns() && !use.learns(record::GroupShape::kPairs))

@@ -4,8 +4,8 @@
 
 #include "core/error.h"
 #include "text/jinja/run/interpreter.h"
-#include "text/jinja/run/scope.h"
 #include "text/jinja/syntax/parser.h"
+#include "text/jinja/syntax/scope.h"
 
 namespace attune::text {
 namespace {

@@ -12,6 +12,7 @@
 #include "feedback/reward_texts.h"
 #include "generation/codec.h"
 #include "generation/generation_config.h"
+#include "report/metric_names.h"
 #include "training/hook.h"
 #include "training/method_needs.h"
 #include "training/reference/model.h"
@@ -73,6 +74,7 @@ class Run {
     recipe_.require_complete();
     recipe_.settle();
     settings_ = terms_of(recipe_);
+    metrics_ = own_metrics(settings_);
     resolve(recipe_, settings_);
     return {recipe_.output, resolved_json(recipe_, settings_), recipe_.resume, recipe_.overwrite,
             processes_.leads()};
@@ -267,6 +269,7 @@ class Run {
             {"model_fingerprint", model_fingerprint()},
             {"vocabulary", model_->config().vocab_size},
             {"data", data_info()},
+            {"metrics", report::to_json(metrics_)},
             {"started", core::iso_time()}};
   }
 
@@ -280,6 +283,7 @@ class Run {
   Processes processes_;
   core::Stopwatch clock_;
   std::vector<TermSetting> settings_;
+  std::vector<record::MetricMeaning> metrics_;  ///< of the methods' own
   std::optional<model::Model> model_;
   data::TextCodec codec_;
   std::vector<MethodTerm> terms_;
@@ -293,7 +297,7 @@ RunResult run_training(TrainRecipe recipe, const Observer& observer, Processes p
   return Run(std::move(recipe), observer, std::move(processes)).execute();
 }
 
-std::string require_output(const TrainRecipe& recipe) {
+std::string rehearse_training(const TrainRecipe& recipe) {
   return Run(recipe, Observer(), Processes()).rehearse();
 }
 

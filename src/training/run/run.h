@@ -24,11 +24,11 @@ struct RunResult {
 /// written.
 RunResult run_training(TrainRecipe recipe, const Observer& observer, Processes processes = {});
 
-/// Where OUTPUT stands for a run of the recipe, without changing anything there.
+/// Goes through all that a run of the recipe does before it trains, without changing anything at OUTPUT.
 /// @param recipe complete, settled and resolved
 /// @return the checkpoint that the run would continue from, "" for none
 /// @throws Error{kRequest} as run_training would: OUTPUT must not be touched or cannot be written, or data,
 /// model or tokens are not those that the run there began with
-std::string require_output(const TrainRecipe& recipe);
+std::string rehearse_training(const TrainRecipe& recipe);
 
 }  // namespace attune::training

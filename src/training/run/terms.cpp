@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/system.h"
+#include "training/run/evaluation.h"
 
 namespace attune::training {
 namespace {
@@ -111,6 +112,16 @@ std::vector<TermSetting> terms_of(const TrainRecipe& recipe) {
   if (terms.empty()) core::fail_request("{}: method is an empty list", recipe.method.place());
   set_uses(recipe, terms);
   return terms;
+}
+
+std::vector<record::MetricMeaning> own_metrics(const std::vector<TermSetting>& terms) {
+  std::vector<record::MetricMeaning> own;
+  for (const TermSetting& term : terms)
+    for (record::MetricMeaning metric : term.method->info().metrics) {
+      metric.name = named(terms.size(), term.name, metric.name);
+      own.push_back(std::move(metric));
+    }
+  return own;
 }
 
 data::DataOptions data_options(const core::Value& setting, const std::string& key) {

@@ -27,6 +27,9 @@ struct TermSetting {
 /// @throws Error{kRequest}: an unknown method or option, an empty list
 std::vector<TermSetting> terms_of(const TrainRecipe& recipe);
 
+/// What the methods say of metrics that they alone log, under the names that metrics.jsonl has for them.
+std::vector<record::MetricMeaning> own_metrics(const std::vector<TermSetting>& terms);
+
 /// The recipe's data setting, read. Data that is named elsewhere in a recipe (held-out data, data of one
 /// method) is read in the same way as the main data (columns, format, lengths …) unless it says otherwise.
 /// @param key what the setting is called in messages, e.g. "eval.data"

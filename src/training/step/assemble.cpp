@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "data/group_row.h"
 #include "data/tokens/trained.h"
+#include "training/step/grouped_rows.h"
 
 namespace attune::training {
 namespace {
@@ -80,14 +81,13 @@ class Assembler {
 
 }  // namespace
 
-Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Method& method,
-                   const model::ModelConfig& config, const data::RowUse& use, record::PairingKey key) {
+Step assemble_groups(std::span<const data::TokenizedRow> rows, std::span<const record::Grouping> groupings,
+                     const algorithm::Method& method, const model::ModelConfig& config) {
   Step step;
   Assembler assembler(config, step);
   std::int64_t group = 0;
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    key.record = static_cast<std::uint64_t>(rows[r].index);
-    const record::Grouping grouping = data::group_row(rows[r], use, key);
+    const record::Grouping& grouping = groupings[r];
     if (grouping.members.empty()) continue;
     const auto first = static_cast<std::size_t>(step.size()),
                stride = method.derived() == algorithm::Derived::kNone ? std::size_t{1} : std::size_t{2};
@@ -95,8 +95,10 @@ Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Me
     for (std::size_t member = 0; member < grouping.members.size(); ++member) {
       assembler.add(rows[r], grouping.members[member], grouping.said[member], group);
       if (stride == 1 || rows.size() < 2) continue;  // with one row there is nobody to mismatch with
-      const auto& previous = rows[(r + rows.size() - 1) % rows.size()].candidates;
-      assembler.add_mismatched(rows[r], previous[std::min(member, previous.size() - 1)], group);
+      const std::size_t before = (r + rows.size() - 1) % rows.size();
+      const auto& others = groupings[before].members;
+      assembler.add_mismatched(rows[r], rows[before].candidates[others[std::min(member, others.size() - 1)]],
+                               group);
     }
     for (const auto& pair : grouping.pairs)
       step.pairs.push_back({first + pair.chosen, first + pair.rejected, pair.weight});
@@ -104,6 +106,16 @@ Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Me
   }
   assembler.finish();
   return step;
+}
+
+Step assemble_step(std::span<const data::TokenizedRow> rows, const algorithm::Method& method,
+                   const model::ModelConfig& config, const data::RowUse& use, record::PairingKey key) {
+  std::vector<record::Grouping> groupings;
+  for (const data::TokenizedRow& row : rows) {
+    key.record = static_cast<std::uint64_t>(row.index);
+    groupings.push_back(data::group_row(row, use, key));
+  }
+  return assemble_groups(rows, groupings, method, config);
 }
 
 }  // namespace attune::training

@@ -4,7 +4,7 @@
 #include <map>
 #include <string_view>
 
-#include "text/jinja/run/runtime.h"
+#include "text/jinja/value/runtime.h"
 
 namespace attune::text::jinja {
 

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "text/jinja/run/runtime.h"
 #include "text/jinja/syntax/ast.h"
+#include "text/jinja/value/runtime.h"
 
 namespace attune::text::jinja {
 

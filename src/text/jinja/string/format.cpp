@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "text/jinja/run/runtime.h"
+#include "text/jinja/value/runtime.h"
 #include "text/jinja/value/unicode.h"
 
 namespace attune::text::jinja {

@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "text/jinja/run/runtime.h"
 #include "text/jinja/string/split.h"
+#include "text/jinja/value/runtime.h"
 #include "text/jinja/value/unicode.h"
 
 namespace attune::text::jinja {

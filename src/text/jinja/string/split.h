@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "text/jinja/run/runtime.h"
+#include "text/jinja/value/runtime.h"
 
 namespace attune::text::jinja {
 

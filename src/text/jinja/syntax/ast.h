@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "text/jinja/run/runtime.h"
+#include "text/jinja/value/runtime.h"
 #include "text/jinja/value/value.h"
 
 namespace attune::text::jinja {

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "text/jinja/run/scope.h"
+#include "text/jinja/syntax/scope.h"
 
 namespace attune::text::jinja {
 namespace {

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "text/jinja/run/limits.h"
 #include "text/jinja/syntax/literals.h"
+#include "text/jinja/value/limits.h"
 #include "text/jinja/value/unicode.h"
 
 namespace attune::text::jinja {

@@ -9,8 +9,8 @@
 
 #include <fmt/format.h>
 
-#include "text/jinja/run/limits.h"
-#include "text/jinja/run/runtime.h"
+#include "text/jinja/value/limits.h"
+#include "text/jinja/value/runtime.h"
 #include "text/jinja/value/unicode.h"
 
 namespace attune::text::jinja {

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "text/jinja/run/runtime.h"
+#include "text/jinja/value/runtime.h"
 
 namespace attune::text::jinja {
 namespace {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "core/json.h"
-#include "text/jinja/run/limits.h"
+#include "text/jinja/value/limits.h"
 
 namespace attune::text::jinja {
 

@@ -1,4 +1,4 @@
-#include "text/jinja/run/limits.h"
+#include "text/jinja/value/limits.h"
 
 #include <fmt/format.h>
 

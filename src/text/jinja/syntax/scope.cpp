@@ -1,4 +1,4 @@
-#include "text/jinja/run/scope.h"
+#include "text/jinja/syntax/scope.h"
 
 #include <algorithm>
 

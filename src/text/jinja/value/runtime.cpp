@@ -1,4 +1,4 @@
-#include "text/jinja/run/runtime.h"
+#include "text/jinja/value/runtime.h"
 
 #include <fmt/format.h>
 

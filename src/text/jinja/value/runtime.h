@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "text/jinja/run/limits.h"
+#include "text/jinja/value/limits.h"
 #include "text/jinja/value/value.h"
 
 namespace attune::text::jinja {
