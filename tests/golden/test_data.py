@@ -37,7 +37,7 @@ def tokenizer_of(folder):
     return transformers.AutoTokenizer.from_pretrained(str(folder))
 
 
-@pytest.fixture(params=["tinystories-656k", "phi-2", "qwen3"])
+@pytest.fixture(scope="module", params=["tinystories-656k", "phi-2", "qwen3"])
 def plain(request):
     """(folder, transformers tokenizer) for texts."""
     return plain_folder(request.param), tokenizer_of(plain_folder(request.param))
@@ -53,10 +53,10 @@ def without_template(folder):
     return folder
 
 
-@pytest.fixture(params=CHAT_MODELS)
-def chat(request, tmp_path):
+@pytest.fixture(scope="module", params=CHAT_MODELS)
+def chat(request, tmp_path_factory):
     """(folder, transformers tokenizer) with one of the shared chat templates on Qwen3's vocabulary."""
-    folder = without_template(tmp_path / "model")
+    folder = without_template(tmp_path_factory.mktemp("chat") / "model")
     shutil.copy(SHARED / f"models/chat_templates/{request.param}.jinja", folder / "chat_template.jinja")
     return folder, tokenizer_of(folder)
 

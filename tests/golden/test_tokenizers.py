@@ -3,7 +3,12 @@
 Encodes and decodes the text of ../shared/data with every BPE tokenizer of ../shared/models, and thousands of random
 Unicode strings: of each file up to four pieces, from its first to its last, or every one with ATTUNE_ALL_TEXT=1 (55
 million characters, ten minutes). Runs attune_encode_tool from the folder in ATTUNE_HELPERS (default build/tests/helpers).
+
+What the reference makes of all this takes it minutes and is kept as digests in tokenizer_answers.json (known_answers.py): it is
+asked where they differ from ours, for smaller numbers of random strings, and for settings of folders. To make them anew:
+ATTUNE_ASK_ORACLES=1 ATTUNE_WRITE_ANSWERS=1 and this file alone, the old digests deleted.
 """
+import functools
 import json
 import os
 import pathlib
@@ -14,6 +19,8 @@ import unicodedata
 
 import pytest
 
+from known_answers import KnownAnswers, digest_of_files
+
 tokenizers = pytest.importorskip("tokenizers")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -23,6 +30,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
 TOOL = pathlib.Path(os.environ.get("ATTUNE_HELPERS", ROOT / "build/tests/helpers")) / "attune_encode_tool"
 FOLDERS = ["gpt2", "gpt-neox-20b", "qwen3", "phi-2", "falcon", "clip", "tinystories-656k"]
+
+ANSWERS = KnownAnswers(pathlib.Path(__file__).with_name("tokenizer_answers.json"), ["tokenizers", "transformers"])
 
 pytestmark = [
     pytest.mark.skipif(not (SHARED / "models").exists(), reason="../shared/models is not here"),
@@ -44,6 +53,7 @@ def run(path, requests, *arguments):
     return answers
 
 
+@functools.cache
 def reference(name):
     """The backend that AutoTokenizer builds for a folder. The gpt2 folder has no config to tell it the class."""
     auto = transformers.GPT2Tokenizer if name == "gpt2" else transformers.AutoTokenizer
@@ -53,23 +63,35 @@ def reference(name):
 
 
 def compare_encoding(expected, path, texts):
-    """Our ids equal `expected` (an encoder of a list of texts); returns the ids."""
+    """Our ids equal those of expected() (an encoder of a list of texts); returns the ids."""
     ours = [answer["ids"] for answer in run(path, [{"text": text} for text in texts])]
-    theirs = [encoding.ids for encoding in expected.encode_batch_fast(texts)]
+    key = ANSWERS.key("ids", digest_of_files(path), texts)
+    if ANSWERS.has(key, ours):
+        return ours
+    theirs = [encoding.ids for encoding in expected().encode_batch_fast(texts)]
     for text, got, want in zip(texts, ours, theirs):
         if got != want:
             at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
-            near = expected.decode(want[max(0, at - 5):at + 5], skip_special_tokens=False)
+            near = expected().decode(want[max(0, at - 5):at + 5], skip_special_tokens=False)
             pytest.fail(f"{path}: token {at}: {got[at:at + 5]} instead of {want[at:at + 5]} near {near!r} "
                         f"in a text of {len(text)} characters starting {text[:60]!r}")
+    ANSWERS.keep(key, theirs)
     return ours
 
 
-def compare_decoding(decode, path, lists, skip):
+def compare_decoding(expected, path, lists, skip):
+    """Our texts equal those of expected(), a decoder."""
     answers = run(path, [{"ids": ids, "skip": skip} for ids in lists])
     for ids, answer in zip(lists, answers):
         assert "error" not in answer, (answer, ids[:20])
-        assert answer["text"] == decode(ids, skip), f"{path}: decoding {ids[:20]}…"
+    ours = [answer["text"] for answer in answers]
+    key = ANSWERS.key("text", digest_of_files(path), lists, skip)
+    if ANSWERS.has(key, ours):
+        return
+    theirs = [expected().decode(ids, skip_special_tokens=skip) for ids in lists]
+    for ids, got, want in zip(lists, ours, theirs):
+        assert got == want, f"{path}: decoding {ids[:20]}…"
+    ANSWERS.keep(key, theirs)
 
 
 def corpus():
@@ -98,6 +120,7 @@ def all_text():
     return pieces
 
 
+@functools.cache
 def random_texts(count, seed):
     """Strings over all planes with spaces, marks, contractions, digits and special tokens mixed in."""
     rng = random.Random(seed)
@@ -124,37 +147,43 @@ def random_texts(count, seed):
     return out
 
 
+def asked(name):
+    """The two forms in which a folder's reference is asked: its backend, which encodes, and itself, which decodes."""
+    return lambda: reference(name).backend_tokenizer, lambda: reference(name)
+
+
 @pytest.mark.parametrize("name", FOLDERS)
 def test_shared_text_encodes_and_decodes_like_the_reference(name, all_text):
-    tokenizer = reference(name)
-    ids = compare_encoding(tokenizer.backend_tokenizer, folder(name), all_text)
-    sample = ids[::8]
-    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), sample, False)
-    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), sample[::4], True)
+    encoder, decoder = asked(name)
+    sample = compare_encoding(encoder, folder(name), all_text)[::8]
+    compare_decoding(decoder, folder(name), sample, False)
+    compare_decoding(decoder, folder(name), sample[::4], True)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_random_unicode_encodes_and_decodes_like_the_reference(name):
-    tokenizer = reference(name)
-    ids = compare_encoding(tokenizer.backend_tokenizer, folder(name), random_texts(6000, seed=7))
-    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), ids[::3], False)
-    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), ids[1::3], True)
+@pytest.mark.parametrize("count, seed", [(6000, 7), (500, 8)])
+def test_random_unicode_encodes_and_decodes_like_the_reference(name, count, seed, monkeypatch):
+    if count < 1000:
+        monkeypatch.setenv("ATTUNE_ASK_ORACLES", "1")
+    encoder, decoder = asked(name)
+    ids = compare_encoding(encoder, folder(name), random_texts(count, seed))
+    compare_decoding(decoder, folder(name), ids[::3], False)
+    compare_decoding(decoder, folder(name), ids[1::3], True)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_random_ids_decode_like_the_reference(name):
-    tokenizer = reference(name)
     rng = random.Random(3)
-    lists = [[rng.randrange(len(tokenizer)) for _ in range(rng.randrange(1, 30))] for _ in range(2000)]
-    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), folder(name), lists, False)
+    lists = [[rng.randrange(len(reference(name))) for _ in range(rng.randrange(1, 30))] for _ in range(2000)]
+    compare_decoding(asked(name)[1], folder(name), lists, False)
 
 
 @pytest.mark.parametrize("name", [name for name in FOLDERS if name not in ("gpt2", "qwen3")])
 def test_a_file_alone_is_read_as_from_file_does(name):
     file = folder(name) / "tokenizer.json"
-    tokenizer = tokenizers.Tokenizer.from_file(str(file))
-    ids = compare_encoding(tokenizer, file, random_texts(3000, seed=11))
-    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), file, ids, False)
+    expected = functools.cache(lambda: tokenizers.Tokenizer.from_file(str(file)))
+    ids = compare_encoding(expected, file, random_texts(3000, seed=11))
+    compare_decoding(expected, file, ids, False)
 
 
 def test_llama_cpp_vectors():
@@ -258,6 +287,7 @@ def byte_tokenizer(**parts):
             "pre_tokenizer": None, "post_processor": None, "decoder": decoder, "model": model} | parts
 
 
+@functools.cache
 def every_code_point():
     """Texts in which every assigned code point stands between letters, doubled, and after a mark.
 
@@ -274,12 +304,16 @@ def test_components_over_all_of_unicode(part, tmp_path):
     key = "normalizer" if part in NORMALIZERS else "pre_tokenizer"
     file = tmp_path / "tokenizer.json"
     file.write_text(json.dumps(byte_tokenizer(**{key: part})), encoding="utf-8")
-    expected = tokenizers.Tokenizer.from_file(str(file))
     texts = every_code_point()
-    ours = run(file, [{"text": text} for text in texts])
+    ours = [answer["ids"] for answer in run(file, [{"text": text} for text in texts])]
+    key = ANSWERS.key("ids", digest_of_files(file), texts)
+    if ANSWERS.has(key, ours):
+        return
+    expected = tokenizers.Tokenizer.from_file(str(file))
+    theirs = [encoding.ids for encoding in expected.encode_batch_fast(texts)]
     bad = []
-    for text, answer, want in zip(texts, ours, expected.encode_batch_fast(texts)):
-        if answer["ids"] != want.ids:
+    for text, got, want in zip(texts, ours, theirs):
+        if got != want:
             # Narrow down to the characters at fault.
             for c in sorted(set(text)):
                 one = f"a{c}b {c}{c}Z\u0301{c} "
@@ -289,6 +323,7 @@ def test_components_over_all_of_unicode(part, tmp_path):
         if len(bad) > 40:
             break
     assert not bad, " ".join(bad)
+    ANSWERS.keep(key, theirs)
 
 
 # Folder settings. Each case is (files of the folder, settings that replace those of its tokenizer_config.json).
@@ -332,8 +367,8 @@ def test_folder_settings_are_applied_like_auto_tokenizer(case, tmp_path):
     except Exception as error:  # noqa: BLE001
         pytest.skip(f"transformers does not load this folder: {error}")
     tokenizer.backend_tokenizer.no_truncation()
-    ids = compare_encoding(tokenizer.backend_tokenizer, tmp_path, random_texts(400, seed=5) + ["over there", "<one><sep>"])
-    compare_decoding(lambda one, skip: tokenizer.decode(one, skip_special_tokens=skip), tmp_path, ids, False)
+    ids = compare_encoding(lambda: tokenizer.backend_tokenizer, tmp_path, random_texts(400, seed=5) + ["over there", "<one><sep>"])
+    compare_decoding(lambda: tokenizer, tmp_path, ids, False)
 
 
 # Places in the source of every token, against `offsets`. The reference cuts spaces off those of byte-level tokens
@@ -369,12 +404,16 @@ def loses_characters(backend):
     return model.get("unk_token") is None and "<0x00>" not in model["vocab"] and "Ā" not in model["vocab"]
 
 
-def compare_places(expected, path, texts):
-    """Our places equal the offsets of `expected`; ids are those of the encoding without places."""
-    theirs = expected.encode_batch(texts)
+def compare_places(reference_of, path, texts):
+    """Our places equal the offsets of reference_of(); ids are those of the encoding without places."""
+    answers = run(path, [{"text": text, "places": True} for text in texts])
+    key = ANSWERS.key("places", digest_of_files(path), texts)
+    if ANSWERS.has(key, [[answer["ids"], answer["places"]] for answer in answers]):
+        return
+    expected = reference_of()
     lossy = loses_characters(expected)
-    compared = 0
-    for text, got, want in zip(texts, run(path, [{"text": text, "places": True} for text in texts]), theirs):
+    theirs = []
+    for text, got, want in zip(texts, answers, expected.encode_batch(texts)):
         assert got["ids"] == want.ids, f"{path}: {text[:60]!r}"
         places = byte_places(text, want.offsets)
         if lossy:
@@ -384,8 +423,10 @@ def compare_places(expected, path, texts):
         for at, (ours, wanted) in enumerate(zip(got["places"], places)):
             assert ours == wanted, (f"{path}: token {at} ({want.tokens[at]!r}) of {text[:200]!r} has the place {ours} instead "
                                     f"of {wanted}")
-        compared += 1
-    assert compared > 0
+        theirs.append([want.ids, places])
+    assert theirs
+    if not lossy:
+        ANSWERS.keep(key, theirs)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -394,7 +435,7 @@ def test_places_are_the_offsets_of_the_reference(name, all_text):
     pieces = all_text if os.environ.get("ATTUNE_ALL_TEXT") else [piece[:3000] for piece in all_text[::17]]
     texts = [line for piece in pieces for line in piece.split("\n\n")] + random_texts(300, seed=23)
     texts += ["once upon", " a cat", "the dog sat.<|start_story|> yes"]
-    compare_places(without_trimming(reference(name).backend_tokenizer), folder(name), texts)
+    compare_places(lambda: without_trimming(reference(name).backend_tokenizer), folder(name), texts)
 
 
 PLACING_MODELS = {
@@ -451,9 +492,9 @@ def test_places_are_kept_through_every_component(part, model, tmp_path):
     key = "normalizer" if part in PLACING_NORMALIZERS else "pre_tokenizer"
     file = tmp_path / "tokenizer.json"
     file.write_text(json.dumps(placing_tokenizer(PLACING_MODELS[model], **{key: part})), encoding="utf-8")
-    compare_places(tokenizers.Tokenizer.from_file(str(file)), file, placing_texts(200, seed=31))
+    compare_places(lambda: tokenizers.Tokenizer.from_file(str(file)), file, placing_texts(200, seed=31))
     if key == "normalizer" and model == "bytes":
-        compare_places(tokenizers.Tokenizer.from_file(str(file)), file, every_code_point()[::5])
+        compare_places(lambda: tokenizers.Tokenizer.from_file(str(file)), file, every_code_point()[::5])
 
 
 def test_places_are_kept_through_components_together(tmp_path):
@@ -465,7 +506,7 @@ def test_places_are_kept_through_components_together(tmp_path):
                  "pre_tokenizer": {"type": "Sequence", "pretokenizers": rng.sample(cutting, 2)}}
         file = tmp_path / f"{number}.json"
         file.write_text(json.dumps(placing_tokenizer(rng.choice(list(PLACING_MODELS.values())), **parts)), encoding="utf-8")
-        compare_places(tokenizers.Tokenizer.from_file(str(file)), file, placing_texts(80, seed=number))
+        compare_places(lambda: tokenizers.Tokenizer.from_file(str(file)), file, placing_texts(80, seed=number))
 
 
 def test_what_a_vocabulary_lacks_moves_no_places(tmp_path):
@@ -477,3 +518,19 @@ def test_what_a_vocabulary_lacks_moves_no_places(tmp_path):
     file.write_text(json.dumps(model))
     got = run(file, [{"text": "é[a{bc", "places": True}])
     assert got == [{"ids": [2, 3], "places": [[3, 6], [6, 7]]}]
+
+
+def test_the_reference_is_asked_where_nothing_or_something_else_is_known(tmp_path, monkeypatch):
+    monkeypatch.delenv("ATTUNE_ASK_ORACLES", raising=False)
+    monkeypatch.setenv("ATTUNE_WRITE_ANSWERS", "1")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    answers = KnownAnswers(tmp_path / "answers.json", ["tokenizers"])
+    key = answers.key("ids", digest_of_files(tmp_path), ["a"])
+    assert not answers.has(key, [1, 2])
+    answers.keep(key, [1, 2])
+    again = KnownAnswers(tmp_path / "answers.json", ["tokenizers"])
+    assert again.has(key, [1, 2]) and not again.has(key, [2, 1])
+    (tmp_path / "tokenizer.json").write_text("{ }")
+    assert again.key("ids", digest_of_files(tmp_path), ["a"]) != key
+    monkeypatch.setenv("ATTUNE_ASK_ORACLES", "1")
+    assert not again.has(key, [1, 2])

@@ -39,9 +39,9 @@ def conversations():
     ]
 
 
-@pytest.fixture(params=TEMPLATES)
-def model(request, tmp_path):
-    folder = without_template(tmp_path / "model")
+@pytest.fixture(scope="module", params=TEMPLATES)
+def model(request, tmp_path_factory):
+    folder = without_template(tmp_path_factory.mktemp("turns") / "model")
     template = (SHARED / f"models/chat_templates/{request.param}.jinja").read_text(encoding="utf-8")
     (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     return request.param, folder, tokenizer_of(folder)
