@@ -205,8 +205,11 @@ TEST(Warnings, AModelThatKnowsNothingAnyMore) {
   sure.run = {{"vocabulary", 4096}};
   EXPECT_THAT(warnings_of(sure), ElementsAre(HasSubstr("exactly zero")));
   for (const auto& row : headline_of(broken(0))) EXPECT_EQ(row.better, Better::kNeither) << row.name;
-  for (const auto& row : headline_of(sure))
-    if (row.name.starts_with("Loss")) EXPECT_EQ(row.better, Better::kLower) << row.name;
+  for (const auto& row : headline_of(sure)) {
+    if (row.name.starts_with("Loss")) {
+      EXPECT_EQ(row.better, Better::kLower) << row.name;
+    }
+  }
 }
 
 TEST(Warnings, AZeroGradientThatTheDataExplainIsNoNews) {

@@ -26,7 +26,7 @@ class HookSeam : public ::testing::Test {
   RunResult run(const std::string& output, const std::string& training, const std::string& more,
                 std::int64_t kill_after = -1) const {
     Observer observer;
-    observer.on_update = [&](std::int64_t update, std::int64_t, const std::string&) {
+    observer.on_update = [&](std::int64_t update, const std::string&, std::int64_t) {
       if (update == kill_after) throw Killed();
     };
     return run_training(recipe(output, training, more), observer);

@@ -89,7 +89,7 @@ class Score : public Command {
     if (!data_options_.given()) core::fail_request("score needs data=FILE");
     if (!rule_settings_.is_null() && !reward_options_.model.path.empty())
       core::fail_request("give rule= or reward_model=: a candidate has one reward");
-    if (records_ && rule_settings_.is_null() && reward_options_.path.empty())
+    if (records_ && rule_settings_.is_null() && reward_options_.model.path.empty())
       core::fail_request("records=true writes rewards: add rule=RULE or reward_model=FOLDER");
     std::vector<feedback::GivenRule> rules;
     if (!rule_settings_.is_null()) rules = feedback::make_rules(rule_settings_);

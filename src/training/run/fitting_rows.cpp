@@ -32,7 +32,7 @@ void take(const data::SourceRow& row, const data::RowUse& use, data::DatasetSumm
 }
 
 /// @throws Error{kRequest} as reading all of them would
-void require_fitting(data::DataOptions options, const data::RowUse& use, const std::string& method) {
+void require_fitting(data::DataOptions options, const data::RowUse& use, const Learner& reader) {
   if (options.limit == 0 || options.limit > kLookedAt) options.limit = kLookedAt;
   data::ExampleSource source(options);
   data::MalformedRows malformed;
@@ -45,7 +45,7 @@ void require_fitting(data::DataOptions options, const data::RowUse& use, const s
   }
   if (summary.rows_read == 0) core::fail_request("{}: no rows", options.name());
   if (options.on_error == "fail") malformed.fail_if_any(options.name(), summary.rows_read);
-  require_rows(options, summary, method);
+  require_rows(options, summary, use, reader);
 }
 
 }  // namespace
@@ -54,13 +54,13 @@ std::vector<std::string> rows_that_do_not_fit(const TrainRecipe& recipe, std::sp
   Objections found;
   for (const TermSetting& term : terms)
     found.ask([&] {
-      if (is_there(term.data)) require_fitting(term.data, term.use, term.name);
+      if (is_there(term.data)) require_fitting(term.data, term.use, {term.name, recipe.model.path});
     });
   if (recipe.eval.data.is_null()) return std::move(found).said();
   for (const TermSetting& term : terms)
     found.ask([&] {
       const auto held_out = held_out_options(recipe);
-      if (is_there(held_out)) require_fitting(held_out, term.use, term.name);
+      if (is_there(held_out)) require_fitting(held_out, term.use, {term.name, recipe.model.path});
     });
   return std::move(found).said();
 }
