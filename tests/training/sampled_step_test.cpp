@@ -24,7 +24,9 @@ void PrintTo(const Case& one, std::ostream* out) { *out << one.pairing << " " <<
 std::vector<Case> every_case() {
   std::vector<Case> cases;
   for (const auto& [name, make] : record::pairing_entries())
-    for (const GroupShape shape : make()->shapes()) cases.push_back({std::string(name), shape});
+    for (const GroupShape shape : make()->shapes())
+      if (shape != GroupShape::kSteps)  // no step of a sample has a score
+        cases.push_back({std::string(name), shape});
   return cases;
 }
 
@@ -39,6 +41,8 @@ std::string method_for(GroupShape shape) {
       return "sft";
     case GroupShape::kGroups:
       return "grpo";
+    case GroupShape::kSteps:
+      return "prm";
     case GroupShape::kLists:
       return "plackett_luce";
   }
