@@ -30,6 +30,7 @@ struct OwnedRow {
   std::vector<std::int32_t> prompt;
   std::vector<std::vector<std::int32_t>> completions;
   std::vector<std::vector<std::uint8_t>> masks;
+  std::vector<std::vector<std::int32_t>> step_ends;  ///< of each completion: one step, or two
   std::int64_t index = 0;
 };
 
@@ -53,13 +54,16 @@ inline std::vector<OwnedRow> random_rows(std::size_t count, std::size_t candidat
       std::vector<std::uint8_t> mask(rows[r].completions.back().size(), 1);
       if (mask.size() > 2) mask[1] = 0;  // a hole, as tool outputs leave
       rows[r].masks.push_back(mask);
+      const auto length = static_cast<std::int32_t>(mask.size());
+      rows[r].step_ends.push_back(length > 2 ? std::vector<std::int32_t>{length / 2, length - 1}
+                                             : std::vector<std::int32_t>{length - 1});
     }
   }
   return rows;
 }
 
 /// The first candidate is the best; rewards are 1, 1/2, 1/3 …; every second row is labelled bad;
-/// the last candidate is the greedy one.
+/// the last candidate is the greedy one; first steps are right, second ones rather not.
 inline std::vector<data::TokenizedRow> views(const std::vector<OwnedRow>& rows) {
   std::vector<data::TokenizedRow> views;
   for (const auto& row : rows) {
@@ -70,6 +74,9 @@ inline std::vector<data::TokenizedRow> views(const std::vector<OwnedRow>& rows) 
       data::TokenizedCandidate candidate;
       candidate.completion = row.completions[c];
       candidate.mask = row.masks[c];
+      candidate.step_ends = row.step_ends[c];
+      candidate.said.step_scores = std::vector<double>{1, 0.3};
+      candidate.said.step_scores.resize(row.step_ends[c].size());
       candidate.said.rank = static_cast<double>(c);
       candidate.said.reward = 1.0 / static_cast<double>(c + 1 + static_cast<std::size_t>(row.index % 2));
       candidate.said.label = (c + static_cast<std::size_t>(row.index)) % 2 == 0;
