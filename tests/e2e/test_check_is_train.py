@@ -264,7 +264,7 @@ FULL = [{"prompt": "Once upon a time", "candidates": [
 @pytest.mark.parametrize("method, settings, reason", [
     ("sft", [], "reference.cache has no effect"),
     ("simpo", [], "reference.cache has no effect"),
-    ("context_distillation", ["teacher.system=Hello."], "teacher.system asks the same weights"),
+    ("[dpo, context_distillation]", ["teacher.system=Hello."], "teacher.system asks the same weights"),
 ])
 def test_a_cache_of_the_reference_that_cannot_be(tmp_path, method, settings, reason):
     data = tmp_path / "rows.jsonl"

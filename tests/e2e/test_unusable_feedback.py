@@ -31,14 +31,18 @@ def record(*answers):
     return {"prompt": "Once upon a time", "candidates": list(answers)}
 
 
+def in_steps(i, last):
+    return {"steps": [" a", f" cat {i}."], "step_scores": [1.0, last]}
+
+
 def good(i=0):
     """Everything that a method may ask for."""
     return record(*(answer(k, rank=k, label=k == 0, reward=[2.0 + i, 0.25, 0.0][k], scores={"kind": 1.0 * k, "safe": 2.0 - k},
-                           source=source) for k, source in enumerate(["policy", "greedy", "reference"])))
+                           source=source, **in_steps(k, 1.0 - min(k, 1))) for k, source in enumerate(["policy", "greedy", "reference"])))
 
 
 def tied():
-    return record(*(answer(k, rank=0, label=True, reward=1.0, scores={"kind": 1.0}, source=source)
+    return record(*(answer(k, rank=0, label=True, reward=1.0, scores={"kind": 1.0}, source=source, **in_steps(k, 1.0))
                     for k, source in enumerate(["policy", "greedy", "reference"])))
 
 
@@ -83,7 +87,7 @@ def test_nothing_to_tell_apart(method, tmp_path):
     data = write(tmp_path / "rows.jsonl", [tied() for _ in range(4)])
     found = check(method["name"], data)
     shape = method["learns_from"]
-    if shape == "demonstrations":
+    if shape in ("demonstrations", "steps"):
         assert found["rows_kept"] == 4
     elif isinstance(found, str):
         assert shape in ("pairs", "lists", "groups") and "rows.jsonl:1" in found and "4 rows" in found, found
