@@ -17,7 +17,7 @@ void DataOptions::declare(core::Fields& fields) {
       "part of one: train[:90%], train[-500:]. Default: train where there is one.");
   fields.add(
       "field", field,
-      "Of a JSON file that is one object: the member that holds the rows (rows, data.train). Found out "
+      "Of a JSON file that is one object: the member that holds the rows (rows, results.items). Found out "
       "where one can.");
   fields.add("format", format, "The data format (`attune list formats`); auto recognises it by the columns.");
   fields.add("columns", columns, "Names of columns, ours first: {prompt: question, completion: answer}.")

@@ -1,5 +1,6 @@
 """What other programs say of data and of special tokens: read as there, or refused with what to do."""
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -89,8 +90,10 @@ def test_entries_of_others(data):
     assert "a folder has no configurations" in refused("method=dpo", f"datasets=[{{path: {data}/pairs.jsonl, name: other}}]")
     found, _ = checked("method=dpo", f"datasets=[{{path: json, data_files: [{data}/pairs.jsonl]}}]")
     assert found["rows_read"] == 25
+    talker = shutil.copytree(MODEL, data / "talker")
+    (talker / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
     found, _ = checked(f"datasets=[{{path: {data}/dialog.jsonl, type: chat_template, field_messages: dialog}}]",
-                       model=f"base_model={MODEL}")
+                       "data.assistant_only=false", model=f"base_model={talker}")
     assert found["rows_read"] == found["rows_kept"] == 25
     said = refused(f"datasets=[{{path: {data}/texts.jsonl, type: {{field_instruction: a, format: '[INST]'}}}}]",
                    model=f"base_model={MODEL}")

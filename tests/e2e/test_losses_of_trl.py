@@ -49,7 +49,7 @@ PROMPTS = [["completion_only_loss=false"], ["--no_completion_only_loss"], ["stag
 @pytest.mark.parametrize("rows", ["answers", "instructions"])
 def test_prompts_are_not_trained_on(data, words, rows):
     method = [] if words[0].startswith("stage") else ["method=sft"]
-    found = refused(*method, *words[:-1], words[-1], f"data={data}/{rows}.jsonl")
+    found = refused(*method, *words[:-1], words[-1], f"data={data}/{rows}.jsonl", f"output={data}/run")
     assert "one text under text, which is trained on whole" in found and found.count("\n") <= 2, found
     assert "one text under text" in refused(*method, f"data=[{data}/texts.jsonl, {data}/{rows}.jsonl]", *words)
 

@@ -124,7 +124,8 @@ def test_what_is_not_there_comes_with_the_first_message(tmp_path):
 
 
 def test_a_strategy_without_a_split_is_said_once(data):
-    said = refused("check", f"model={MODEL}", f"data={data}/pairs.jsonl", "method=dpo", "eval_strategy=steps", "eval_steps=50")
+    said = refused("check", f"model={MODEL}", f"data={data}/pairs.jsonl", "method=dpo", "eval_strategy=steps", "eval_steps=50",
+                   f"output={data}/run")
     assert "is one file without splits" in said and "held-out" not in said and said.count("\n") == 2, said
 
 

@@ -25,6 +25,12 @@ double number_in(const Value* value, double otherwise) {
   return json.is_number() ? json.get<double>() : otherwise;
 }
 
+/// A share or a number of rows, by either of its names; 0 where none is held out of the training data.
+double held_out_of(const ForeignReader& reader) {
+  return std::max(number_in(settled(reader, "val_size", ""), 0),
+                  number_in(settled(reader, "val_set_size", ""), 0));
+}
+
 /// Rows that an epoch sees, with those that cannot be used; nothing where they cannot be read, which is said there.
 std::optional<double> rows_of_an_epoch(const ForeignReader& reader) {
   const Value* setting = reader.settings().find("data");
@@ -36,7 +42,7 @@ std::optional<double> rows_of_an_epoch(const ForeignReader& reader) {
   } catch (const core::Error&) {
     return std::nullopt;
   }
-  const double held_out = number_in(settled(reader, "val_size", ""), 0);
+  const double held_out = held_out_of(reader);
   return held_out < 1 ? rows * (1 - held_out) : std::max(0.0, rows - held_out);
 }
 
@@ -49,7 +55,7 @@ std::optional<double> updates_of_an_epoch(const ForeignReader& reader) {
 }
 
 bool evaluates(const ForeignReader& reader) {
-  return settled(reader, "eval", "data") != nullptr || number_in(settled(reader, "val_size", ""), 0) > 0;
+  return settled(reader, "eval", "data") != nullptr || held_out_of(reader) > 0;
 }
 
 /// @return how often, 0 where it does not say so
