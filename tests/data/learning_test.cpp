@@ -61,6 +61,7 @@ TEST_F(Learning, EveryFieldOfFeedbackReachesATrainingRow) {
   candidate.steps = {"a", "b"};  // for step scores
   candidate.completion = "ab";
   record::visit_feedback(candidate, Filler());
+  candidate.preference = 0.25;  // a probability
   example.candidates = {candidate};
   const TokenizedRow row = open(core::to_line(record::to_json(example)), RowUse::anything()).row(0);
   ASSERT_THAT(row.candidates, SizeIs(1));

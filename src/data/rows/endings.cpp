@@ -40,7 +40,8 @@ void read_pair(Columns& columns, record::Example& example) {
 
 void read_endings(Columns& columns, record::Example& example) {
   auto& candidates = example.candidates;
-  if (candidates.size() == 1 && columns.peek(kColumn).is_string())
+  // What a completion itself says of its end goes before the row's column, which then is the user's.
+  if (candidates.size() == 1 && candidates[0].finish_reason.empty() && columns.peek(kColumn).is_string())
     set_ending(candidates[0], columns.take(kColumn));
   if (!candidates.empty()) read_lists(columns, example);
   if (candidates.size() == 2) read_pair(columns, example);
@@ -58,7 +59,7 @@ std::vector<std::string> odd_endings(const record::Example& example) {
           "limit cut it)",
           reason));
   }
-  if (!example.candidates.empty() && example.meta.is_object() && example.meta.contains(kColumn))
+  if (example.candidates.size() > 1 && example.meta.is_object() && example.meta.contains(kColumn))
     odd.push_back(
         "the column \"finish_reason\" does not say which completion it is of: give a list, or "
         "finish_reason_chosen and finish_reason_rejected");
