@@ -127,7 +127,7 @@ TEST(Rater, CountsWhatItCannotRateByReason) {
       example({candidate("d")})};
   examples[0].candidates[1].scores["count"] = 5;  // of an earlier rating
   const auto remarks = rater.rate(examples);
-  EXPECT_THAT(rater.unusable(), ElementsAre(Pair("no ids", 2), Pair("\"reward\" is no number", 1)));
+  EXPECT_THAT(rater.unusable(), ElementsAre(Pair("\"reward\" is no number", 1), Pair("no ids", 2)));
   EXPECT_EQ(remarks[1].unusable, "\"reward\" is no number");
   EXPECT_EQ(examples[0].candidates[1].reward, std::nullopt);
   EXPECT_THAT(examples[0].candidates[1].scores, IsEmpty());
