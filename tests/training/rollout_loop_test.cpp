@@ -73,6 +73,7 @@ class Rollouts final : public StepSource {
       const std::vector<std::vector<generation::Sample>>& samples) const {
     std::vector<record::Example> examples(samples.size());
     for (std::size_t p = 0; p < samples.size(); ++p) {
+      examples[p].prompt = fmt::format("{}", fmt::join(prompts_[p], " "));
       examples[p].prompt_ids = prompts_[p];
       for (const generation::Sample& sample : samples[p]) {
         record::Candidate& candidate = examples[p].candidates.emplace_back();

@@ -52,6 +52,12 @@ class Prm final : public Method {
         "(Math-Shepherd, arXiv:2312.08935); of −1, 0 and 1 only 1 is right.";
     info.learning_rate = 1e-5;
     info.rows = {"R06"};
+    info.metrics = {{"accuracy_right", "Accuracy on right steps",
+                     "Share of the steps labelled right that the model takes for right.", "fraction",
+                     record::Better::kHigher},
+                    {"accuracy_wrong", "Accuracy on wrong steps",
+                     "Share of the steps labelled wrong that the model takes for wrong.", "fraction",
+                     record::Better::kHigher}};
     info.trl_names = {{"prm", ""}};
     return info;
   }

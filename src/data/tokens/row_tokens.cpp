@@ -58,12 +58,17 @@ std::optional<core::ItemError> leave_prompt(record::Example& example, const Text
   return {};
 }
 
+/// Whether who is learned from changes from step to step. Only pairs are found anew at each.
+bool draws_pairs(const RowUse& use) {
+  return use.learns(record::GroupShape::kPairs) && use.pairing().draws();
+}
+
 /// Leaves the candidates that are learned from, with what the pairing understood of them.
 std::optional<core::ItemError> choose(record::Example& example, const RowUse& use,
                                       const record::PairingKey& key, record::PairingCounts& counts) {
   auto found = use.pairing().group(example.candidates, use.shape(), key, counts);
   if (!found.ok()) return found.error();
-  if (use.pairing().draws()) return {};  // another step may draw the others
+  if (draws_pairs(use)) return {};  // another step may draw the others
   auto& grouping = found.value();
   for (std::size_t i = 0; i < grouping.members.size(); ++i)
     record::copy_feedback(grouping.said[i], example.candidates[grouping.members[i]]);
@@ -98,7 +103,7 @@ std::optional<core::ItemError> group_ids(CachedRow& row, const RowUse& use, cons
   row.pairs = std::ssize(grouping.pairs);
   for (std::size_t i = 0; i < grouping.members.size(); ++i)
     row.candidates[grouping.members[i]].said.role = grouping.said[i].role;
-  if (use.pairing().draws()) return {};
+  if (draws_pairs(use)) return {};
   std::ranges::sort(grouping.members);
   std::vector<CachedCandidate> kept;
   for (const std::size_t member : grouping.members) kept.push_back(std::move(row.candidates[member]));
