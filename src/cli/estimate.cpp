@@ -97,14 +97,18 @@ double peak_bytes(const training::TrainRecipe& recipe, const std::vector<trainin
   const double kept = program + models + averages + 8 * real(size.trained);  // AdamW's two moments
   // the gradient of the embedding is made apart before it is added
   const double gradients = trained_bytes * real(size.trained + size.embedding);
-  // that of the output head is there while the words are read
-  const double head = lora || !reads_words(terms) ? 0 : bytes * real(config.vocab_size * config.hidden_size);
+  // While words are read, the gradient of the output head is there; of one that is frozen, what its products
+  // pack, which nothing else makes room for.
+  const double head =
+      reads_words(terms) ? (lora ? 3 : 1) * bytes * real(config.vocab_size * config.hidden_size) : 0;
   const Costs costs = Costs::of(size, config, bytes, terms);
   double peak = program + models + bytes * real(size.weights);  // loading: the file is mapped beside it
   for (const MicroBatch& batch : batches) {
     const double layers = costs.of_layers(batch.load);
-    peak = std::max({peak, kept + layers + costs.of_words(batch.load) + (batch.first ? head : gradients),
-                     kept + gradients + layers / 2});
+    peak = std::max(
+        {peak,
+         kept + layers + costs.of_words(batch.load) + (batch.first ? head : gradients + (lora ? head : 0)),
+         kept + gradients + layers / 2});
   }
   return peak;
 }
