@@ -200,7 +200,7 @@ TEST(Warnings, AModelThatKnowsNothingAnyMore) {
       ElementsAre(AllOf(HasSubstr("the same probability"), HasSubstr("7.62 nats"), HasSubstr("2048 tokens"),
                         HasSubstr("training.learning_rate")),
                   AllOf(HasSubstr("exactly zero from step 2 on"), HasSubstr("19 of 20 logged steps"))));
-  EXPECT_THAT(warnings_of(broken(0.1)), ElementsAre(HasSubstr("the same probability")));
+  EXPECT_THAT(warnings_of(broken(1)), ElementsAre(HasSubstr("the same probability")));
   ReportInput sure = broken(0);
   sure.run = {{"vocabulary", 4096}};
   EXPECT_THAT(warnings_of(sure), ElementsAre(HasSubstr("exactly zero")));
