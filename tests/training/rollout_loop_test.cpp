@@ -52,9 +52,10 @@ class Rollouts final : public StepSource {
     options.n = kSamples;
     const auto number = static_cast<std::uint64_t>(step_);
     const auto samples = generation::Generator(policy_, nullptr).generate(prompts, options, 17, number);
-    Step step = step_of_samples(rate_(examples_of(samples)), numbers, *method_, policy_.config(), use_,
-                                {.seed = 17, .step = number})
-                    .step;
+    SampledStep sampled = step_of_samples(rate_(examples_of(samples)), numbers, *method_, policy_.config(),
+                                          use_, {.seed = 17, .step = number});
+    for (const auto& [reason, count] : sampled.unusable) ADD_FAILURE() << count << " prompts: " << reason;
+    Step step = std::move(sampled.step);
     step.number = update;
     ++step_;
     drawn_.push_back(samples.front().front().ids);
