@@ -193,7 +193,7 @@ TEST(Translate, KeysWithoutAValueSayNothing) {
 
 TEST(Translate, OtherProgramsTrainOnWhatTheAssistantSaid) {
   EXPECT_EQ(translated("stage: sft\nfinetuning_type: full\n"),
-            R"({"method":{"name":"sft"},"data":{"assistant_only":true},"adapter":{"type":"none"}})");
+            R"({"method":{"name":"sft"},"adapter":{"type":"none"},"data":{"assistant_only":true}})");
   EXPECT_EQ(translated("stage: sft\ntrain_on_prompt: true\nfinetuning_type: full\n"),
             R"({"method":{"name":"sft"},"data":{"assistant_only":false},"adapter":{"type":"none"}})");
   EXPECT_EQ(
@@ -217,7 +217,8 @@ TEST(Translate, EverythingThatIsMissingIsSaidAtOnce) {
       refusal("deepspeed: z.json\nmethod: [dpo, sft]\nbeta: 1\nhub_token: x\npush_to_hub: true\n");
   EXPECT_THAT(said, HasSubstr("r.yaml:1: deepspeed: "));
   EXPECT_THAT(said, HasSubstr("r.yaml:3: beta of which method?"));
-  EXPECT_THAT(said, HasSubstr("r.yaml:4: hub_token: nothing is sent anywhere"));
+  EXPECT_THAT(said, HasSubstr("r.yaml:5: push_to_hub: nothing is sent anywhere"));
+  EXPECT_THAT(said, Not(HasSubstr("hub_token"))) << "without the other it changes nothing";
   EXPECT_EQ(refusal("deepspeed: null\nuse_vllm: false\nrank_pattern: {}\n"), "");
   EXPECT_THAT(refusal("lr_scheduler_kwargs: {min_lr: 1e-6}\n"), HasSubstr("training.min_lr_ratio"));
 }
