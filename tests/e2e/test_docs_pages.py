@@ -91,7 +91,7 @@ def test_command_lines_are_understood(name, tmp_path):
         if words[:1] == ["quickstart"]:  # it needs no files and would run
             continue
         if name == "docs/add-a-method.md":  # the method that the page adds
-            words = [re.sub(r"\bdpo_shift\b", "dpo", word) for word in words if not word.startswith("method.shift")]
+            words = [re.sub(r"\bdpo_shift\b", "ipo", word) for word in words if not word.startswith("method.shift")]
         recipe = next((word for word in words if word.endswith(".yaml")), None)
         if recipe and not (tmp_path / recipe).exists():
             words.remove(recipe)  # one that the page writes

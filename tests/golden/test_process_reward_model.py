@@ -40,7 +40,7 @@ def trained(request, tmp_path_factory):
     """(folder, the oracle's model)"""
     place = tmp_path_factory.mktemp("prm")
     done = attune("train", f"model={MODEL}", f"data={write(place / 'steps.jsonl', ROWS)}", "method=prm", f"output={place / 'run'}",
-                  f"adapter.type={request.param}", "training.max_steps=20", "training.batch_size=6", "training.learning_rate=3e-3",
+                  f"adapter.type={request.param}", "training.max_steps=60", "training.batch_size=6", "training.learning_rate=1e-2",
                   "samples.prompts=0")
     assert done.returncode == 0, done.stderr
     folder = place / "run/model"
@@ -57,14 +57,14 @@ def trained(request, tmp_path_factory):
 
 
 @torch.no_grad()
-def at_step_ends(oracle, row):
+def at_step_ends(oracle, row, special_tokens=True):
     """(logits at the last token of each step, what they may differ by)"""
     tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL).backend_tokenizer
     text, ends = row["prompt"], []
     for step in row["completions"]:
         text += step + "\n"
         ends.append(len(text))
-    encoded = tokenizer.encode(text)
+    encoded = tokenizer.encode(text, add_special_tokens=special_tokens)
     places = [max(i for i, (begin, end) in enumerate(encoded.offsets) if begin < stop) for stop in ends]
     found = oracle(torch.tensor([encoded.ids]), output_hidden_states=True)
     terms = (found.hidden_states[-1][0] * oracle.score.weight[0]).norm(dim=1).max().item()
@@ -146,10 +146,10 @@ def test_conversations_have_steps_as_well(tmp_path):
         {"completion": [{"role": "assistant", "content": "".join(step + "\n" for step in row["completions"])}],
          "steps": [step + "\n" for step in row["completions"]], "step_scores": [float(x) for x in row["labels"]]}]} for row in ROWS]
     done = attune("train", f"model={base}", f"data={write(tmp_path / 'chat.jsonl', rows)}", "method=prm", f"output={tmp_path / 'run'}",
-                  "training.max_steps=20", "training.batch_size=6", "training.learning_rate=3e-3", "samples.prompts=0")
+                  "training.max_steps=60", "training.batch_size=6", "training.learning_rate=5e-3", "samples.prompts=0")
     assert done.returncode == 0, done.stderr
     oracle = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "run/model", dtype=torch.float32).eval()
     for row in ROWS:
         said = dict(row, prompt=f"[user] {row['prompt'].strip()}\n[assistant] ")
-        logits, _ = at_step_ends(oracle, said)
+        logits, _ = at_step_ends(oracle, said, special_tokens=False)  # templates write their own
         assert [x > 0 for x in logits] == row["labels"]

@@ -98,6 +98,7 @@ class CandidateJson {
     json_["weight"] = candidate.weight;
     json_["margin"] = candidate.margin.value_or(0);
     if (!candidate.source.empty()) json_["source"] = candidate.source;
+    if (kind == GroupShape::kSteps) json_["step_scores"] = candidate.step_scores;
   }
 
   void add_logps(const std::string& key) {
