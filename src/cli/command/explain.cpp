@@ -133,18 +133,12 @@ class Explain final : public Command {
         core::fail_request("{} has its own example and takes no {}=", flag, key);
   }
 
-  /// The answers that all methods are shown on are not cut into steps.
-  static bool learns_from_steps(const algorithm::Method& method) {
-    return method.shape() == record::GroupShape::kSteps;
-  }
-
   static int unified(const Request& request, Output& out) {
     refuse_data(request, "--unified");
     if (!request.words.empty())
       core::fail_request("--unified shows every method; for some of them: attune explain --compare {}",
                          fmt::join(request.words, " "));
-    MethodList methods = all_methods();
-    std::erase_if(methods, [](const auto& method) { return learns_from_steps(*method); });
+    const MethodList methods = all_methods();
     if (out.json()) {
       out.line(unified_json(methods));
     } else {
@@ -166,11 +160,6 @@ class Explain final : public Command {
       const auto same = [&](const auto& method) { return method->info().name == name; };
       if (std::ranges::count_if(methods, same) > 1)
         core::fail_request("argument '{}': --compare is given {} twice; name different methods", word, name);
-      if (learns_from_steps(*methods.back()))
-        core::fail_request(
-            "argument '{}': {} learns from scored steps, which the compared answers do not have: "
-            "attune explain {}",
-            word, name, name);
     }
     if (!out.json()) {
       out.text(compare_text(methods));
