@@ -29,7 +29,14 @@ inline Batch random_step(const Method& method, unsigned seed, int groups = 3) {
   const int members = pairs ? 2 : (ranked || method.shape() == GroupShape::kGroups ? 4 : 1);
   Batch step;
   step.offsets = {0};
+  const bool in_steps = method.shape() == GroupShape::kSteps;
+  if (in_steps) step.step_offsets = {0};
   const auto add = [&](Candidate candidate) {
+    if (in_steps) {
+      candidate.step_scores.resize(static_cast<std::size_t>(uniform(1, 4)));
+      for (double& score : candidate.step_scores) score = uniform(0, 1);
+      step.step_offsets.push_back(step.step_offsets.back() + std::ssize(candidate.step_scores));
+    }
     step.candidates.push_back(std::move(candidate));
     step.offsets.push_back(step.offsets.back() + static_cast<std::int64_t>(uniform(1, 6)));
   };
