@@ -44,4 +44,5 @@ def test_an_order_alone_is_no_reward(tmp_path):
 
 def test_pairs_that_do_not_say_by_how_much(tmp_path):
     done = run(command(pairs(tmp_path / "pairs.jsonl", 8), tmp_path / "run", "method=odpo", "training.batch_size=8"))
-    assert done.returncode == 2 and "8 of 8 pairs" in done.stderr, done.stderr
+    assert done.returncode == 2 and "8 rows: by how much an answer is better is not said" in done.stderr, done.stderr
+    assert "pairs.jsonl:1" in done.stderr and not (tmp_path / "run").exists()
