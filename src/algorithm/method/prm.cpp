@@ -8,6 +8,7 @@
 #include "algorithm/part/candidates.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
+#include "record/derived_feedback.h"
 
 namespace attune::algorithm {
 
@@ -29,13 +30,6 @@ struct Steps {
     }
   }
 };
-
-/// How often the more likely verdict is the label's, among steps that the label calls right, or wrong.
-Metric hits(const at::Tensor& scores, const at::Tensor& is_right, bool of) {
-  const at::Tensor among = is_right == of;
-  return Metric::mean(((scores > 0) == is_right).logical_and(among).sum().item<double>(),
-                      among.sum().item<double>());
-}
 
 class Prm final : public Method {
  public:
@@ -71,13 +65,14 @@ class Prm final : public Method {
   Loss loss(const Batch& batch, const State& /*state*/) const override {
     const Steps steps(batch);
     const at::Tensor& scores = batch.signal("score");
-    const at::Tensor right = vector_of(steps.right), is_right = right >= 0.5;
+    const at::Tensor right = vector_of(steps.right), is_right = right >= record::kRightStep;
     const at::Tensor losses = -(right * at::log_sigmoid(scores) + (1 - right) * at::log_sigmoid(-scores));
     Loss result;
     result.value = (losses * vector_of(steps.weight)).sum() / batch.totals.steps;
-    result.metrics["accuracy"] = mean_metric(((scores > 0) == is_right).to(at::kDouble));
-    result.metrics["accuracy_right"] = hits(scores, is_right, true);
-    result.metrics["accuracy_wrong"] = hits(scores, is_right, false);
+    const at::Tensor hits = ((scores > 0) == is_right).to(at::kDouble);
+    result.metrics["accuracy"] = mean_metric(hits);
+    result.metrics["accuracy_right"] = mean_metric(hits, is_right);
+    result.metrics["accuracy_wrong"] = mean_metric(hits, is_right.logical_not());
     result.metrics["mean_reward"] = mean_metric(scores.sigmoid());
     return result;
   }
