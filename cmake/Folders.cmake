@@ -99,4 +99,4 @@ attune_embed_folder(attune_cli cli recipes recipes/*.yaml)
 attune_embed_folder(attune_cli cli guides docs/from-*.md)
 
 add_executable(attune src/cli/main.cpp)
-target_link_libraries(attune PRIVATE attune_cli)
+target_link_libraries(attune PRIVATE ${ATTUNE_ALLOCATOR} attune_cli)

@@ -23,9 +23,8 @@ double program_bytes() { return 130e6 + 0.75 * 2 * 1e6 * core::huge_file_pages_m
 /// Copies of a chunk of logits that reading and differentiating a signal makes, and how many more where it is
 /// compared with the logits of another model.
 constexpr double kChunkCopies = 4, kComparedCopies = 3;
-/// What the allocator holds of what a layer's pass makes, for each number that is needed: blocks of other
-/// sizes lie between, and micro-batches of other lengths leave holes.
-constexpr double kHeld = 1.35;
+/// What the allocator holds for each number that a layer's pass needs: blocks of other sizes lie between.
+constexpr double kHeld = 1.12;
 
 /// Near what the trainer counts where batches end by their tokens, the same where they do not.
 double estimated_steps_per_epoch(const training::TrainingOptions& options,
@@ -97,18 +96,14 @@ double peak_bytes(const training::TrainRecipe& recipe, const std::vector<trainin
   const double kept = program + models + averages + 8 * real(size.trained);  // AdamW's two moments
   // the gradient of the embedding is made apart before it is added
   const double gradients = trained_bytes * real(size.trained + size.embedding);
-  // While words are read, the gradient of the output head is there; of one that is frozen, what its products
-  // pack, which nothing else makes room for.
-  const double head =
-      reads_words(terms) ? (lora ? 3 : 1) * bytes * real(config.vocab_size * config.hidden_size) : 0;
+  // While words are read, the gradient of the output head is there.
+  const double head = reads_words(terms) && !lora ? bytes * real(config.vocab_size * config.hidden_size) : 0;
   const Costs costs = Costs::of(size, config, bytes, terms);
   double peak = program + models + bytes * real(size.weights);  // loading: the file is mapped beside it
   for (const MicroBatch& batch : batches) {
     const double layers = costs.of_layers(batch.load);
-    peak = std::max(
-        {peak,
-         kept + layers + costs.of_words(batch.load) + (batch.first ? head : gradients + (lora ? head : 0)),
-         kept + gradients + layers / 2});
+    peak = std::max({peak, kept + layers + costs.of_words(batch.load) + (batch.first ? head : gradients),
+                     kept + gradients + layers / 2});
   }
   return peak;
 }

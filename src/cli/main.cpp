@@ -30,8 +30,9 @@ int main(int argc, char** argv) {
   // A closed pipe is an error where it is written to (a reader that stops, a reward program that crashed),
   // not the end.
   std::signal(SIGPIPE, SIG_IGN);
-  // Large tensors come and go with every micro-batch: keep their memory instead of giving it back to the
-  // system and faulting it in again (10 to 35 % of a training step with the default thresholds).
+  // Large tensors come and go with every micro-batch. Where the C library's allocator is the one that is linked,
+  // it keeps their memory instead of giving it back to the system and faulting it in again (10 to 35 % of a
+  // training step with the default thresholds).
   constexpr int kKeep = 256 << 20;
   mallopt(M_MMAP_THRESHOLD, kKeep);
   mallopt(M_TRIM_THRESHOLD, kKeep);
