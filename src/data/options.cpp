@@ -1,6 +1,6 @@
 #include "data/options.h"
 
-#include "data/rows/source_files.h"
+#include "data/rows/file/source_files.h"
 
 namespace attune::data {
 

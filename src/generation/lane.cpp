@@ -1,7 +1,7 @@
 #include "generation/lane.h"
 
 #include "core/error.h"
-#include "generation/generation_config.h"
+#include "generation/sampling/generation_config.h"
 
 namespace attune::generation {
 namespace {

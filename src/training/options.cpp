@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "training/optimizer/parameter_groups.h"
 #include "training/optimizer/schedule.h"
-#include "training/run/loss_list.h"
+#include "training/run/recipe/loss_list.h"
 
 namespace attune::training {
 namespace {

@@ -7,7 +7,7 @@
 // gradient.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/group_policy_method.h"
+#include "algorithm/base/group/group_policy_method.h"
 
 namespace attune::algorithm {
 

@@ -8,11 +8,11 @@
 #include "core/progress.h"
 #include "core/system.h"
 #include "data/rows/example_reader.h"
-#include "data/tokens/message_watch.h"
 #include "data/tokens/tokenize.h"
+#include "data/tokens/watch/message_watch.h"
 #include "generation/codec.h"
-#include "generation/generation_config.h"
 #include "generation/generator.h"
+#include "generation/sampling/generation_config.h"
 #include "model/model.h"
 
 namespace attune::cli {

@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "cli/compute_options.h"
 #include "cli/result_lines.h"
-#include "cli/scored_text.h"
+#include "cli/tokens/scored_text.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/system.h"

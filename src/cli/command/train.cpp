@@ -5,7 +5,7 @@
 #include "cli/train_output.h"
 #include "core/files/files.h"
 #include "core/system.h"
-#include "training/run/resolve.h"
+#include "training/run/recipe/resolve.h"
 
 namespace attune::cli {
 namespace {

@@ -1,7 +1,7 @@
 // Instructions with an optional input, and the output: Alpaca, Dolly, and LLaMA-Factory's preference variant.
 #include "data/format.h"
-#include "data/rows/instruction.h"
-#include "data/rows/pairs.h"
+#include "data/rows/column/instruction.h"
+#include "data/rows/column/pairs.h"
 
 namespace attune::data {
 namespace {

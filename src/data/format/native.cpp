@@ -1,6 +1,6 @@
 // Attune's own record, which every command that writes data writes.
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {
