@@ -43,8 +43,7 @@ class Alpaca final : public Format {
   FormatInfo info() const override {
     return {"alpaca",
             "An instruction with optional input, system text and history, and the output (Alpaca, Dolly); "
-            "without "
-            "a chat template the text is Alpaca's.",
+            "without a chat template the text is Alpaca's.",
             "instruction [, input | context, system, history], output | response | chosen, rejected",
             "Taori et al. 2023, Stanford Alpaca; Wang et al. 2022, arXiv:2212.10560", 70};
   }

@@ -94,8 +94,8 @@ void SamplingOptions::check(bool has_tokenizer, std::int64_t vocabulary) const {
   if (n > 1 && temperature == 0)
     core::fail_request(
         "n={} with temperature=0 would give {} equal texts: greedy decoding draws nothing, and is what a "
-        "model "
-        "whose generation_config.json does not say do_sample does by itself. Give temperature=0.8, or n=1",
+        "model whose generation_config.json does not say do_sample does by itself. Give temperature=0.8, or "
+        "n=1",
         n, n);
   need(stop.empty() || has_tokenizer, "stop texts need a tokenizer; this model folder has none");
 }

@@ -12,9 +12,8 @@ class AsGiven final : public Pairing {
   PairingInfo info() const override {
     return {
         "as_given",
-        "Feedback as it stands: labels, groups with rewards, scored steps, lists in their order; demonstrations are "
-        "the accepted "
-        "candidates (by label, else by rank), of rated ones the best.",
+        "Feedback as it stands: labels, groups with rewards, scored steps, lists in their order; "
+        "demonstrations are the accepted candidates (by label, else by rank), of rated ones the best.",
         ""};
   }
   std::vector<GroupShape> shapes() const override {

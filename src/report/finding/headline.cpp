@@ -116,8 +116,7 @@ HeadlineRow row_from_training(const MetricName& metric, const Series& series, bo
                                   : "It says how well these data are fitted, not what holds for others.");
   if (metric.name == "rewards/accuracies" && series.values.front() == 0)
     row.meaning +=
-        " At the start a model that is its own reference prefers neither side; such ties count as "
-        "wrong.";
+        " At the start a model that is its own reference prefers neither side; such ties count as wrong.";
   return row;
 }
 

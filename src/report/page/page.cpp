@@ -68,10 +68,10 @@ std::string whisker(double change, double low, double high, const std::string& v
   if (!(reach > 0) || !std::isfinite(reach)) return "";
   const auto at = [&](double value) { return 60 + 54 * (value / reach); };
   return fmt::format(
-      "<svg width=\"120\" height=\"12\" aria-hidden=\"true\"><line class=\"whisker-axis\" x1=\"0\" "
-      "x2=\"120\" y1=\"6\" y2=\"6\"/><line class=\"whisker-zero\" x1=\"60\" "
-      "x2=\"60\" y1=\"0\" "
-      "y2=\"12\"/><line class=\"whisker\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"6\" y2=\"6\"/>{}</svg>",
+      "<svg width=\"120\" height=\"12\" aria-hidden=\"true\">"
+      "<line class=\"whisker-axis\" x1=\"0\" x2=\"120\" y1=\"6\" y2=\"6\"/>"
+      "<line class=\"whisker-zero\" x1=\"60\" x2=\"60\" y1=\"0\" y2=\"12\"/>"
+      "<line class=\"whisker\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"6\" y2=\"6\"/>{}</svg>",
       at(low), at(high),
       verdict == "worse"
           ? fmt::format("<rect class=\"whisker-dot\" x=\"{:.1f}\" y=\"2\" width=\"8\" height=\"8\"/>",
@@ -124,10 +124,8 @@ std::string headline_section(const std::vector<HeadlineRow>& rows) {
             "prompts both times, so none of it is evidence: eval.data names a file for that.";
   return "<section><h2>What changed</h2><p class=\"lead\">" + lead +
          "</p>\n"
-         "<table "
-         "class=\"changes\"><thead><tr><th>Measure</th><th>Before</th><th>After</th><th>Change</th></tr></"
-         "thead>"
-         "<tbody>\n" +
+         "<table class=\"changes\"><thead>"
+         "<tr><th>Measure</th><th>Before</th><th>After</th><th>Change</th></tr></thead><tbody>\n" +
          lines + "</tbody></table></section>";
 }
 
@@ -164,8 +162,7 @@ constexpr std::string_view kSamplesSection = R"(<section id="samples"><h2>What i
 std::string recipe_section(const ReportInput& input) {
   if (input.recipe.empty()) return "";
   return "<section><h2>The recipe</h2><p class=\"lead\">Every setting, resolved. <code>attune train "
-         "recipe.yaml "
-         "output=NEW</code> repeats the run.</p><pre>" +
+         "recipe.yaml output=NEW</code> repeats the run.</p><pre>" +
          escape(cut(input.recipe, kMaxRecipeBytes)) + "</pre></section>";
 }
 
@@ -190,8 +187,7 @@ std::string environment_section(const ReportInput& input) {
   std::size_t count = 0;
   flatten(input.run, "", 0, items, count);
   return "<section><h2>Where it ran</h2><p class=\"lead\">Versions, machine, seeds and fingerprints: what "
-         "another run "
-         "needs to give the same numbers.</p><dl class=\"pairs\">\n" +
+         "another run needs to give the same numbers.</p><dl class=\"pairs\">\n" +
          items + "</dl></section>";
 }
 

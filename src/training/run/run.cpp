@@ -167,8 +167,7 @@ class Run {
     if (folder.checkpoint_step() >= total)
       core::fail_request(
           "resume=extend: {} has {} behind it, and training.epochs={:g} with training.max_steps={} ends "
-          "after "
-          "{}; ask for more",
+          "after {}; ask for more",
           recipe_.output, core::counted(folder.checkpoint_step(), "update"), recipe_.training.epochs,
           recipe_.training.max_steps, total);
   }

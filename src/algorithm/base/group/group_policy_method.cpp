@@ -34,14 +34,12 @@ core::Fields GroupPolicyMethod::fields() {
       .one_of({"token", "sequence"});
   fields.add("use_bias_correction_kl", use_bias_correction_kl_,
              "Multiply the KL penalty by the ratio (DeepSeek-V3.2, arXiv:2512.02556), TRL's default; false: "
-             "as in the "
-             "GRPO paper.");
+             "as in the GRPO paper.");
   fields.add("mask_truncated_completions", mask_truncated_, "Leave completions cut by the length limit out.");
   fields
       .add("off_policy_mask_threshold", off_policy_mask_threshold_,
            "Leave completions with a negative advantage out from which the policy has moved further than "
-           "this, in nats a "
-           "token (DeepSeek-V3.2, arXiv:2512.02556); null: none.")
+           "this, in nats a token (DeepSeek-V3.2, arXiv:2512.02556); null: none.")
       .optional();
   fields
       .add("top_entropy_quantile", top_entropy_quantile_,

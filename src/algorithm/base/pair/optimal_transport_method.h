@@ -24,8 +24,7 @@ class OptimalTransportMethod : public PairMethod {
   at::Tensor pair_loss(const PairTerms& pairs, const Batch& batch) const final;
   static constexpr const char* kDepartures =
       "Sorted over the optimiser step, where TRL sorts each micro-batch. Candidate weights are not used: a "
-      "sorted term "
-      "has no single pair.";
+      "sorted term has no single pair.";
 
  private:
   double label_smoothing_ = 0;

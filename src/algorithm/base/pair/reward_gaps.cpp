@@ -65,9 +65,8 @@ at::Tensor reward_gaps(const PairIndex& pairs, const Batch& batch, const std::st
   if (unusable > 0) {
     core::fail_request(
         "{} of {} pairs of this step do not say by how much the preferred answer is better ({} are the "
-        "first), which "
-        "method '{}' learns from: give both a 'reward' that agrees with the preference, or the chosen one a "
-        "'margin'",
+        "first), which method '{}' learns from: give both a 'reward' that agrees with the preference, or the "
+        "chosen one a 'margin'",
         unusable, count, example, method);
   }
   return vector_of(gaps);

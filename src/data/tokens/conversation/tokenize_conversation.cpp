@@ -24,8 +24,7 @@ const text::ChatTemplate& need_template(const TextCodec& codec) {
   if (!codec.chat_template)
     core::fail_request(
         "the data holds messages, but the model folder has no chat template. Take a model that has one, put "
-        "a "
-        "chat_template.jinja beside config.json, or give texts: columns that hold strings are named with "
+        "a chat_template.jinja beside config.json, or give texts: columns that hold strings are named with "
         "data.columns={{prompt: …, completion: …}}");
   return *codec.chat_template;
 }

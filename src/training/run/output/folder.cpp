@@ -124,8 +124,7 @@ void RunFolder::decide(const std::string& resume, bool overwrite) {
   const std::string changed = difference(now, old, ignored);
   if (!changed.empty())
     core::fail_request(
-        "output: {} holds {} of another recipe ({} differs); choose another folder, say "
-        "overwrite=true{}",
+        "output: {} holds {} of another recipe ({} differs); choose another folder, say overwrite=true{}",
         path_, extend ? "a run" : "an unfinished run", changed,
         !extendable || std::find(kMayGrow.begin(), kMayGrow.end(), changed) == kMayGrow.end()
             ? ""

@@ -139,8 +139,7 @@ std::string Profile::finish() {
   core::write_file_atomically(stage.path() + "/summary.txt", summary_of(*result, recorded_));
   stage.publish();
   return fmt::format(
-      "{} updates recorded: {}/summary.txt says where their time went, trace.json opens at "
-      "ui.perfetto.dev",
+      "{} updates recorded: {}/summary.txt says where their time went, trace.json opens at ui.perfetto.dev",
       recorded_, folder_);
 }
 

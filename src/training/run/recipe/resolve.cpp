@@ -66,8 +66,7 @@ void resolve_adapter(TrainRecipe& recipe) {
     if (!change.empty())
       core::fail_request(
           "adapter.{0}: the adapter in {1} has another {0}, and training continues it; leave adapter.{0} "
-          "out, or "
-          "start a new adapter from the base model",
+          "out, or start a new adapter from the base model",
           change, recipe.model.path);
     loaded->dropout = asked.dropout;
     asked = *loaded;
