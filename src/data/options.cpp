@@ -1,5 +1,7 @@
 #include "data/options.h"
 
+#include <fmt/format.h>
+
 #include "data/rows/file/source_files.h"
 
 namespace attune::data {

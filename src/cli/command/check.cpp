@@ -5,9 +5,9 @@
 #include <exception>
 
 #include "cli/check/check_data.h"
+#include "cli/check/estimate.h"
 #include "cli/command.h"
 #include "cli/compute_options.h"
-#include "cli/check/estimate.h"
 #include "cli/tokens/record_tokens.h"
 #include "core/error.h"
 #include "core/system.h"

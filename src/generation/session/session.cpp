@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "generation/sampling/sampler.h"
 #include "generation/session/prompt_batch.h"
 
 namespace attune::generation {
