@@ -60,7 +60,7 @@ attune_folder(report LINK attune_core attune_statistics attune_record)
 attune_folder(data LINK attune_core attune_net attune_record attune_text simdjson::simdjson)
 attune_folder(model TORCH LINK attune_core attune_net)
 # Full vectorisation and fused multiply-adds: these loops are the sampler's hot path.
-set_source_files_properties(src/model/decode/attention.cpp src/model/block/rotate_rows.cpp PROPERTIES
+set_source_files_properties(src/model/decode/attention.cpp src/model/block/rotary/rotate_rows.cpp PROPERTIES
   COMPILE_OPTIONS "-O3;-ffp-contract=fast" SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON)
 # Every kernel has a twin made of library operations (model/block/kernels.h); which one runs when nobody says so:
 target_compile_definitions(attune_model PRIVATE ATTUNE_BUILT_KERNELS="${ATTUNE_KERNELS}")

@@ -8,7 +8,7 @@
 #include "core/files/files.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
-#include "report/findings.h"
+#include "report/finding/findings.h"
 
 namespace attune::cli {
 

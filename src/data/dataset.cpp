@@ -7,8 +7,8 @@
 #include "data/cache/file.h"
 #include "data/cache/layout.h"
 #include "data/read_rows.h"
-#include "data/rows/file_content.h"
-#include "data/rows/source_files.h"
+#include "data/rows/file/file_content.h"
+#include "data/rows/file/source_files.h"
 #include "data/tokens/row_tokens.h"
 
 namespace attune::data {

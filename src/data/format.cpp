@@ -52,9 +52,7 @@ const Format& recognise(const core::Json& row, const std::string& where) {
   const std::string nearest = nearest_format(row);
   core::fail_request(
       "{}: no known data format has these columns: {}. {}Rename columns with data.columns={{prompt: "
-      "question, "
-      "…}}, or "
-      "name the format with data.format=…; formats and their columns:{}",
+      "question, …}}, or name the format with data.format=…; formats and their columns:{}",
       where, row.is_object() ? columns_of(row) : "the row is not an object",
       nearest.empty() ? "" : fmt::format("Nearest: {}. ", nearest), known);
 }

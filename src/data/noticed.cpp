@@ -1,5 +1,7 @@
 #include "data/noticed.h"
 
+#include <fmt/format.h>
+
 #include "core/system.h"
 
 namespace attune::data {

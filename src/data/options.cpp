@@ -1,6 +1,8 @@
 #include "data/options.h"
 
-#include "data/rows/source_files.h"
+#include <fmt/format.h>
+
+#include "data/rows/file/source_files.h"
 
 namespace attune::data {
 
@@ -8,8 +10,7 @@ void DataOptions::declare(core::Fields& fields) {
   fields
       .add("path", path,
            "File or folder (jsonl, json, csv, tsv, txt; also .gz, .zst), or a list of these, each with a "
-           "weight if "
-           "wanted: [{path: a.jsonl, weight: 2}, b.jsonl].")
+           "weight if wanted: [{path: a.jsonl, weight: 2}, b.jsonl].")
       .shown_type("file, folder or list");
   fields.add(
       "split", split,
@@ -47,11 +48,9 @@ void DataOptions::declare(core::Fields& fields) {
       .add(
           "turns", turns,
           "What a conversation becomes: whole, one row; split, a row for each assistant turn, trained on "
-          "that turn "
-          "after the history as the chat template writes it then; auto splits where assistant_only asks for "
-          "the "
-          "assistant's words and the template writes earlier turns differently once others follow, or refuses "
-          "a beginning of the conversation.")
+          "that turn after the history as the chat template writes it then; auto splits where assistant_only "
+          "asks for the assistant's words and the template writes earlier turns differently once others "
+          "follow, or refuses a beginning of the conversation.")
       .one_of({"auto", "whole", "split"});
   fields.add("teacher_system", teacher_system,
              "What a teacher reads before the prompt: a system message, or text before a plain prompt.");

@@ -5,9 +5,9 @@
 #include "core/progress.h"
 #include "core/system.h"
 #include "data/annotator_watch.h"
-#include "data/tokens/message_watch.h"
 #include "data/tokens/row_tokens.h"
-#include "data/tokens/trained_watch.h"
+#include "data/tokens/watch/message_watch.h"
+#include "data/tokens/watch/trained_watch.h"
 #include "record/sound_feedback.h"
 
 namespace attune::data {

@@ -15,7 +15,7 @@
 #include "core/config/fields.h"
 #include "core/config/value.h"
 #include "generation/lane.h"
-#include "generation/sampling_options.h"
+#include "generation/sampling/sampling_options.h"
 
 namespace attune::generation {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "generation/lane.h"
-#include "generation/session.h"
+#include "generation/session/session.h"
 
 namespace attune::generation {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "generation/sample.h"
-#include "generation/sampling_options.h"
+#include "generation/sampling/sampling_options.h"
 #include "model/model.h"
 #include "text/tokenizer/tokenizer.h"
 

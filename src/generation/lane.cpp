@@ -1,7 +1,7 @@
 #include "generation/lane.h"
 
 #include "core/error.h"
-#include "generation/generation_config.h"
+#include "generation/sampling/generation_config.h"
 
 namespace attune::generation {
 namespace {
@@ -47,8 +47,7 @@ std::size_t Lanes::find_or_load(const LaneRequest& request) {
   if (theirs != ours) {
     core::fail_request(
         "decoding: {}={} has a vocabulary of {} tokens and the model one of {}: their logits cannot be put "
-        "side "
-        "by side. Give a model with the same tokenizer",
+        "side by side. Give a model with the same tokenizer",
         request.option, request.model.path, theirs, ours);
   }
   return index;

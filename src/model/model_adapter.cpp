@@ -149,9 +149,8 @@ void Model::read_saved_modules(const std::map<std::string, const StoredTensor*>&
   tensors.erase(weights_.head.path + ".weight");  // of a tied head, the plain weight
   if (!tensors.empty())
     core::fail_request(
-        "{}: tensor '{}': the base model {} has no such module: is this the adapter of another "
-        "model?",
-        where, tensors.begin()->second->name, folder_);
+        "{}: tensor '{}': the base model {} has no such module: is this the adapter of another model?", where,
+        tensors.begin()->second->name, folder_);
 }
 
 /// A named head's weight or bias; false when the tensor is none.

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "core/error.h"
+#include "model/block/attention/forest_attention.h"
 #include "model/block/block.h"
 #include "model/block/dropout.h"
-#include "model/block/forest_attention.h"
 #include "model/files/tensor_slots.h"
 
 namespace attune::model {

@@ -66,8 +66,7 @@ std::optional<core::ItemError> need_rewards(std::span<Candidate> candidates, std
   if (all_have<double>(candidates, &Candidate::rank))
     return core::ItemError{
         "ranks and no rewards: learn from the order with a method on pairs (dpo), or rate the completions "
-        "first "
-        "(attune score)",
+        "first (attune score)",
         ""};
   return core::ItemError{"no rewards", ""};
 }

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "core/json.h"
-#include "report/held_out.h"
 #include "report/metric_names.h"
-#include "report/series.h"
+#include "report/run/held_out.h"
+#include "report/run/series.h"
 
 namespace attune::report {
 

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "training/optimizer/parameter_groups.h"
 #include "training/optimizer/schedule.h"
-#include "training/run/loss_list.h"
+#include "training/run/recipe/loss_list.h"
 
 namespace attune::training {
 namespace {
@@ -82,8 +82,7 @@ void declare_optimizer(TrainingOptions& o, core::Fields& fields) {
   fields
       .add("parameter_groups", o.parameter_groups,
            "Weights with a rate or a decay of their own: {match, learning_rate, weight_decay}, or a list of "
-           "these; the "
-           "first that matches wins.")
+           "these; the first that matches wins.")
       .short_form("match")
       .shown_type("list of groups")
       .documented(core::option_rows(core::fields_of(rule)));
@@ -213,8 +212,7 @@ void TrainRecipe::declare(core::Fields& fields) {
   fields
       .add("pairing", pairing,
            "How rated candidates of a prompt become what the method learns from: a name of `attune list "
-           "pairings`, or "
-           "{name, options…}. Default: best_worst for pairs, as_given for the rest.")
+           "pairings`, or {name, options…}. Default: best_worst for pairs, as_given for the rest.")
       .short_form("name")
       .shown_type("pairing");
   fields.section("adapter", adapter, "LoRA instead of all weights.", "type");

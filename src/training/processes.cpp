@@ -31,8 +31,7 @@ std::int64_t number_in(const char* name, std::int64_t least, std::int64_t most) 
   if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
     core::fail_request(
         "WORLD_SIZE is set, so that this is one of several processes, but {} is '{}'; a whole number from {} "
-        "to {} is "
-        "needed. torchrun sets both",
+        "to {} is needed. torchrun sets both",
         name, text, least, most);
   return value;
 }

@@ -1,6 +1,6 @@
 // What a run leaves to be gone on with, and what it gives in the end.
 #include "core/error.h"
-#include "training/run/checkpoint.h"
+#include "training/run/checkpoint/checkpoint.h"
 #include "training/step/phase.h"
 #include "training/trainer.h"
 

@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "training/optimizer/gradient_norms.h"
 #include "training/optimizer/gradient_sum.h"
-#include "training/run/bad_batch.h"
+#include "training/run/output/bad_batch.h"
 #include "training/step/phase.h"
 #include "training/trainer.h"
 

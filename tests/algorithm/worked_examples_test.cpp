@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "tests/algorithm/steps.h"
 
 namespace attune::algorithm::testing {

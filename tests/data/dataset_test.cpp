@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "core/system.h"
-#include "data/rows/file_content.h"
+#include "data/rows/file/file_content.h"
 #include "tests/data/support.h"
 
 namespace attune::data {

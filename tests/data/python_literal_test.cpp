@@ -1,5 +1,5 @@
 // What Python prints, against the JSON that json.dumps writes of the same.
-#include "data/rows/python_literal.h"
+#include "data/rows/column/python_literal.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // Files, folders, malformed rows.
 #include <zlib.h>
 
-#include "data/rows/source_files.h"
+#include "data/rows/file/source_files.h"
 #include "tests/data/support.h"
 
 namespace attune::data {

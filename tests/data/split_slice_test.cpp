@@ -1,5 +1,5 @@
 // Parts of splits, against what the library datasets (5.2) takes of a split of 25 rows.
-#include "data/rows/split_slice.h"
+#include "data/rows/file/split_slice.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

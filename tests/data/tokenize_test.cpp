@@ -1,6 +1,6 @@
 // Which ids a record becomes, and which of them are trained on. Expected ids are worked out by hand from
 // the small tokenizer of support.h: a character c is id 4 + byte; "th" 260, "the" 261, " t" 262; </s> 1.
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 #include "tests/data/support.h"
 
 namespace attune::data {

@@ -1,5 +1,5 @@
 // Conversations as a row for each assistant turn.
-#include "data/tokens/turns.h"
+#include "data/tokens/conversation/turns.h"
 
 #include "data/read_rows.h"
 #include "tests/data/support.h"

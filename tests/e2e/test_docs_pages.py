@@ -138,7 +138,37 @@ def test_the_picture_of_the_folders_has_them_all():
     assert drawn == {folder.name for folder in (ROOT / "src").iterdir() if folder.is_dir()}
 
 
+def lists_that_grow():
+    """{"algorithm/method", …}"""
+    sets = re.findall(r"attune_open_set\(\w+ (\w+) (\w+)", (ROOT / "cmake/Folders.cmake").read_text())
+    return {f"{folder}/{name}" for folder, name in sets}
+
+
 def test_lists_that_grow_are_those_of_the_build():
-    built = set(re.findall(r"attune_open_set\(\w+ (\w+) (\w+)", (ROOT / "cmake/Folders.cmake").read_text()))
-    text = (ROOT / "docs/architecture.md").read_text().split("**Lists that grow.**")[1].split("**Options**")[0]
+    built = {tuple(name.split("/")) for name in lists_that_grow()}
+    text = (ROOT / "docs/architecture.md").read_text().split("**Lists that grow.**")[1].split("**Parts.**")[0]
     assert set(re.findall(r"^\| `(\w+)/(\w+)` \|", text, re.M)) == built
+
+
+def sub_folders():
+    return [path for path in sorted((ROOT / "src").rglob("*")) if path.is_dir()]
+
+
+def test_the_parts_of_folders_are_those_that_there_are():
+    text = (ROOT / "docs/architecture.md").read_text().split("**Parts.**")[1].split("**Options**")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.M)
+    told = {folder: sorted(re.findall(r"`(\w+)`", parts)) for folder, parts in rows}
+    there = {}
+    for path in sub_folders():
+        folder, *parts = path.relative_to(ROOT / "src").parts
+        if parts and "/".join((folder, *parts)) not in lists_that_grow():
+            there.setdefault(folder, []).append(parts[-1])
+    assert told == {folder: sorted(parts) for folder, parts in there.items()}
+
+
+def test_a_folder_of_many_files_has_parts():
+    for path in sub_folders():
+        name = str(path.relative_to(ROOT / "src"))
+        files, folders = ([p for p in path.iterdir() if kind(p)] for kind in (pathlib.Path.is_file, pathlib.Path.is_dir))
+        assert files or folders, f"src/{name} is empty"
+        assert len(files) <= 25 or folders or name in lists_that_grow(), f"src/{name}: {len(files)} files, no sub-folder"

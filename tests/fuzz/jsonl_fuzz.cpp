@@ -2,7 +2,7 @@
 // type ("jJctx": JSON Lines, JSON, comma- or tab-separated, text), then the file, which may be compressed.
 #include "data/format.h"
 #include "data/rows/example_reader.h"
-#include "data/rows/reader.h"
+#include "data/rows/file/reader.h"
 #include "data/tokens/tokenize.h"
 #include "tests/fuzz/input.h"
 

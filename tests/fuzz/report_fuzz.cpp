@@ -1,6 +1,6 @@
 // metrics.jsonl of a run, whatever stands in it: there is a page, and what its scripts read is JSON.
 #include "core/json.h"
-#include "report/findings.h"
+#include "report/finding/findings.h"
 #include "report/report.h"
 #include "tests/fuzz/input.h"
 

@@ -1,6 +1,6 @@
 // Stop texts that span tokens, and what streaming may show. The tokenizer is byte-level with a few words,
 // written here.
-#include "generation/completion_text.h"
+#include "generation/session/completion_text.h"
 
 #include <gmock/gmock.h>
 #include <unistd.h>

@@ -8,7 +8,7 @@
 #include "core/random.h"
 #include "generation/generator.h"
 #include "generation/lane.h"
-#include "generation/sampler.h"
+#include "generation/sampling/sampler.h"
 #include "tests/generation/tiny_models.h"
 
 namespace attune::generation {

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "core/error.h"
-#include "generation/session.h"
+#include "generation/session/session.h"
 #include "tests/generation/tiny_models.h"
 
 namespace attune::generation {

@@ -1,5 +1,5 @@
 // Filters against distributions worked out by hand.
-#include "generation/sampler.h"
+#include "generation/sampling/sampler.h"
 
 #include <gmock/gmock.h>
 

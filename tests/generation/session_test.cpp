@@ -1,5 +1,5 @@
 // Requests submitted, stepped and cancelled one by one.
-#include "generation/session.h"
+#include "generation/session/session.h"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,5 @@
 // Rules on tokens against logits worked out by hand.
-#include "generation/token_rules.h"
+#include "generation/sampling/token_rules.h"
 
 #include <gmock/gmock.h>
 

@@ -5,7 +5,7 @@
 
 #include "core/json.h"
 #include "generation/decoding.h"
-#include "generation/sampler.h"
+#include "generation/sampling/sampler.h"
 
 int main() {
   using attune::core::Json;

@@ -1,4 +1,4 @@
-#include "model/block/attention_plan.h"
+#include "model/block/attention/attention_plan.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Attention on a packed forest against plain masked softmax, one sequence at a time.
-#include "model/block/forest_attention.h"
+#include "model/block/attention/forest_attention.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -7,7 +7,7 @@
 
 #include <cmath>
 
-#include "model/block/attention_piece.h"
+#include "model/block/attention/attention_piece.h"
 #include "model/block/kernels.h"
 #include "support.h"
 

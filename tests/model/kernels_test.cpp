@@ -17,7 +17,7 @@
 #include "gradients.h"
 #include "model/block/dropout.h"
 #include "model/block/fused.h"
-#include "model/block/rope.h"
+#include "model/block/rotary/rope.h"
 #include "model/decode/cache.h"
 #include "model/decode/cached_attention.h"
 #include "support.h"

@@ -5,7 +5,7 @@
 
 #include <random>
 
-#include "report/findings.h"
+#include "report/finding/findings.h"
 #include "report/report.h"
 
 namespace attune::report {

@@ -1,5 +1,6 @@
-#include "report/findings.h"
-#include "report/gradients.h"
+#include "report/finding/findings.h"
+#include "report/page/gradients.h"
+#include "report/run/layer_norms.h"
 #include "tests/report/rows.h"
 
 #include <gmock/gmock.h>

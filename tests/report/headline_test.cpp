@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "report/findings.h"
+#include "report/finding/findings.h"
 #include "tests/report/rows.h"
 
 namespace attune::report {

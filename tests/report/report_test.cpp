@@ -12,7 +12,7 @@
 
 #include "core/error.h"
 #include "core/files/files.h"
-#include "report/html.h"
+#include "report/page/html.h"
 
 namespace attune::report {
 namespace {

@@ -1,4 +1,4 @@
-#include "training/run/event_file.h"
+#include "training/run/output/event_file.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

@@ -2,7 +2,7 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include "generation/session.h"
+#include "generation/session/session.h"
 #include "model/tap.h"
 #include "tests/tolerance.h"
 #include "tests/training/step_fixture.h"

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

@@ -3,7 +3,7 @@
 //   L = −E log σ(β (r(y₊) − r(y₋)) − γ),   r(y) = (1 − e^(−α s̄)) / α,   s̄ = mean_t log π(y_t)
 //
 // α → 0 is SimPO.
-#include "algorithm/base/contrastive_method.h"
+#include "algorithm/base/pair/contrastive_method.h"
 
 namespace attune::algorithm {
 

@@ -6,7 +6,7 @@
 
 #include <tuple>
 
-#include "algorithm/base/optimal_transport_method.h"
+#include "algorithm/base/pair/optimal_transport_method.h"
 
 namespace attune::algorithm {
 

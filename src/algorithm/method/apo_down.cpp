@@ -3,7 +3,7 @@
 //   L = mean over pairs of σ(βΔ₊) + 1 − σ(β (Δ₊ − Δ₋)),   Δ = Σ_t log π/π_ref
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 
 namespace attune::algorithm {
 

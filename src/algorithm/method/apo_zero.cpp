@@ -3,7 +3,7 @@
 //   L = mean over pairs of 1 − σ(βΔ₊) + σ(βΔ₋),   Δ = Σ_t log π/π_ref
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 
 namespace attune::algorithm {
 

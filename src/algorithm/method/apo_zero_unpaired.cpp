@@ -7,7 +7,7 @@
 // averaged over all completions of the step.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/unpaired_method.h"
+#include "algorithm/base/point/unpaired_method.h"
 
 namespace attune::algorithm {
 

@@ -3,7 +3,7 @@
 //   L = (1/N) Σ_i Σ_t [−sg(π(y_t)) log π(y_t) + α KL(π_ref ‖ π)],   N: tokens of the step
 #include <ATen/ATen.h>
 
-#include "algorithm/base/distribution_method.h"
+#include "algorithm/base/point/distribution_method.h"
 
 namespace attune::algorithm {
 

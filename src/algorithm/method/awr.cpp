@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "algorithm/base/weighted_likelihood.h"
+#include "algorithm/base/group/weighted_likelihood.h"
 
 namespace attune::algorithm {
 

@@ -4,7 +4,7 @@
 //   L = mean of { −log σ(s) for good, −log σ(−s) for bad completions }
 #include <ATen/ATen.h>
 
-#include "algorithm/base/score_method.h"
+#include "algorithm/base/point/score_method.h"
 #include "algorithm/part/segments.h"
 
 namespace attune::algorithm {

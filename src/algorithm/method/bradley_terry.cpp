@@ -7,7 +7,7 @@
 // 2023, arXiv:2312.09244, eq. 2).
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
 

@@ -7,7 +7,7 @@
 // gradient.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/group_policy_method.h"
+#include "algorithm/base/group/group_policy_method.h"
 
 namespace attune::algorithm {
 
@@ -28,8 +28,7 @@ class Cispo final : public GroupPolicyMethod {
         "Caps a token's weight instead of dropping its gradient: rare, decisive tokens keep learning.";
     info.departures =
         "epsilon_high is the cap itself, as in TRL, and 5 here (arXiv:2510.13786); TRL takes epsilon = 0.2 "
-        "when it is "
-        "not given, which shrinks every weight to a fifth.";
+        "when it is not given, which shrinks every weight to a fifth.";
     info.trl_names = {{"grpo", "cispo"}};
     info.stopped = {"logps"};
     info.rows = {"T13"};

@@ -4,7 +4,7 @@
 //   L = (1/N) Σ_i Σ_t KL(π_T(· | context, x, y_<t) ‖ π(· | x, y_<t)),   N: tokens of the step
 #include <ATen/ATen.h>
 
-#include "algorithm/base/distribution_method.h"
+#include "algorithm/base/point/distribution_method.h"
 
 namespace attune::algorithm {
 

@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "algorithm/part/segments.h"
 
 namespace attune::algorithm {

@@ -3,7 +3,7 @@
 //   L = −E log σ(β (s₊ − s₋)) − α E log π(y₊),   s = Σ_t log π(y_t)
 //
 // the second mean being one over chosen tokens. With α = 0 it is DPO without its reference.
-#include "algorithm/base/contrastive_method.h"
+#include "algorithm/base/pair/contrastive_method.h"
 
 namespace attune::algorithm {
 

@@ -6,7 +6,7 @@
 // the second mean being one over chosen tokens.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/contrastive_method.h"
+#include "algorithm/base/pair/contrastive_method.h"
 
 namespace attune::algorithm {
 

@@ -4,7 +4,7 @@
 //   L = −E log σ(β s̄₊ − β s̄₋ − γ) − α E log π(y₊),   s̄ = mean_t log π(y_t)
 //
 // the second mean being one over chosen tokens. With α = 0 it is SimPO.
-#include "algorithm/base/contrastive_method.h"
+#include "algorithm/base/pair/contrastive_method.h"
 
 namespace attune::algorithm {
 

@@ -4,7 +4,7 @@
 //   L = −E log σ(β mean_k Δ_k − α Δ_bad),   Δ = Σ_t log π/π_ref
 #include <ATen/ATen.h>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

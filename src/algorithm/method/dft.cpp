@@ -5,7 +5,7 @@
 //   L = −Σ_i w_i Σ_t sg(p_t) log p_t / N
 #include <ATen/ATen.h>
 
-#include "algorithm/base/token_loss_method.h"
+#include "algorithm/base/point/token_loss_method.h"
 
 namespace attune::algorithm {
 

@@ -3,7 +3,7 @@
 //   L = mean over pairs of (1−μ) (−log σ(u)) + μ exp(−u),   u = β (Δ₊ − Δ₋),  μ = σ(u/τ)
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 
 namespace attune::algorithm {
 

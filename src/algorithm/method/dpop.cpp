@@ -5,7 +5,7 @@
 // With lambda_inside: false the penalty stands outside the bracket, where β does not scale it.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 
 namespace attune::algorithm {
 

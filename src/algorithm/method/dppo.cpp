@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "algorithm/base/group_policy_method.h"
+#include "algorithm/base/group/group_policy_method.h"
 
 namespace attune::algorithm {
 

@@ -7,7 +7,7 @@
 // with k3 = π_ref/π − log(π_ref/π) − 1.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/clipped_policy_method.h"
+#include "algorithm/base/group/clipped_policy_method.h"
 
 namespace attune::algorithm {
 

@@ -6,7 +6,7 @@
 // H_20 is the entropy among the twenty most probable tokens; log 20 is about 3.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/distribution_method.h"
+#include "algorithm/base/point/distribution_method.h"
 
 namespace attune::algorithm {
 

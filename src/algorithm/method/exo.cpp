@@ -6,7 +6,7 @@
 // Two candidates with r₊ − r₋ = α log((1−ε)/ε) are exo_pair.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

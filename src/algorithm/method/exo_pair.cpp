@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "core/error.h"
 
 namespace attune::algorithm {

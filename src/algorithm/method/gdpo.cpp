@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "algorithm/base/clipped_policy_method.h"
+#include "algorithm/base/group/clipped_policy_method.h"
 #include "algorithm/part/group_statistics.h"
 #include "algorithm/part/scores.h"
 #include "core/error.h"

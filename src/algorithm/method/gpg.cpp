@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "algorithm/base/group_policy_method.h"
+#include "algorithm/base/group/group_policy_method.h"
 #include "algorithm/part/group_statistics.h"
 
 namespace attune::algorithm {

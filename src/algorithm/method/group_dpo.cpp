@@ -12,7 +12,7 @@
 #include <map>
 #include <string>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "algorithm/part/segments.h"
 
 namespace attune::algorithm {

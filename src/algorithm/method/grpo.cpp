@@ -6,7 +6,7 @@
 // with advantage A_i = (r_i − mean of the group) / (std + 1e-4) and k3 = π_ref/π − log(π_ref/π) − 1.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/clipped_policy_method.h"
+#include "algorithm/base/group/clipped_policy_method.h"
 #include "algorithm/part/segments.h"
 
 namespace attune::algorithm {

@@ -4,8 +4,8 @@
 //   L = E [−log σ(β [Δ₊ − Δ₋]) − γ ½ Σ_{y ∈ {y₊, y₋}} e^(A_y/α) log π(y)],   A = r − mean of both rewards
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
-#include "algorithm/base/reward_gaps.h"
+#include "algorithm/base/pair/pair_method.h"
+#include "algorithm/base/pair/reward_gaps.h"
 #include "algorithm/part/candidates.h"
 
 namespace attune::algorithm {

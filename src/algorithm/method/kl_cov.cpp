@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "algorithm/base/group_policy_method.h"
+#include "algorithm/base/group/group_policy_method.h"
 #include "algorithm/part/covariance.h"
 #include "algorithm/part/segments.h"
 

@@ -10,7 +10,7 @@
 
 #include <algorithm>
 
-#include "algorithm/base/unpaired_method.h"
+#include "algorithm/base/point/unpaired_method.h"
 
 namespace attune::algorithm {
 

@@ -5,7 +5,7 @@
 //   s = β Σ_t log π/π_ref,   τ: place in the order of s, 1 for the largest
 #include <ATen/ATen.h>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

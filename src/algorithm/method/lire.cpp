@@ -3,7 +3,7 @@
 //   L = −E Σ_j w_j r_j,   w = softmax(Σ_t log π(y_t) / T)
 #include <ATen/ATen.h>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

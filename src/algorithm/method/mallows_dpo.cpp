@@ -9,7 +9,7 @@
 #include <cmath>
 #include <limits>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
 

@@ -4,7 +4,7 @@
 //   A = (r − mean of the group) / mean of the group; 0 where the mean is not positive.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/clipped_policy_method.h"
+#include "algorithm/base/group/clipped_policy_method.h"
 #include "algorithm/part/group_statistics.h"
 
 namespace attune::algorithm {

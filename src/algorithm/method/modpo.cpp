@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "algorithm/part/row_needs.h"
 #include "algorithm/part/scores.h"
 #include "algorithm/part/segments.h"

@@ -6,7 +6,7 @@
 // Two candidates and α → 0 are nca_pair.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

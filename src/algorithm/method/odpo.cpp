@@ -5,8 +5,8 @@
 // A pair's margin stands for r₊ − r₋ where its answers have no rewards. α = 0 is DPO.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
-#include "algorithm/base/reward_gaps.h"
+#include "algorithm/base/pair/pair_method.h"
+#include "algorithm/base/pair/reward_gaps.h"
 
 namespace attune::algorithm {
 

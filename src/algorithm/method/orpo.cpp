@@ -6,8 +6,8 @@
 // the first mean being one over chosen tokens.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/chosen_likelihood.h"
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/chosen_likelihood.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "algorithm/part/token_metrics.h"
 
 namespace attune::algorithm {

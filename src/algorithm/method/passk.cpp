@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "algorithm/base/clipped_policy_method.h"
+#include "algorithm/base/group/clipped_policy_method.h"
 #include "algorithm/part/group_statistics.h"
 #include "core/error.h"
 

@@ -4,7 +4,7 @@
 //   L = mean over prompts of Σ_k (log Σ_{i≥k} e^(s_i) − s_k),   best first
 #include <ATen/ATen.h>
 
-#include "algorithm/base/score_method.h"
+#include "algorithm/base/point/score_method.h"
 #include "algorithm/part/group_statistics.h"
 #include "core/error.h"
 

@@ -6,7 +6,7 @@
 // Two candidates are −log σ((r₁ − r₂)(s̄₁ − s̄₂)).
 #include <ATen/ATen.h>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

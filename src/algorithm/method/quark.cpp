@@ -4,7 +4,7 @@
 //   L = (1/N) Σ_i Σ_t [−log π(y_t) + β KL(π_ref ‖ π) − c H(π)],   N: tokens of the step
 #include <ATen/ATen.h>
 
-#include "algorithm/base/distribution_method.h"
+#include "algorithm/base/point/distribution_method.h"
 
 namespace attune::algorithm {
 

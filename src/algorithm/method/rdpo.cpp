@@ -4,7 +4,7 @@
 //   L = −E log σ(β (Δ₊ − Δ₋) + α (|y₊| − |y₋|)),   Δ = Σ_t log π/π_ref
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 
 namespace attune::algorithm {
 

@@ -4,7 +4,7 @@
 //   L = E max(0, α + s₋ − s₊)
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "algorithm/part/token_metrics.h"
 
 namespace attune::algorithm {

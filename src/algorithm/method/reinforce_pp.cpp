@@ -7,7 +7,7 @@
 #include <cmath>
 #include <string>
 
-#include "algorithm/base/clipped_policy_method.h"
+#include "algorithm/base/group/clipped_policy_method.h"
 #include "algorithm/part/group_statistics.h"
 
 namespace attune::algorithm {

@@ -3,7 +3,7 @@
 //   L = mean of (s − r)²
 #include <ATen/ATen.h>
 
-#include "algorithm/base/score_method.h"
+#include "algorithm/base/point/score_method.h"
 #include "algorithm/part/candidates.h"
 
 namespace attune::algorithm {

@@ -4,7 +4,7 @@
 //   L = −mean_i r_i mean_t log π(y_t)
 #include <ATen/ATen.h>
 
-#include "algorithm/base/weighted_likelihood.h"
+#include "algorithm/base/group/weighted_likelihood.h"
 
 namespace attune::algorithm {
 

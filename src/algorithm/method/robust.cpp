@@ -3,7 +3,7 @@
 //   L = mean over pairs of [−(1−ε) log σ(u) + ε log σ(−u)] / (1 − 2ε),   u = β (Δ₊ − Δ₋)
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "core/error.h"
 
 namespace attune::algorithm {

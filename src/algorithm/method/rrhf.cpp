@@ -4,7 +4,7 @@
 //   p = Σ_t log π(y_t) / |y|^length_penalty
 #include <ATen/ATen.h>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

@@ -7,7 +7,7 @@
 // the gradient is that of GRPO; it fades as ρ leaves 1.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/group_policy_method.h"
+#include "algorithm/base/group/group_policy_method.h"
 #include "algorithm/part/segments.h"
 
 namespace attune::algorithm {

@@ -5,7 +5,7 @@
 // With `normalization: sequence`: −mean_i w_i mean_t log π.
 #include <ATen/ATen.h>
 
-#include "algorithm/base/token_loss_method.h"
+#include "algorithm/base/point/token_loss_method.h"
 
 namespace attune::algorithm {
 

@@ -3,7 +3,7 @@
 //   L = −E [e^(s̄₊) − e^(s̄₋)],   s̄ = mean_t log π(y_t)
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 
 namespace attune::algorithm {
 

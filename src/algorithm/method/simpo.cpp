@@ -1,7 +1,7 @@
 // Simple Preference Optimization (Meng et al. 2024, arXiv:2405.14734, eq. 6):
 //
 //   L = −E log σ(β s̄₊ − β s̄₋ − γ),   s̄ = mean_t log π(y_t)
-#include "algorithm/base/contrastive_method.h"
+#include "algorithm/base/pair/contrastive_method.h"
 
 namespace attune::algorithm {
 

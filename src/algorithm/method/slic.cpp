@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 #include "core/error.h"
 
 namespace attune::algorithm {

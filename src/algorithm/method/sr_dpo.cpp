@@ -4,7 +4,7 @@
 //   L = −E log σ(β [Δ₊ − Δ₋] − λ [log π_T(y₊ | p, x) − log π_T(y₋ | p, x)])
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "algorithm/part/segments.h"
 
 namespace attune::algorithm {

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

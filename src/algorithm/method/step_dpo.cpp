@@ -4,7 +4,7 @@
 //   L = −E log σ(β [log π/π_ref(s₊ | x, s_<k) − log π/π_ref(s₋ | x, s_<k)])
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 
 namespace attune::algorithm {
 

@@ -8,7 +8,7 @@
 // sg stops the gradient. α = 0 in TDPO2 is DPO. The implicit reward of an answer is β (Δ + D) (eq. 14).
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair_method.h"
+#include "algorithm/base/pair/pair_method.h"
 #include "algorithm/part/segments.h"
 #include "algorithm/part/token_metrics.h"
 

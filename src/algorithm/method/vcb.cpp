@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "algorithm/base/list_method.h"
+#include "algorithm/base/group/list_method.h"
 
 namespace attune::algorithm {
 

@@ -10,7 +10,7 @@
 
 #include <cmath>
 
-#include "algorithm/base/group_policy_method.h"
+#include "algorithm/base/group/group_policy_method.h"
 #include "algorithm/part/segments.h"
 
 namespace attune::algorithm {

@@ -4,7 +4,7 @@
 //   L = (1/N) Σ_i Σ_t [−(1 − α) log π(y_t) − α log π(ŷ_t)],   ŷ_t: its own likeliest token,  N: tokens of the step
 #include <ATen/ATen.h>
 
-#include "algorithm/base/distribution_method.h"
+#include "algorithm/base/point/distribution_method.h"
 
 namespace attune::algorithm {
 

@@ -4,20 +4,20 @@
 #include <algorithm>
 #include <exception>
 
-#include "cli/check_data.h"
+#include "cli/check/check_data.h"
+#include "cli/check/estimate.h"
 #include "cli/command.h"
 #include "cli/compute_options.h"
-#include "cli/estimate.h"
-#include "cli/record_tokens.h"
+#include "cli/tokens/record_tokens.h"
 #include "core/error.h"
 #include "core/system.h"
 #include "data/split.h"
-#include "generation/generation_config.h"
+#include "generation/sampling/generation_config.h"
 #include "training/hook.h"
 #include "training/reference/model.h"
 #include "training/method_needs.h"
-#include "training/run/named_files.h"
-#include "training/run/resolve.h"
+#include "training/run/recipe/named_files.h"
+#include "training/run/recipe/resolve.h"
 #include "training/run/run.h"
 #include "training/step/frozen_models.h"
 

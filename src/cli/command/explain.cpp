@@ -10,9 +10,9 @@
 #include "cli/explain/text.h"
 #include "cli/explain/unified.h"
 #include "cli/explain/worked_example.h"
-#include "cli/record_tokens.h"
+#include "cli/tokens/record_tokens.h"
 #include "core/error.h"
-#include "training/run/loss_list.h"
+#include "training/run/recipe/loss_list.h"
 
 namespace attune::cli {
 

@@ -8,11 +8,11 @@
 #include "core/progress.h"
 #include "core/system.h"
 #include "data/rows/example_reader.h"
-#include "data/tokens/message_watch.h"
 #include "data/tokens/tokenize.h"
+#include "data/tokens/watch/message_watch.h"
 #include "generation/codec.h"
-#include "generation/generation_config.h"
 #include "generation/generator.h"
+#include "generation/sampling/generation_config.h"
 #include "model/model.h"
 
 namespace attune::cli {
@@ -69,8 +69,7 @@ class Generate : public Command {
             "One native record per prompt, with completion, completion_ids, logps (the model's own at "
             "temperature 1) and finish_reason. A single prompt= streams its text instead, unless --json or "
             "output= is given. Sampling settings default to what the model's generation_config.json says; "
-            "where "
-            "that does not say do_sample, decoding is greedy (temperature 0).",
+            "where that does not say do_sample, decoding is greedy (temperature 0).",
         .examples =
             {{"attune generate model=MODEL prompt='Once upon a time' temperature=0.8",
               "shows a completion while it is written"},

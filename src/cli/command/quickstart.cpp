@@ -50,8 +50,7 @@ class Quickstart : public Command {
         .details =
             "A model of 656,000 parameters writes four stories for each of 400 openings. Rules judge them: "
             "kind, complete, readable, about the same characters, without repetition. DPO learns from the "
-            "best and the worst. "
-            "100 other openings are judged before and after.",
+            "best and the worst. 100 other openings are judged before and after.",
         .examples = {{"attune quickstart", "everything as it is meant, in runs/quickstart"},
                      {"attune quickstart seed=1 output=runs/again", "another draw"}},
         .flags = {}};

@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "cli/compute_options.h"
 #include "cli/result_lines.h"
-#include "cli/scored_text.h"
+#include "cli/tokens/scored_text.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/system.h"
@@ -41,18 +41,15 @@ class Score : public Command {
         .usage = "model=MODEL data=FILE [key=value …] [--json]",
         .details =
             "One JSON object per candidate: id, candidate (index from 0), ids, logps per token, their sum "
-            "and "
-            "mean; with ref_model= also ref_logps, with rule= or reward_model= also reward, of a process reward model "
-            "(method=prm) with step_scores, the probability that each step is right. The first token "
-            "of a text "
-            "without prompt has no log-probability (null). Rows are cut as for training (data.max_length, "
-            "data.max_prompt_length, data.truncation), which is said; the end-of-sequence token is only "
-            "added "
-            "with data.append_eos=true. With records=true it writes the records, rewards in their answers. A reward model reads the same prompt and completion with its own "
-            "tokenizer, cut and ended as its folder says that its training did (reward_texts.json); settings "
-            "of "
-            "data that are given win. Where the folder does not say, give data.append_eos=true if its plain "
-            "texts were ended.",
+            "and mean; with ref_model= also ref_logps, with rule= or reward_model= also reward, of a process "
+            "reward model (method=prm) with step_scores, the probability that each step is right. The first "
+            "token of a text without prompt has no log-probability (null). Rows are cut as for training "
+            "(data.max_length, data.max_prompt_length, data.truncation), which is said; the end-of-sequence "
+            "token is only added with data.append_eos=true. With records=true it writes the records, rewards "
+            "in their answers. A reward model reads the same prompt and completion with its own tokenizer, "
+            "cut and ended as its folder says that its training did (reward_texts.json); settings of data "
+            "that are given win. Where the folder does not say, give data.append_eos=true if its plain texts "
+            "were ended.",
         .examples =
             {{"attune score model=MODEL data=prefs.jsonl", "how likely the model finds each answer"},
              {"attune score model=MODEL data=answers.jsonl rule=math_answer",

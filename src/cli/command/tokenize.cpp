@@ -3,11 +3,11 @@
 
 #include "cli/command.h"
 #include "cli/compute_options.h"
-#include "cli/record_tokens.h"
 #include "cli/result_lines.h"
+#include "cli/tokens/record_tokens.h"
 #include "core/system.h"
 #include "data/rows/example_reader.h"
-#include "data/tokens/turns.h"
+#include "data/tokens/conversation/turns.h"
 
 namespace attune::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include "cli/train_output.h"
 #include "core/files/files.h"
 #include "core/system.h"
-#include "training/run/resolve.h"
+#include "training/run/recipe/resolve.h"
 
 namespace attune::cli {
 namespace {
@@ -19,8 +19,7 @@ class Train : public Command {
         .usage = "[recipe.yaml] [key=value …] [--json]",
         .details =
             "Writes OUTPUT/{model, checkpoints, metrics.jsonl, evaluations.jsonl, samples.jsonl, "
-            "report.html, "
-            "TensorBoard events}. The same command continues a run that was stopped.",
+            "report.html, TensorBoard events}. The same command continues a run that was stopped.",
         .examples =
             {{"attune train model=MODEL data=prefs.jsonl method=dpo output=runs/dpo",
               "direct preference optimization of all weights"},

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "cli/explain/text.h"
-#include "cli/token_pieces.h"
+#include "cli/tokens/token_pieces.h"
 
 namespace attune::cli {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "core/error.h"
 #include "data/rows/example_reader.h"
+#include "data/tokens/conversation/turns.h"
 #include "data/tokens/row_tokens.h"
-#include "data/tokens/turns.h"
-#include "training/run/terms.h"
+#include "training/run/recipe/terms.h"
 
 namespace attune::cli {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "cli/record_tokens.h"
+#include "cli/tokens/record_tokens.h"
 #include "data/tokens/trained.h"
 
 namespace attune::cli {

@@ -6,8 +6,8 @@
 #include "cli/foreign/reader.h"
 #include "core/error.h"
 #include "data/format.h"
-#include "data/rows/reader.h"
-#include "training/run/terms.h"
+#include "data/rows/file/reader.h"
+#include "training/run/recipe/terms.h"
 
 namespace attune::cli {
 namespace {

@@ -8,7 +8,7 @@
 #include "cli/foreign/reader.h"
 #include "core/error.h"
 #include "data/rows/example_source.h"
-#include "training/run/terms.h"
+#include "training/run/recipe/terms.h"
 
 namespace attune::cli {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "cli/foreign/reader.h"
 #include "core/files/files.h"
-#include "data/rows/source_files.h"
+#include "data/rows/file/source_files.h"
 
 namespace attune::cli {
 namespace {

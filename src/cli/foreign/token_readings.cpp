@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "cli/foreign/reader.h"
-#include "cli/record_tokens.h"
+#include "cli/tokens/record_tokens.h"
 #include "core/error.h"
 
 namespace attune::cli {

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/files/text_input.h"
-#include "generation/generation_config.h"
+#include "generation/sampling/generation_config.h"
 #include "generation/scorer.h"
 
 namespace attune::cli {

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "cli/selftest_check.h"
-#include "training/run/terms.h"
+#include "training/run/recipe/terms.h"
 #include "training/step/data_stream.h"
 #include "training/step/engine.h"
 

@@ -73,8 +73,7 @@ class Speed : public SelftestCheck {
     const double sampling_share = 4 * weights * sampled / reads;  // float32 weights are read once a token
     const auto text = fmt::format(
         "training {:.0f} tokens/s = {:.0f} % of this machine's {:.0f} GFLOP/s; sampling {:.0f} tokens/s = "
-        "{:.0f} % of its "
-        "{:.1f} GB/s ({:.0f} million weights{})",
+        "{:.0f} % of its {:.1f} GB/s ({:.0f} million weights{})",
         trained, 100 * training_share, products / 1e9, sampled, 100 * sampling_share, reads / 1e9,
         weights / 1e6, std::min(training_share, sampling_share) < 0.3 ? "; low: is the machine busy?" : "");
     return {true,

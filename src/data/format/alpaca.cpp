@@ -1,7 +1,7 @@
 // Instructions with an optional input, and the output: Alpaca, Dolly, and LLaMA-Factory's preference variant.
 #include "data/format.h"
-#include "data/rows/instruction.h"
-#include "data/rows/pairs.h"
+#include "data/rows/column/instruction.h"
+#include "data/rows/column/pairs.h"
 
 namespace attune::data {
 namespace {
@@ -43,8 +43,7 @@ class Alpaca final : public Format {
   FormatInfo info() const override {
     return {"alpaca",
             "An instruction with optional input, system text and history, and the output (Alpaca, Dolly); "
-            "without "
-            "a chat template the text is Alpaca's.",
+            "without a chat template the text is Alpaca's.",
             "instruction [, input | context, system, history], output | response | chosen, rejected",
             "Taori et al. 2023, Stanford Alpaca; Wang et al. 2022, arXiv:2212.10560", 70};
   }

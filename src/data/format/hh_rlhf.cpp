@@ -2,7 +2,7 @@
 // They are kept as they are, word by word: the prompt ends in the last "\n\nAssistant:" that both share, and
 // each completion is the rest of its dialogue with the space that follows the colon.
 #include "data/format.h"
-#include "data/rows/pairs.h"
+#include "data/rows/column/pairs.h"
 
 namespace attune::data {
 namespace {

@@ -1,6 +1,6 @@
 // A chosen and a rejected text or conversation whose common beginning is the prompt.
 #include "data/format.h"
-#include "data/rows/pairs.h"
+#include "data/rows/column/pairs.h"
 
 namespace attune::data {
 namespace {

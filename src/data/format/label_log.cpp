@@ -2,7 +2,7 @@
 
 #include "core/ascii.h"
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {

@@ -1,6 +1,6 @@
 // Whole texts or conversations, trained on from end to end.
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {

@@ -1,6 +1,6 @@
 // Attune's own record, which every command that writes data writes.
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {
@@ -96,10 +96,8 @@ class Native final : public Format {
   FormatInfo info() const override {
     return {"native",
             "A prompt with any number of candidates and feedback on them: what Attune writes. Candidates may "
-            "hold "
-            "logps (or sampling_logps, which go first): the old log-probabilities in the ratio of grpo and "
-            "its kin, "
-            "where every candidate of an update has them.",
+            "hold logps (or sampling_logps, which go first): the old log-probabilities in the ratio of grpo "
+            "and its kin, where every candidate of an update has them.",
             "prompt | prompt_ids, candidates: [{completion | completion_ids, rank, label, reward, …}]", "",
             100};
   }

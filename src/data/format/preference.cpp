@@ -1,6 +1,6 @@
 // A prompt with a chosen and a rejected completion.
 #include "data/format.h"
-#include "data/rows/pairs.h"
+#include "data/rows/column/pairs.h"
 
 namespace attune::data {
 namespace {

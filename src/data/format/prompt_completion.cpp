@@ -1,6 +1,6 @@
 // A prompt and what should follow it; trained on the completion.
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {

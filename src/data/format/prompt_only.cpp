@@ -1,6 +1,6 @@
 // Prompts alone, for sampling and online methods.
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {

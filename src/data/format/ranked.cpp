@@ -1,6 +1,6 @@
 // Several responses to one prompt, rated or ranked.
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {

@@ -1,6 +1,6 @@
 // Conversations as ShareGPT and LLaMA-Factory write them: {"from", "value"} turns.
 #include "data/format.h"
-#include "data/rows/pairs.h"
+#include "data/rows/column/pairs.h"
 
 namespace attune::data {
 namespace {

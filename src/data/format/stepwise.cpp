@@ -1,6 +1,6 @@
 // A completion in steps, each with its own label: process supervision.
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {

@@ -1,6 +1,6 @@
 // One completion and whether it is good: thumbs up or down.
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {

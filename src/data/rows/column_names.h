@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/json.h"
-#include "data/rows/reader.h"
+#include "data/rows/file/reader.h"
 
 namespace attune::data {
 

@@ -5,8 +5,8 @@
 #include <map>
 
 #include "core/system.h"
-#include "data/rows/columns.h"
-#include "data/rows/endings.h"
+#include "data/rows/column/columns.h"
+#include "data/rows/column/endings.h"
 #include "data/rows/repeated_prompt.h"
 
 namespace attune::data {

@@ -11,7 +11,7 @@
 #include "data/noticed.h"
 #include "data/options.h"
 #include "data/rows/column_names.h"
-#include "data/rows/reader.h"
+#include "data/rows/file/reader.h"
 
 namespace attune::data {
 

@@ -4,8 +4,8 @@
 #include <cctype>
 
 #include "core/ascii.h"
-#include "data/rows/columns.h"
-#include "data/rows/pairs.h"
+#include "data/rows/column/columns.h"
+#include "data/rows/column/pairs.h"
 
 namespace attune::data {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "data/tokens/conversation/turns.h"
 #include "data/tokens/row_needs.h"
 #include "data/tokens/tokenize.h"
-#include "data/tokens/turns.h"
 #include "record/derived_feedback.h"
 
 namespace attune::data {

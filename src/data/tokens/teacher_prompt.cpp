@@ -1,7 +1,7 @@
 // The prompt as a teacher sees it: a system text before it.
 #include <algorithm>
 
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 #include "data/tokens/tokenize_text.h"
 
 namespace attune::data {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "data/rows/columns.h"
-#include "data/tokens/end_token.h"
+#include "data/rows/column/columns.h"
+#include "data/tokens/conversation/end_token.h"
 #include "data/tokens/token_spans.h"
 
 namespace attune::data {

@@ -40,8 +40,7 @@ class SentenceShape : public TextRule {
   RuleInfo info() const override {
     return {"sentence_shape",
             "Readable prose: sentences of a reasonable mean length, capital first letters, complete ends, "
-            "quotes in "
-            "pairs (mean of the four).",
+            "quotes in pairs (mean of the four).",
             ""};
   }
   core::Fields fields() override {

@@ -1,6 +1,6 @@
 // Epsilon sampling: no token below a fixed probability.
 #include "generation/decoding.h"
-#include "generation/token_logps.h"
+#include "generation/sampling/token_logps.h"
 
 namespace attune::generation {
 namespace {

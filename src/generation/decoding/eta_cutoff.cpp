@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "generation/decoding.h"
-#include "generation/token_logps.h"
+#include "generation/sampling/token_logps.h"
 
 namespace attune::generation {
 namespace {

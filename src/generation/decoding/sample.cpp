@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "generation/decoding.h"
-#include "generation/sampler.h"
-#include "generation/token_rules.h"
+#include "generation/sampling/sampler.h"
+#include "generation/sampling/token_rules.h"
 
 namespace attune::generation {
 namespace {

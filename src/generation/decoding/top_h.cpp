@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "generation/decoding.h"
-#include "generation/token_logps.h"
+#include "generation/sampling/token_logps.h"
 
 namespace attune::generation {
 namespace {

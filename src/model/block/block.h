@@ -7,7 +7,7 @@
 #include <array>
 #include <cstddef>
 
-#include "model/block/attention.h"
+#include "model/block/attention/attention.h"
 #include "model/tap.h"
 #include "model/transformer.h"
 

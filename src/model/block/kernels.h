@@ -10,8 +10,9 @@ namespace attune::model {
 
 enum class Kernels { kNative, kLibrary };
 
-/// Of this process, as libtorch's number of threads is. What computes asks native_kernels() instead. At first what ATTUNE_KERNELS in the environment says
-/// (native, library), else what the build chose (cmake -DATTUNE_KERNELS=…).
+/// Of this process, as libtorch's number of threads is. What computes asks native_kernels() instead. At first
+/// what ATTUNE_KERNELS in the environment says (native, library), else what the build chose
+/// (cmake -DATTUNE_KERNELS=…).
 /// @throws Error{kRequest}: another word in the environment
 Kernels kernels();
 void set_kernels(Kernels choice);

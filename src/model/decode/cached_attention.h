@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "model/block/attention.h"
+#include "model/block/attention/attention.h"
 #include "model/decode/attention.h"
 
 namespace attune::model {

@@ -15,8 +15,7 @@ std::vector<std::string> LoadReport::warnings() const {
         unused.begin(), unused.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, unused.size())));
     texts.push_back(fmt::format(
         "{}: {} left out, as config.json does not ask for them: {}{}. If they belong to the model, "
-        "config.json "
-        "is another one's, and every number is",
+        "config.json is another one's, and every number is",
         where, core::counted(static_cast<std::int64_t>(unused.size()), "tensor"), fmt::join(first, ", "),
         unused.size() > kNamed ? fmt::format(" and {} more", unused.size() - kNamed) : ""));
   }
@@ -26,14 +25,12 @@ std::vector<std::string> LoadReport::warnings() const {
   if (!tied_head.empty())
     texts.push_back(
         fmt::format("{}: {} is missing although config.json unties it (tie_word_embeddings): the embedding "
-                    "is used in its "
-                    "place. If the model had a head of its own, it is lost here",
+                    "is used in its place. If the model had a head of its own, it is lost here",
                     where, tied_head));
   if (!untied_head.empty())
     texts.push_back(
         fmt::format("{}: {} differs from the embedding although config.json ties them (tie_word_embeddings): "
-                    "both are used "
-                    "as they are in the file",
+                    "both are used as they are in the file",
                     where, untied_head));
   return texts;
 }

@@ -10,12 +10,10 @@ namespace {
 class AsGiven final : public Pairing {
  public:
   PairingInfo info() const override {
-    return {
-        "as_given",
-        "Feedback as it stands: labels, groups with rewards, scored steps, lists in their order; demonstrations are "
-        "the accepted "
-        "candidates (by label, else by rank), of rated ones the best.",
-        ""};
+    return {"as_given",
+            "Feedback as it stands: labels, groups with rewards, scored steps, lists in their order; "
+            "demonstrations are the accepted candidates (by label, else by rank), of rated ones the best.",
+            ""};
   }
   std::vector<GroupShape> shapes() const override {
     return {GroupShape::kDemonstrations, GroupShape::kLabels, GroupShape::kGroups, GroupShape::kSteps,

@@ -12,8 +12,7 @@ class PromptMean final : public Pairing {
   PairingInfo info() const override {
     return {"prompt_mean",
             "A candidate is good above the mean reward of its prompt, else bad; demonstrations are the good "
-            "ones. "
-            "Prompts whose candidates all tie, or that have one alone, are left out.",
+            "ones. Prompts whose candidates all tie, or that have one alone, are left out.",
             ""};
   }
   std::vector<GroupShape> shapes() const override {

@@ -85,8 +85,7 @@ void AdamW::require_finite(std::int64_t update) const {
     if (!at::isfinite(weights_[i]).all().item<bool>())
       core::fail_run(
           "after update {} the weight {} holds numbers that are not finite; nothing of it is saved. A "
-          "smaller "
-          "training.learning_rate helps most often",
+          "smaller training.learning_rate helps most often",
           update, parameters_[i].name);
 }
 

@@ -11,17 +11,17 @@
 #include "data/tokens/tokenize.h"
 #include "feedback/reward_texts.h"
 #include "generation/codec.h"
-#include "generation/generation_config.h"
+#include "generation/sampling/generation_config.h"
 #include "report/metric_names.h"
 #include "training/hook.h"
 #include "training/method_needs.h"
 #include "training/reference/model.h"
-#include "training/run/continuation.h"
-#include "training/run/data_files.h"
-#include "training/run/named_files.h"
-#include "training/run/resolve.h"
-#include "training/run/samples.h"
-#include "training/run/terms.h"
+#include "training/run/checkpoint/continuation.h"
+#include "training/run/checkpoint/data_files.h"
+#include "training/run/output/samples.h"
+#include "training/run/recipe/named_files.h"
+#include "training/run/recipe/resolve.h"
+#include "training/run/recipe/terms.h"
 #include "training/trainer.h"
 
 namespace attune::training {
@@ -167,8 +167,7 @@ class Run {
     if (folder.checkpoint_step() >= total)
       core::fail_request(
           "resume=extend: {} has {} behind it, and training.epochs={:g} with training.max_steps={} ends "
-          "after "
-          "{}; ask for more",
+          "after {}; ask for more",
           recipe_.output, core::counted(folder.checkpoint_step(), "update"), recipe_.training.epochs,
           recipe_.training.max_steps, total);
   }

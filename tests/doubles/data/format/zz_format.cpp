@@ -1,7 +1,7 @@
 // A double that uses all of the formats' seam: recognised by what a column holds, before others that know the
 // same columns; several answers with feedback on them; and rows that are malformed.
 #include "data/format.h"
-#include "data/rows/columns.h"
+#include "data/rows/column/columns.h"
 
 namespace attune::data {
 namespace {

@@ -1,0 +1,178 @@
+#include "training/run/recipe/terms.h"
+
+#include <fmt/ranges.h>
+
+#include "core/error.h"
+#include "core/system.h"
+#include "training/run/evaluation/evaluation.h"
+
+namespace attune::training {
+namespace {
+
+/// Several splits are several entries.
+void refuse_splits(const core::Value& setting, const std::string& key) {
+  const core::Value *split = setting.find("split"), *path = setting.find("path");
+  if (split == nullptr || !split->is_list()) return;
+  const std::string folder = path != nullptr && path->is_scalar() ? path->text() : "FOLDER";
+  std::vector<std::string> entries;
+  for (const auto& name : split->items())
+    entries.push_back(fmt::format("{{path: {}, split: {}}}", folder, name.text()));
+  core::fail_request("{}: {}.split is one split; several are a list, {}=[{}]", split->place(), key, key,
+                     fmt::join(entries, ", "));
+}
+
+data::DataOptions assigned(data::DataOptions options, const core::Value& setting, const std::string& key) {
+  refuse_splits(setting, key);
+  options.key = key;
+  core::Fields outer;
+  outer.section(key, options, "", "path");
+  outer.assign_all(core::Value::map({{key, setting}}, setting.place()), "");
+  return options;
+}
+
+/// The main data's way of reading, without what names its rows.
+data::DataOptions beside(const TrainRecipe& recipe, const core::Value& setting, const std::string& key) {
+  data::DataOptions options = data_options(recipe.data, "data");
+  options.path = nullptr;
+  options.split.clear();
+  options.limit = 0;
+  return assigned(std::move(options), setting, key);
+}
+
+core::Json resolved_method(algorithm::Method& method) {
+  core::Json resolved = {{"name", method.info().name}};
+  resolved.update(method.fields().to_json());
+  return resolved;
+}
+
+TermSetting term_of(const TrainRecipe& recipe, const core::Value& setting, const std::string& key) {
+  TermSetting term;
+  core::Value options = setting;
+  const core::Value* own = options.is_map() ? options.find("data") : nullptr;
+  term.data = own != nullptr ? beside(recipe, *own, key + ".data") : data_options(recipe.data, "data");
+  if (!recipe.teacher.system.empty()) term.data.teacher_system = recipe.teacher.system;
+  const core::Json own_data = own != nullptr ? core::fields_of(term.data).to_json() : core::Json();
+  if (options.is_map()) {
+    if (const auto* weight = options.find("weight")) {
+      core::Fields fields;
+      fields.add("weight", term.weight, "Weight of this method in the sum.");
+      fields.find("weight")->assign(*weight, key + ".weight");
+    }
+    std::erase_if(options.entries(),
+                  [](const auto& entry) { return entry.first == "data" || entry.first == "weight"; });
+  }
+  term.method = algorithm::make_method(options, key);
+  term.name = term.method->info().name;
+  term.resolved = resolved_method(*term.method);
+  if (recipe.method.is_list()) term.resolved["weight"] = term.weight;
+  if (!own_data.is_null()) term.resolved["data"] = own_data;
+  return term;
+}
+
+/// The recipe's pairing for every method that it makes something for; the others keep their default. A
+/// pairing that serves nobody is refused.
+void set_uses(const TrainRecipe& recipe, std::vector<TermSetting>& terms) {
+  const core::Value setting = recipe.pairing_setting();
+  bool serves = setting.is_null();
+  for (TermSetting& term : terms) {
+    const auto shape = term.method->shape();
+    term.use = row_use(*term.method);
+    if (setting.is_null()) continue;
+    std::shared_ptr<record::Pairing> pairing = record::make_pairing(setting);
+    if (!pairing->makes(shape)) continue;
+    term.use = row_use(*term.method, std::move(pairing));
+    serves = true;
+  }
+  if (!serves)
+    record::require_shape(*record::make_pairing(setting), terms.front().method->shape(), terms.front().name);
+}
+
+/// How to come by rewards, where answers are there and have none, or not even answers are.
+std::string how_to_rate(const data::DataOptions& options, const data::DatasetSummary& summary,
+                        const data::RowUse& use, const std::string& model) {
+  const auto& reasons = summary.dropped;
+  const bool unrated = reasons.contains("no rewards") || reasons.contains("no completion");
+  if (!use.learns(record::GroupShape::kGroups) || !unrated) return "";
+  const std::string folder = model.empty() ? "MODEL" : model;
+  return fmt::format(
+      "\nAnswers with rewards come of\n  attune generate model={0} data={1} n=8 temperature=1 "
+      "output=answers.jsonl\n  attune score model={0} data=answers.jsonl rule=RULE records=true "
+      "output=rated.jsonl\nwith one of `attune list rules` (or reward_model=FOLDER in its place), and "
+      "data=rated.jsonl is learned from",
+      folder, options.name());
+}
+
+}  // namespace
+
+std::vector<TermSetting> terms_of(const TrainRecipe& recipe) {
+  std::vector<TermSetting> terms;
+  if (!recipe.method.is_list()) terms.push_back(term_of(recipe, recipe.method, "method"));
+  for (std::size_t i = 0; i < recipe.method.items().size(); ++i)
+    terms.push_back(term_of(recipe, recipe.method.items()[i], fmt::format("method[{}]", i)));
+  if (terms.empty()) core::fail_request("{}: method is an empty list", recipe.method.place());
+  set_uses(recipe, terms);
+  return terms;
+}
+
+std::vector<record::MetricMeaning> own_metrics(const std::vector<TermSetting>& terms) {
+  std::vector<record::MetricMeaning> own;
+  for (const TermSetting& term : terms)
+    for (record::MetricMeaning metric : term.method->info().metrics) {
+      metric.name = named(terms.size(), term.name, metric.name);
+      own.push_back(std::move(metric));
+    }
+  return own;
+}
+
+data::DataOptions data_options(const core::Value& setting, const std::string& key) {
+  return assigned({}, setting, key);
+}
+
+data::DataOptions held_out_options(const TrainRecipe& recipe) {
+  auto options = beside(recipe, recipe.eval.data, "eval.data");
+  if (!options.given())
+    core::fail_request("eval.data names no file; for example eval.data.path=held_out.jsonl");
+  if (!recipe.teacher.system.empty()) options.teacher_system = recipe.teacher.system;
+  return options;
+}
+
+data::RowUse row_use(const algorithm::Method& method, std::shared_ptr<record::Pairing> pairing) {
+  if (!pairing) pairing = record::default_pairing(method.shape());
+  return data::RowUse(method.shape(), std::move(pairing)).asking(method.feedback_needs());
+}
+
+void require_rows(const data::DataOptions& options, const data::DatasetSummary& summary,
+                  const data::RowUse& use, const Learner& learner) {
+  if (summary.rows_kept == 0)
+    core::fail_request(
+        "{}: no row of {} can be used by {}{}{}\n`attune check` with the same settings shows more",
+        options.key, summary.rows_read, learner.method, left_out_text(summary),
+        how_to_rate(options, summary, use, learner.model));
+  if (summary.teaching_nothing < summary.rows_kept || options.key == "eval.data") return;
+  std::string reasons;
+  for (const auto& text : summary.noticed.texts()) reasons += "\n  " + text;
+  core::fail_request("{}: no row of {} teaches {} anything{}{}", options.key, summary.rows_read,
+                     learner.method, reasons, left_out_text(summary));
+}
+
+std::string one_sided_text(const data::DatasetSummary& summary, const data::RowUse& use) {
+  const auto& spread = summary.spread;
+  const auto said = [&](const std::string& what) {
+    return fmt::format("{} ({} is the first): there is nothing to tell apart", what, spread.first);
+  };
+  switch (use.needs().contrast) {
+    case record::Contrast::kLabels:
+      if (spread.good > 0 && spread.bad > 0) return "";
+      return said(fmt::format("all {} are labelled {}", core::counted(spread.good + spread.bad, "answer"),
+                              spread.good > 0 ? "good" : "bad"));
+    case record::Contrast::kRewards:
+      if (spread.highest > spread.lowest || spread.rated == 0) return "";
+      return said(fmt::format("the rewards of all {} are {:g}", core::counted(spread.rated, "answer"),
+                              spread.lowest));
+    case record::Contrast::kNothing:
+      break;
+  }
+  return "";
+}
+
+}  // namespace attune::training
