@@ -1,4 +1,4 @@
-// The cringe loss (Adolphs et al. 2022, arXiv:2211.05826, eq. 3 and 4): good answers are imitated, and each token of a bad one
+// The cringe loss (Adolphs et al. 2022, arXiv:2211.05826): good answers are imitated, and each token of a bad one
 // loses to what the model would rather have said there,
 //
 //   L = (1/N) Σ_good Σ_t −log π(y_t) + (λ/N) Σ_bad Σ_t E_k −log σ(z_k − z_t),   N: tokens of the step
@@ -22,7 +22,7 @@ class Cringe final : public Method {
     MethodInfo info;
     info.name = "cringe";
     info.title = "Cringe loss";
-    info.paper = "Adolphs et al. 2022, arXiv:2211.05826, eq. 3 and 4";
+    info.paper = "Adolphs et al. 2022, arXiv:2211.05826";
     info.formula =
         "L = (1/N) [Σ_good Σ_t −log π(y_t) + λ Σ_bad Σ_t Σ_k q_k · −log σ(z_k − z_t)],   N = tokens of the step,\n"
         "z: logits,   k: the 5 likeliest tokens other than y_t,   q = softmax of their logits, a constant";

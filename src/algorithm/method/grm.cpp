@@ -1,4 +1,4 @@
-// GRM, the generalizable reward model (Yang et al. 2024, arXiv:2406.10216, eq. 7 to 9): a reward model whose trunk must stay
+// GRM, the generalizable reward model (Yang et al. 2024, arXiv:2406.10216): a reward model whose trunk must stay
 // able to write the chosen answers, so that its hidden states do not fit the preferences alone,
 //
 //   L = (1 − α) · [−log σ(r₊ − r₋)] + α · L_text
@@ -20,7 +20,7 @@ class Grm final : public ScorePairMethod {
     MethodInfo info;
     info.name = "grm";
     info.title = "Generalizable reward model";
-    info.paper = "Yang et al. 2024, arXiv:2406.10216, eq. 7 to 9";
+    info.paper = "Yang et al. 2024, arXiv:2406.10216";
     info.formula =
         "L = mean over pairs of −(1 − α) log σ(s₊ − s₋ − margin) + α L_text,   s = score head at the last token\n"
         "aux: sft:  L_text = −log σ(β Σ_t log π(y₊)), without log_sigmoid −Σ_t log π(y₊)\n"
