@@ -25,6 +25,25 @@ std::vector<std::pair<std::string, at::Tensor*>> places_of(TransformerWeights& w
   return places;
 }
 
+/// Heads beside the output head that both models have.
+void mix_named_heads(std::map<std::string, Linear>& mine, const std::map<std::string, Linear>& theirs,
+                     double share) {
+  for (auto& [name, head] : mine) {
+    const auto found = theirs.find(name);
+    if (found == theirs.end() || !head.weight.defined() || !found->second.weight.defined()) continue;
+    if (head.weight.sizes() != found->second.weight.sizes())
+      core::fail_request("the models' {} heads have {} and {} outputs, so they cannot be mixed", name,
+                         head.weight.size(0), found->second.weight.size(0));
+    const auto mix = [share](at::Tensor& own, const at::Tensor& other) {
+      const bool two =
+          own.defined() && other.defined() && own.data_ptr() != other.data_ptr();  // a copy may share them
+      if (two) own.mul_(1 - share).add_(other.to(own.scalar_type()), share);
+    };
+    mix(head.weight, found->second.weight);
+    mix(head.bias, found->second.bias);
+  }
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, at::Tensor>> Model::named_weights() {
@@ -50,6 +69,7 @@ void Model::move_towards(const Model& other, double share) {
     const at::Tensor target = effect == effects.end() ? *from[i].second : effect->second();
     mine[i].second->mul_(1 - share).add_(target.to(mine[i].second->scalar_type()), share);
   }
+  mix_named_heads(weights_.named_heads, other.weights_.named_heads, share);
 }
 
 }  // namespace attune::model

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/error.h"
 #include "tests/algorithm/steps.h"
 
 namespace attune::algorithm::testing {
@@ -62,6 +63,40 @@ TEST(NeutralSettings, ARankingOfTwoIsAComparison) {
                      list = coefficients_of(*method("plackett_luce_rm"), batch);
   EXPECT_NEAR(pair.loss, list.loss, 1e-12);
   EXPECT_TRUE(at::allclose(pair.by_signal.at("score"), list.by_signal.at("score"), 1e-12, 1e-13));
+}
+
+TEST(NeutralSettings, ARewardModelWithoutItsRegulariserIsBradleyTerry) {
+  Batch batch = random_step(*method("{name: grm, aux: dpo, reference_free: false}"), 41, 6);
+  const Coefficients plain = coefficients_of(*method("bradley_terry"), batch);
+  for (const std::string same : {"{name: grm, alpha: 0}", "{name: pcrm, prior: fixed, limit: 1e6}"}) {
+    const Coefficients found = coefficients_of(*method(same), batch);
+    EXPECT_NEAR(found.loss, plain.loss, 1e-12) << same;
+    EXPECT_TRUE(at::allclose(found.by_signal.at("score"), plain.by_signal.at("score"), 1e-12, 1e-13)) << same;
+  }
+  // The text alone is DPO, or its form without a reference; the score is not moved then.
+  expect_same("dpo", "{name: grm, alpha: 1, aux: dpo, reference_free: false}", batch);
+  expect_same("{name: dpo, reference_free: true}", "{name: grm, alpha: 1, aux: dpo}", batch);
+  const auto text = method("{name: grm, alpha: 1, aux: dpo}");
+  EXPECT_EQ(coefficients_of(*text, batch).by_signal.at("score").abs().max().item<double>(), 0);
+}
+
+TEST(NeutralSettings, PriorConstraintsRestWhereTheLogisticLossesBalance) {
+  // −log σ(g) − log σ(δ* − g) is least at g = δ*/2, whatever the pair; β₁ = 2 of answers of 2 and 4 tokens, and the
+  // cosine ½ is an angle of π/3, so that two thirds of the half circle remain.
+  Batch batch = one_pair({-1, -1}, {}, {-1, -1, -1, -1}, {});
+  batch.candidates[0].scores["cosine"] = 0.5;
+  const double beta2 = 0.001;
+  for (const auto& [prior, alike] :
+       {std::pair<std::string, double>{"length", 0.5}, std::pair<std::string, double>{"cosine", 2.0 / 3}}) {
+    const double furthest = 2 / (alike + beta2);
+    batch.signals["score"] = {Positions::kLast, at::tensor({furthest / 4, -furthest / 4}, at::kDouble)};
+    const auto of = method("{name: pcrm, beta1: 2, prior: " + prior + "}");
+    const Coefficients found = coefficients_of(*of, batch);
+    EXPECT_NEAR(found.loss, 2 * std::log1p(std::exp(-furthest / 2)), 1e-12) << prior;
+    EXPECT_NEAR(found.by_signal.at("score").abs().max().item<double>(), 0, 1e-12) << prior;
+  }
+  batch.candidates[0].scores.clear();
+  EXPECT_THROW(loss_of(*method("{name: pcrm, prior: cosine}"), batch), core::Error);
 }
 
 TEST(NeutralSettings, LeaveOneOutIsTheCentredRewardTimesAFactor) {

@@ -410,6 +410,58 @@ def test_the_unified_view_is_what_each_method_says_of_its_part(tmp_path):
     assert all(f"\n{method} " in text or f"\n{method}|" in text for method in METHODS) and "dropped" in text
 
 
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """A prompt with four rated answers, and a record that fewer methods can use before it."""
+    said = [(" She liked to play with her cat.", 1.0, True), (" She had a dog.", 0.7, True), (" She was sad and went home.", 0.3, False), (" No.", 0.0, False)]
+    return write(tmp_path_factory.mktemp("data") / "four.jsonl", [
+        {"id": "one", "prompt": STORIES[1][0], "candidates": [{"completion": STORIES[1][1]}]},
+        {"id": "four", "prompt": STORIES[0][0], "candidates": [
+            {"completion": text, "reward": reward, "rank": rank, "label": label, "source": "greedy" if rank == 2 else "policy",
+             "steps": [text], "step_scores": [reward]} for rank, (text, reward, label) in enumerate(said)]}])
+
+
+@pytest.mark.parametrize("reference", [True, False])
+def test_the_unified_view_of_a_record_is_what_each_method_says_of_it(four, other_model, reference):
+    settings = [f"reference.path={other_model}"] if reference else []
+    shown, = lines("explain", "--unified", f"model={MODEL}", f"data={four}", "record=1", "threads=1", *settings)
+    assert (shown["id"], shown["row"], shown["record"]) == ("four", 1, 1) and "girl named" in shown["prompt"]
+    assert [answer["reward"] for answer in shown["answers"]] == [1.0, 0.7, 0.3, 0.0]
+    assert all(len(answer["tokens"]) == len(answer["ids"]) > 1 for answer in shown["answers"])
+    rows = {row["method"]: row for row in shown["methods"]}
+    assert sorted(rows) == METHODS and not {name for name, row in rows.items() if "reason" in row}
+    families = [row["family"] for row in shown["methods"]]
+    assert families == sorted(families, key=["point", "pair", "list"].index)
+    some = ["sft", "kto", "dpo", "grpo", "prm", "bradley_terry", "tdpo", "grm", "unlikelihood", "rrhf"]
+    for method in METHODS[::6] + some if reference else some[:3]:
+        alone = explain(method, write_without_first(four), "step_records=1", *settings)
+        answers = rows[method]["answers"]
+        assert rows[method]["loss"] == pytest.approx(alone["loss"], rel=1e-6), method
+        assert [not answer["dropped"] for answer in answers] == [i in {c["candidate"] for c in alone["candidates"]} for i in range(4)]
+        for candidate in alone["candidates"]:
+            answer, length = answers[candidate["candidate"]], sum(candidate["mask"])
+            assert answer["delta"] == pytest.approx([length * c for c in candidate["coefficients"]], rel=1e-6, abs=1e-9), method
+            assert answer["score"] == pytest.approx(candidate["score_coefficients"], rel=1e-6, abs=1e-9), method
+            for signal, pushes in candidate.get("signal_coefficients", {}).items():
+                assert answer["signals"][signal] == pytest.approx([length * c for c in pushes], rel=1e-6, abs=1e-9), method
+
+
+def write_without_first(path):
+    """The same file from its second record on, whichever a method would take first."""
+    return write(path.with_name("second.jsonl"), [json.loads(line) for line in path.read_text().splitlines()[1:]])
+
+
+def test_the_unified_view_of_a_record_says_who_cannot_use_it(four):
+    text = attune("explain", "--unified", f"model={MODEL}", f"data={four}", "threads=1", "tokens=3").stdout
+    table = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    assert "not here" not in table["sft"] and "not here: no pair" in table["dpo"]
+    assert set(METHODS) <= set(table) and "first 3 tokens" in text
+    refused = attune("explain", "--unified", f"model={MODEL}", f"data={four}", "record=2")
+    assert refused.returncode == 2 and "record=2" in refused.stderr and "2 records" in refused.stderr
+    refused = attune("explain", "--unified", f"data={four}")
+    assert refused.returncode == 2 and "--unified: model= and data= go together" in refused.stderr
+
+
 def test_compared_methods_see_the_same_answers():
     text = attune("explain", "--compare", "dpo", "kto", "grpo").stdout
     table = text[text.index("The same four rated answers"):]

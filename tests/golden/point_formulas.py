@@ -134,6 +134,22 @@ def eaft(candidates, alpha=1.0, top=20):
     return differentiated(total / sum(len(t) for t in tokens), tokens)
 
 
+def cringe(candidates, lam=1.0, rivals=5):
+    """The mean over the draw of the positive token, written out; how it is drawn has no gradient."""
+    found, total = distributions(candidates), 0.0
+    for c, (logits, _, own) in zip(candidates, found):
+        if c["label"]:
+            total = total - own.sum()
+            continue
+        for z, token in zip(logits, c["ids"]):
+            others = sorted((k for k in range(len(z)) if k != token), key=lambda k: -z[k].item())[:rivals]
+            weights = [math.exp(z[k].item() - z[others[0]].item()) for k in others]
+            for k, weight in zip(others, weights):
+                pair = torch.log_softmax(torch.stack([z[token], z[k]]), 0)
+                total = total - lam * weight / sum(weights) * pair[1]
+    return differentiated(total / sum(len(c["ids"]) for c in candidates), [logits for logits, _, _ in found])
+
+
 # --- scores ---------------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +180,38 @@ def reference_hinge(candidates, alpha=1.0):
         for ranked in grouped(candidates, scores):
             (_, better), (_, worse) = sorted(ranked, key=lambda it: it[0])
             out.append(torch.clamp(alpha + worse - better, min=0))
+        return sum(out) / len(out)
+    return scored(candidates, loss)
+
+
+def paired(candidates, values):
+    """(better, worse) of each prompt"""
+    groups = {}
+    for value, c in zip(values, candidates):
+        groups.setdefault(c["group"], []).append((c["rank"], value))
+    return [tuple(value for _, value in sorted(ranked, key=lambda it: it[0])) for ranked in groups.values()]
+
+
+def grm(candidates, alpha=0.01, aux="sft", beta=0.1, reference_free=True, log_sigmoid=True):
+    """Pushes on the scores, and on the tokens' log-probabilities."""
+    scores, tokens = leaf([c["scores"][0] for c in candidates]), [leaf(c["logps"]) for c in candidates]
+    ratios = [t.sum() - (0 if reference_free or aux == "sft" else sum(c["ref_logps"])) for t, c in zip(tokens, candidates)]
+    reward = [-logistic(better - worse) for better, worse in paired(candidates, scores)]
+    if aux == "dpo":
+        text = [-logistic(beta * (better - worse)) for better, worse in paired(candidates, ratios)]
+    else:
+        text = [-logistic(beta * better) if log_sigmoid else -better for better, _ in paired(candidates, ratios)]
+    loss = (1 - alpha) * sum(reward) / len(reward) + alpha * sum(text) / len(text)
+    value, (pushed, *pushes) = differentiated(loss, [scores, *tokens])
+    return value, [[push] for push in pushed], pushes
+
+
+def pcrm(candidates, prior="length", beta1=6.0, beta2=0.001, beta3=0.0, limit=3.0):
+    def loss(scores):
+        out = []
+        for (better, few), (worse, many) in paired(candidates, zip(scores, (len(c["logps"]) for c in candidates))):
+            furthest = limit if prior == "fixed" else beta1 / (min(few, many) / max(few, many) + beta2) + beta3
+            out.append(-logistic(better - worse) - logistic(furthest - better + worse))
         return sum(out) / len(out)
     return scored(candidates, loss)
 

@@ -66,6 +66,17 @@ def test_whole_distributions(tmp_path, method, options):
             assert found == pytest.approx(wanted, rel=1e-9, abs=1e-11)
 
 
+@pytest.mark.parametrize("options", [{}, {"lambda": 0.3}])
+def test_cringe(tmp_path, options):
+    rows = [dict(row, label=i % 3 != 0) for i, row in enumerate(whole(38))]
+    ours = explain(tmp_path, rows, "cringe", options)
+    loss, pushes = point_formulas.cringe(rows, lam=options.get("lambda", 1.0))
+    assert ours["loss"] == pytest.approx(loss, rel=1e-9)
+    for row, expected in zip(ours["candidates"], pushes, strict=True):
+        for found, wanted in zip(row["logit_coefficients"], expected, strict=True):
+            assert found == pytest.approx(wanted, rel=1e-9, abs=1e-11)
+
+
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 2.5])
 def test_eaft(tmp_path, alpha):
     rows = whole(34)
@@ -78,13 +89,24 @@ def scored(rows):
 
 
 SCORED = [("binary_pm", labelled, {}), ("reward_regression", lists, {}), ("plackett_luce_rm", lists, {}),
-          ("reference_hinge", pairs, {}), ("reference_hinge", pairs, {"alpha": 0.3})]
+          ("reference_hinge", pairs, {}), ("reference_hinge", pairs, {"alpha": 0.3}), ("pcrm", pairs, {}),
+          ("pcrm", pairs, {"beta1": 0.5, "beta2": 0.2, "beta3": 0.1}), ("pcrm", pairs, {"prior": "fixed", "limit": 0.7})]
 
 
 @pytest.mark.parametrize("method,make,options", SCORED)
 def test_scores(tmp_path, method, make, options):
     rows = scored(make(36))
     close(explain(tmp_path, rows, method, options), getattr(point_formulas, method)(rows, **options), "score_coefficients")
+
+
+@pytest.mark.parametrize("options", [{}, {"alpha": 0.4, "beta": 0.7}, {"alpha": 0.2, "log_sigmoid": False}, {"alpha": 0.3, "aux": "dpo"},
+                                     {"alpha": 1.0, "aux": "dpo", "reference_free": False, "beta": 0.5}])
+def test_grm(tmp_path, options):
+    rows = scored(pairs(39))
+    ours = explain(tmp_path, rows, "grm", options)
+    loss, scores, tokens = point_formulas.grm(rows, **options)
+    compare(ours, loss, {}, scores, field="score_coefficients")
+    compare(ours, loss, {}, tokens)
 
 
 def test_prm(tmp_path):

@@ -155,6 +155,97 @@ def test_what_is_no_reward_model_is_refused(reward_model, data):
         assert done.returncode == 2 and f"reward_model={folder}" in done.stderr and not done.stdout
 
 
+@pytest.fixture(scope="module")
+def three(tmp_path_factory, data):
+    """Reward models of one start that saw the pairs in other orders, the third as an adapter."""
+    folders = []
+    for seed, adapter in ((1, "none"), (2, "none"), (3, "lora")):
+        output = tmp_path_factory.mktemp("runs") / "run"
+        done = attune("train", f"model={MODEL}", f"data={data}", "method=bradley_terry", f"adapter.type={adapter}", f"output={output}",
+                      "training.max_steps=4", "training.batch_size=3", "training.learning_rate=1e-3", "samples.prompts=0", f"seed={seed}")
+        assert done.returncode == 0, done.stderr
+        folders.append(output / "model")
+    return folders
+
+
+@pytest.mark.parametrize("combine", ["mean", "worst", "uwo"])
+def test_several_reward_models_rate_together(three, data, combine):
+    """Each member is what it is alone; numpy says what they come to."""
+    numpy = pytest.importorskip("numpy")
+    alone = numpy.array([[row["reward"] for row in scored(f"model={MODEL}", f"data={data}", f"reward_model={folder}")] for folder in three])
+    expected = {"mean": alone.mean(0), "worst": alone.min(0), "uwo": alone.mean(0) - 2 * alone.var(0)}[combine]
+    rows = scored(f"model={MODEL}", f"data={data}", f"reward_model={{path: [{', '.join(map(str, three))}], combine: {combine}, lambda: 2}}")
+    assert [row["reward"] for row in rows] == pytest.approx(expected.tolist(), rel=1e-12)
+    for i, row in enumerate(rows):
+        assert [row["metrics"][f"reward_model/{m}"] for m in range(3)] == alone[:, i].tolist()
+        assert row["metrics"]["spread"] == pytest.approx(alone[:, i].std(), rel=1e-9, abs=1e-9)
+
+
+def test_a_list_is_the_mean_and_an_adapter_for_several_is_refused(three, data):
+    paths = ", ".join(map(str, three[:2]))
+    rows = scored(f"model={MODEL}", f"data={data}", f"reward_model=[{paths}]")
+    assert rows[0]["reward"] == pytest.approx(sum(rows[0]["metrics"][f"reward_model/{m}"] for m in range(2)) / 2, rel=1e-12)
+    done = attune("score", f"model={MODEL}", f"data={data}", f"reward_model={{path: [{paths}], adapter: {three[2]}}}")
+    assert done.returncode == 2 and "reward_model.adapter" in done.stderr and "names 2" in done.stderr
+
+
+def test_averaged_weights_are_those_that_torch_averages(three, data, tmp_path):
+    """WARM: one forward pass of the mean of the weights, heads included."""
+    done = attune("merge", f"models=[{three[0]}, {three[1]}]", "weights=[3, 1]", f"output={tmp_path / 'warm'}", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["weights"] == [0.75, 0.25], done.stderr
+    load = transformers.AutoModelForSequenceClassification.from_pretrained
+    one, other, found = (load(folder, dtype=torch.float32) for folder in (three[0], three[1], tmp_path / "warm"))
+    theirs = other.state_dict()
+    for name, weight in one.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], 0.75 * weight + 0.25 * theirs[name], rtol=0, atol=1e-6)
+    assert not torch.equal(one.score.weight, other.score.weight)
+    alike = scored(f"model={MODEL}", f"data={data}", f"reward_model={tmp_path / 'warm'}")
+    encode = transformers.AutoTokenizer.from_pretrained(MODEL).backend_tokenizer.encode
+    assert_rewards(alike, found.eval(), [encode(pair["prompt"] + pair[key]).ids + [2] for pair in PAIRS for key in ("chosen", "rejected")])
+
+
+def test_averages_of_one_model_and_of_adapters(three, data, tmp_path):
+    done = attune("merge", f"models=[{three[0]}, {three[0]}, {three[0]}]", f"output={tmp_path / 'same'}")
+    assert done.returncode == 0, done.stderr
+    load = transformers.AutoModelForSequenceClassification.from_pretrained
+    before, after = (load(folder, dtype=torch.float32).state_dict() for folder in (three[0], tmp_path / "same"))
+    for name, weight in before.items():
+        torch.testing.assert_close(after[name], weight, rtol=1e-6, atol=1e-7)
+    done = attune("merge", f"models=[{three[2]}, {three[0]}]", f"output={tmp_path / 'mixed'}")
+    assert done.returncode == 0 and (tmp_path / "mixed/config.json").exists(), done.stderr
+    assert scored(f"model={MODEL}", f"data={data}", f"reward_model={tmp_path / 'mixed'}")
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["models=[RM]", "output=OUT"], "two models or more"), (["models=[RM, RM]"], "output=FOLDER"),
+    (["models=[RM, RM]", "weights=[1]", "output=OUT"], "one for each"), (["models=[RM, RM]", "weights=[0, 1]", "output=OUT"], "the first is 0"),
+    (["models=[RM, LM]", "output=OUT"], "is not a reward model"),
+])
+def test_averages_that_cannot_be(three, tmp_path, arguments, said):
+    names = {"RM": str(three[0]), "LM": str(MODEL), "OUT": str(tmp_path / "out")}
+    for name, path in names.items():
+        arguments = [argument.replace(name, path) for argument in arguments]
+    done = attune("merge", *arguments)
+    assert done.returncode == 2 and said in done.stderr and not (tmp_path / "out").exists(), done.stderr
+
+
+def test_a_regularised_reward_model_is_a_reward_model(data, tmp_path):
+    """GRM keeps the trunk able to write and is saved as any classifier; transformers reads its rewards."""
+    for adapter in ("none", "lora"):
+        output = tmp_path / adapter
+        done = attune("train", f"model={MODEL}", f"data={data}", "method={name: grm, alpha: 0.3, aux: dpo, reference_free: false}",
+                      f"adapter.type={adapter}", f"output={output}", "training.max_steps=4", "training.batch_size=3", "samples.prompts=0",
+                      "training.learning_rate=1e-3")
+        assert done.returncode == 0, done.stderr
+        steps = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+        assert steps[0]["text_loss"] == pytest.approx(math.log(2), rel=1e-5)  # the policy is the reference at the start
+        assert steps[-1]["text_loss"] < steps[0]["text_loss"] and steps[-1]["margin"] > steps[0]["margin"]
+    oracle = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "none/model", dtype=torch.float32).eval()
+    encode = transformers.AutoTokenizer.from_pretrained(MODEL).backend_tokenizer.encode
+    assert_rewards(scored(f"model={MODEL}", f"data={data}", f"reward_model={tmp_path / 'none/model'}"), oracle,
+                   [encode(pair["prompt"] + pair[key]).ids + [2] for pair in PAIRS for key in ("chosen", "rejected")])
+
+
 def padless(folder, **changes):
     """A base whose folder and tokenizer name no padding token, with what else `changes` says."""
     shutil.copytree(MODEL, folder)

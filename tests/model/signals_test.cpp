@@ -1,6 +1,7 @@
 #include "model/signal.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,6 +41,18 @@ at::Tensor top_entropy(const at::Tensor& log_p) {
   return -(share * share.log()).sum(1);
 }
 
+/// −log σ(z_k − z_target) in the mean over the five likeliest other tokens, row by row.
+at::Tensor top_contrast(const at::Tensor& z, const at::Tensor& targets) {
+  std::vector<at::Tensor> rows;
+  for (std::int64_t r = 0; r < z.size(0); ++r) {
+    const auto target = targets[r].item<std::int64_t>();
+    const at::Tensor others = at::cat({z[r].slice(0, 0, target), z[r].slice(0, target + 1)});
+    const at::Tensor best = std::get<0>(others.sort(0, true)).slice(0, 0, 5);
+    rows.push_back((best.detach().softmax(0) * (1 + (z[r][target] - best).exp()).log()).sum());
+  }
+  return at::stack(rows);
+}
+
 /// From the definitions, with log_softmax.
 std::map<std::string, at::Tensor> definitions(const Scene& s) {
   const auto logits = [](const SignalModel& model, const at::Tensor& rows) {
@@ -58,6 +71,7 @@ std::map<std::string, at::Tensor> definitions(const Scene& s) {
           {"entropy_share", -(policy.exp() * policy).sum(1) / std::log(static_cast<double>(policy.size(1)))},
           {"top_entropy", top_entropy(policy)},
           {"top_logps", std::get<0>(policy.max(1))},
+          {"top_contrast", top_contrast(z, s.readout.targets)},
           {"reference_kl", (reference.exp() * (reference - policy)).sum(1)},
           {"zz_signal", (chosen - reference.gather(1, s.readout.targets.unsqueeze(1)).squeeze(1)).square()},
           {"wpo_weight", chosen - (policy * 2).exp().sum(1).log()},
@@ -65,9 +79,9 @@ std::map<std::string, at::Tensor> definitions(const Scene& s) {
           {"value", at::mv(rows, s.policy.heads.at("value").weight[0]) + s.policy.heads.at("value").bias}};
 }
 
-const std::vector<std::string> kAll = {"logps",         "entropy",     "argmax_hit", "mean_logit",
-                                       "reference_kl",  "wpo_weight",  "score",      "value",
-                                       "entropy_share", "top_entropy", "top_logps",  "zz_signal"};
+const std::vector<std::string> kAll = {
+    "logps", "entropy",       "argmax_hit",  "mean_logit", "reference_kl", "wpo_weight",  "score",
+    "value", "entropy_share", "top_entropy", "top_logps",  "zz_signal",    "top_contrast"};
 
 class SignalTest : public ::testing::TestWithParam<std::tuple<double, double>> {};
 
@@ -131,6 +145,22 @@ TEST(Signals, GradientsAddToWhatIsThereAndSkipFrozenWeights) {
   const at::Tensor once = s.policy.head.weight.grad().clone();
   backward_signals(s.policy, s.readout, upstream);
   EXPECT_TRUE(at::allclose(s.policy.head.weight.grad(), once * 2));
+}
+
+TEST(Signals, ContrastTakesForGivenHowRivalsAreDrawn) {
+  // Among nine tokens a target is one of the six likeliest or is not; autograd differentiates the definition, whose
+  // shares are constants.
+  const at::AutoGradMode recording(true);
+  Scene s = scene(9, 0.8, 0);
+  const at::Tensor upstream = at::randn({6}, at::kDouble);
+  const at::Tensor found = backward_signals(s.policy, s.readout, {{"top_contrast", upstream}});
+  const at::Tensor hidden = s.policy.hidden.detach().clone().set_requires_grad(true);
+  const at::Tensor z = at::linear(hidden, s.policy.head.weight, s.policy.head.bias) / s.policy.temperature;
+  const at::Tensor defined = top_contrast(z.index_select(0, s.readout.rows), s.readout.targets);
+  const at::Tensor read = read_signals(s.policy, s.readout, {"top_contrast"}).at("top_contrast");
+  EXPECT_TRUE(at::allclose(read, defined.detach(), 1e-12, 1e-12));
+  (defined * upstream).sum().backward();
+  EXPECT_TRUE(at::allclose(found, hidden.grad(), 1e-10, 1e-12));
 }
 
 TEST(Signals, ChunksDoNotChangeTheResult) {

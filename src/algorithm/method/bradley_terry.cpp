@@ -7,15 +7,13 @@
 // 2023, arXiv:2312.09244, eq. 2).
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair/pair_method.h"
-#include "algorithm/part/segments.h"
-#include "algorithm/part/token_metrics.h"
+#include "algorithm/base/pair/score_pair_method.h"
 
 namespace attune::algorithm {
 
 namespace {
 
-class BradleyTerry final : public Method {
+class BradleyTerry final : public ScorePairMethod {
  public:
   MethodInfo info() const override {
     MethodInfo info;
@@ -40,29 +38,11 @@ class BradleyTerry final : public Method {
         .optional();
     return fields;
   }
-  std::vector<Need> needs() const override { return {{"score", Source::kPolicy, Positions::kLast, true}}; }
-  Scope scope() const override { return Scope::kGroup; }
-  GroupShape shape() const override { return GroupShape::kPairs; }
 
-  Loss loss(const Batch& batch, const State& /*state*/) const override {
-    const PairIndex pairs = pairs_of(batch);
-    const at::Tensor& scores = batch.signal("score");
-    const at::Tensor chosen = scores.index_select(0, pairs.chosen),
-                     rejected = scores.index_select(0, pairs.rejected);
-    at::Tensor per_pair = soft_pair_loss(pairs, [&](const PairIndex& ordered) {
-      return -at::log_sigmoid(scores.index_select(0, ordered.chosen) -
-                              scores.index_select(0, ordered.rejected) - ordered.margin);
-    });
-    if (center_ > 0) per_pair = per_pair + center_ * (chosen + rejected).square();
-    per_pair = per_pair * pairs.weights(batch) * pairs.share;
-    Loss result;
-    result.value = per_pair.sum() / batch.totals.groups;
-    result.metrics["min_reward"] = Metric::min(scores.min().item<double>());
-    result.metrics["mean_reward"] = mean_metric(scores);
-    result.metrics["max_reward"] = Metric::max(scores.max().item<double>());
-    result.metrics["accuracy"] = mean_metric((chosen > rejected).to(at::kDouble));
-    result.metrics["margin"] = mean_metric(chosen - rejected);
-    return result;
+ protected:
+  at::Tensor pair_loss(const ScorePairs& pairs, const Batch& /*batch*/) const override {
+    if (center_ == 0) return pairs.bradley_terry();
+    return pairs.bradley_terry() + center_ * (pairs.chosen + pairs.rejected).square();
   }
 
  private:

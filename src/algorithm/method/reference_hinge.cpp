@@ -4,14 +4,13 @@
 //   L = E max(0, α + s₋ − s₊)
 #include <ATen/ATen.h>
 
-#include "algorithm/base/pair/pair_method.h"
-#include "algorithm/part/token_metrics.h"
+#include "algorithm/base/pair/score_pair_method.h"
 
 namespace attune::algorithm {
 
 namespace {
 
-class ReferenceHinge final : public Method {
+class ReferenceHinge final : public ScorePairMethod {
  public:
   MethodInfo info() const override {
     MethodInfo info;
@@ -29,22 +28,10 @@ class ReferenceHinge final : public Method {
     fields.add("alpha", alpha_, "α, the margin.").non_negative();
     return fields;
   }
-  std::vector<Need> needs() const override { return {{"score", Source::kPolicy, Positions::kLast, true}}; }
-  Scope scope() const override { return Scope::kGroup; }
-  GroupShape shape() const override { return GroupShape::kPairs; }
-  Loss loss(const Batch& batch, const State& /*state*/) const override {
-    const PairIndex pairs = pairs_of(batch);
-    const at::Tensor& scores = batch.signal("score");
-    const at::Tensor per_pair = soft_pair_loss(pairs, [&](const PairIndex& ordered) {
-      return (alpha_ + scores.index_select(0, ordered.rejected) - scores.index_select(0, ordered.chosen))
-          .relu();
-    });
-    const at::Tensor gap = scores.index_select(0, pairs.chosen) - scores.index_select(0, pairs.rejected);
-    Loss result;
-    result.value = (per_pair * pairs.weights(batch) * pairs.share).sum() / batch.totals.groups;
-    result.metrics["accuracy"] = mean_metric((gap > 0).to(at::kDouble));
-    result.metrics["margin"] = mean_metric(gap);
-    return result;
+
+ protected:
+  at::Tensor pair_loss(const ScorePairs& pairs, const Batch& /*batch*/) const override {
+    return (alpha_ - pairs.gap()).relu();
   }
 
  private:

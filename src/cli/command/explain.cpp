@@ -40,7 +40,7 @@ class Explain final : public Command {
             "data",
         .usage =
             "METHOD [fixture=FILE.json | model=MODEL data=FILE] [method.NAME=VALUE …] [--json] | --compare "
-            "METHOD METHOD … | --unified",
+            "METHOD METHOD … | --unified [model=MODEL data=FILE]",
         .details =
             "With a fixture (candidates with their log-probabilities and feedback) it prints the loss, the "
             "metrics and the coefficients, -dloss/dlogp of every token, in float64 and without a model. With "
@@ -51,7 +51,9 @@ class Explain final : public Command {
                       "a real pair, token by token, at the start of training"},
                      {"attune explain --compare dpo ipo", "two methods side by side on the same answers"},
                      {"attune explain --unified",
-                      "every method on the same four answers: what each token is pushed by"}},
+                      "every method on the same four answers: what each token is pushed by"},
+                     {"attune explain --unified model=MODEL data=rated.jsonl record=3",
+                      "the same of a real record"}},
         .min_words = 0,
         .max_words = 8,
         .flags = {"compare", "unified"},
@@ -79,7 +81,7 @@ class Explain final : public Command {
                          fmt::join(request.words, " "), fmt::join(request.words, " "));
     }
     const std::unique_ptr<Method> method = algorithm::make_method(named_method(request.words));
-    if (wants_data(request, *method)) return explain_data(*method, out);
+    if (wants_data(request, "explain " + method->info().name)) return explain_data(*method, out);
     if (!fixture_.empty()) return explain_file(*method, out);
     if (out.json()) {
       out.line(card_json(*method));
@@ -127,18 +129,19 @@ class Explain final : public Command {
         setting.place(), names.front(), fmt::join(names, " "));
   }
 
-  static void refuse_data(const Request& request, const std::string& flag) {
-    for (const char* key : {"method", "fixture", "model", "data"})
+  static void refuse(const Request& request, const std::string& flag, std::vector<const char*> keys) {
+    for (const char* key : keys)
       if (request.settings.find(key) != nullptr)
         core::fail_request("{} has its own example and takes no {}=", flag, key);
   }
 
-  static int unified(const Request& request, Output& out) {
-    refuse_data(request, "--unified");
+  int unified(const Request& request, Output& out) const {
+    refuse(request, "--unified", {"method", "fixture"});
     if (!request.words.empty())
       core::fail_request("--unified shows every method; for some of them: attune explain --compare {}",
                          fmt::join(request.words, " "));
     const MethodList methods = all_methods();
+    if (wants_data(request, "--unified")) return unified_record(request, methods, out);
     if (out.json()) {
       out.line(unified_json(methods));
     } else {
@@ -147,9 +150,21 @@ class Explain final : public Command {
     return 0;
   }
 
+  int unified_record(const Request& request, const MethodList& methods, Output& out) const {
+    constexpr std::size_t kColumns = 6;  // of each answer, where nothing is said
+    const core::Json view = unified_record_json(methods, data_);
+    if (out.json()) {
+      out.line(view);
+    } else {
+      const bool asked = request.settings.find("tokens") != nullptr;
+      out.text(unified_record_text(view, asked ? static_cast<std::size_t>(data_.tokens) : kColumns));
+    }
+    return 0;
+  }
+
   int compare(const Request& request, Output& out) const {
     const std::vector<std::string>& words = request.words;
-    refuse_data(request, "--compare");
+    refuse(request, "--compare", {"method", "fixture", "model", "data"});
     if (words.size() < 2)
       core::fail_request("--compare takes two or more methods: attune explain --compare dpo ipo");
     MethodList methods;
@@ -183,19 +198,18 @@ class Explain final : public Command {
   }
 
   /// Whether a real record is asked for. @throws Error{kRequest} when half of what that takes is missing.
-  bool wants_data(const Request& request, const Method& method) const {
+  bool wants_data(const Request& request, const std::string& asked) const {
     const bool model = !data_.model.path.empty(), data = data_.data.given();
-    const std::string name = method.info().name;
     if (!model && request.settings.find("model") != nullptr)
-      core::fail_request("explain {}: model.path is missing: model=FOLDER", name);
+      core::fail_request("{}: model.path is missing: model=FOLDER", asked);
     if (model != data)
-      core::fail_request("explain {}: model= and data= go together; {} is missing", name,
+      core::fail_request("{}: model= and data= go together; {} is missing", asked,
                          model ? "data=FILE" : "model=FOLDER");
     if (model && !fixture_.empty())
-      core::fail_request("explain {}: give fixture= or model= and data=, not both", name);
+      core::fail_request("{}: give fixture= or model= and data=, not both", asked);
     for (const char* key : kOfRealRecords)
       if (!model && request.settings.find(key) != nullptr)
-        core::fail_request("explain {}: {}= goes with model= and data=", name, key);
+        core::fail_request("{}: {}= goes with model= and data=", asked, key);
     return model;
   }
 

@@ -12,7 +12,7 @@
 #include "core/system.h"
 #include "data/dataset.h"
 #include "data/rows/example_reader.h"
-#include "feedback/reward_model_rater.h"
+#include "feedback/reward_source.h"
 #include "feedback/rule_rater.h"
 #include "generation/codec.h"
 #include "model/model.h"
@@ -57,7 +57,9 @@ class Score : public Command {
              {"attune score model=MODEL data=samples.jsonl rule=math_answer records=true output=rated.jsonl",
               "the same records with rewards, for a run that learns from them"},
              {"attune score model=MODEL data=prefs.jsonl reward_model=runs/reward/model",
-              "what a trained reward model thinks of each answer, as well"}},
+              "what a trained reward model thinks of each answer, as well"},
+             {"attune score model=MODEL data=prefs.jsonl reward_model='{path: [rm-a, rm-b, rm-c], combine: worst}'",
+              "the worst of what three reward models think"}},
         .flags = {}};
   }
 
@@ -71,7 +73,8 @@ class Score : public Command {
         .shown_type("rule");
     fields.section(
         "reward_model", reward_options_,
-        "A model with a reward head (what method=bradley_terry or prm writes), whose reward is added.",
+        "A model with a reward head (what method=bradley_terry or prm writes), whose reward is added; or a list of "
+        "them, an ensemble.",
         "path");
     fields.add("micro_batch_tokens", budget_, "Tokens that are computed at once.").range(1, 1e9);
     fields.add(
@@ -84,9 +87,9 @@ class Score : public Command {
   int run(const Request& request, Output& out) override {
     if (model_options_.path.empty()) core::fail_request("score needs model=FOLDER");
     if (!data_options_.given()) core::fail_request("score needs data=FILE");
-    if (!rule_settings_.is_null() && !reward_options_.model.path.empty())
+    if (!rule_settings_.is_null() && !reward_options_.paths.empty())
       core::fail_request("give rule= or reward_model=: a candidate has one reward");
-    if (records_ && rule_settings_.is_null() && reward_options_.model.path.empty())
+    if (records_ && rule_settings_.is_null() && reward_options_.paths.empty())
       core::fail_request("records=true writes rewards: add rule=RULE or reward_model=FOLDER");
     std::vector<feedback::GivenRule> rules;
     if (!rule_settings_.is_null()) rules = feedback::make_rules(rule_settings_);
@@ -124,17 +127,12 @@ class Score : public Command {
   void load_rater(std::vector<feedback::GivenRule> rules, const core::Value& settings) {
     if (!rules.empty()) {
       rater_ = feedback::rule_rater(std::move(rules), codec_.tokenizer ? &*codec_.tokenizer : nullptr);
-    } else if (!reward_options_.model.path.empty()) {
-      feedback::RewardModel rewards(reward_options_, codec_);
-      data::DataOptions options = data_options_;
-      if (rewards.texts()) {
-        rewards.texts()->apply(options, given_names(settings.find("data")));
-        fmt::print(stderr, "the reward model reads texts as it was trained: {}\n",
-                   feedback::RewardTexts::of(options).described());
-      }
-      rates_steps_ = rewards.rates_steps();
-      rater_ = std::make_unique<feedback::RewardModelRater>("reward_model", std::move(rewards),
-                                                            std::move(options), budget_);
+    } else if (!reward_options_.paths.empty()) {
+      feedback::RewardSource source = feedback::reward_source(reward_options_, codec_, data_options_,
+                                                              given_names(settings.find("data")), budget_);
+      for (const std::string& note : source.notes) fmt::print(stderr, "{}\n", note);
+      rates_steps_ = source.rates_steps;
+      rater_ = std::move(source.rater);
     }
   }
 
@@ -271,7 +269,7 @@ class Score : public Command {
   }
 
   model::ModelOptions model_options_, reference_options_;
-  feedback::RewardModelOptions reward_options_;
+  feedback::RewardSourceOptions reward_options_;
   data::DataOptions data_options_;
   ComputeOptions compute_;
   core::Value rule_settings_;

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "algorithm/method.h"
 #include "cli/compute_options.h"
+#include "cli/explain/records.h"
 #include "core/config/fields.h"
 #include "core/json.h"
 #include "data/dataset.h"
@@ -25,6 +28,33 @@ struct RealStepOptions {
   std::int64_t record = 0, step_records = 8, tokens = 24;
   ComputeOptions compute;
   void declare(core::Fields& fields);
+};
+
+/// The models of a command, loaded once to explain any number of methods.
+class RecordExplainer {
+ public:
+  /// @param heads the named heads that any of the methods reads
+  RecordExplainer(RealStepOptions options, std::set<std::string> heads);
+
+  const RealStepOptions& options() const { return options_; }
+  const data::TextCodec& codec() const { return codec_; }
+  const model::ModelConfig& config() const { return model_->config(); }
+  /// Gives the policy the heads that the method reads. @throws Error{kRequest} where a model lacks one that is not made
+  /// anew
+  void prepare_for(const algorithm::Method& method);
+  /// What follows from the records: step_json(). prepare_for() comes before it.
+  core::Json explain(const ExplainedRecords& found, const algorithm::Method& method);
+  /// What stands above it: "model", "dtype", "reference", "data" …
+  core::Json heading(const ExplainedRecords& found, const algorithm::Method& method) const;
+
+ private:
+  void need_head(const algorithm::Method& method, const model::Model& model, const std::string& path) const;
+  bool shows_reference(const algorithm::Method& method) const;
+
+  RealStepOptions options_;
+  std::optional<model::Model> model_, reference_;
+  core::Json heads_ = core::Json::object();  ///< "score_head": whether the model brought it or it is fresh
+  data::TextCodec codec_;
 };
 
 /// A step of one record (or of `step_records` where the loss couples a step), computed by the engine that

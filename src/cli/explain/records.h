@@ -34,4 +34,18 @@ ExplainedRecords explained_records(const data::DataOptions& options, const data:
                                    const algorithm::Method& method, const model::ModelConfig& config,
                                    std::int64_t first, std::int64_t count);
 
+struct ReadRecord {
+  record::Example example;
+  std::int64_t row = 0;  ///< its number in the data, from 0
+};
+
+/// The `which`-th record (from 0) that has answers, whoever may learn from it.
+/// @throws Error{kRequest}: malformed rows under data.on_error=fail; fewer than `which` + 1 of them
+ReadRecord read_record(const data::DataOptions& options, std::int64_t which);
+
+/// That record alone as this method takes it, or why it cannot.
+core::Result<ExplainedRecords> explained_record(const ReadRecord& read, const data::DataOptions& options,
+                                                const data::TextCodec& codec, const algorithm::Method& method,
+                                                const model::ModelConfig& config);
+
 }  // namespace attune::cli
