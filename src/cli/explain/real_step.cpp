@@ -46,7 +46,8 @@ class RecordExplainer {
     need_head(*model_, options_.model.path);
     codec_ = generation::codec_of(*model_);
     if (options_.reference.path.empty()) return;
-    reference_.emplace(model::Model::load({options_.reference.path, options_.model.dtype, "", ""}));
+    reference_.emplace(model::Model::load({options_.reference.path, options_.model.dtype, "", ""},
+                                          {&model_->load_report(), 1}));
     need_head(*reference_, options_.reference.path);
     if (reference_->config().vocab_size != model_->config().vocab_size)
       core::fail_request("reference.path={}: it has a vocabulary of {} tokens and {} one of {}",
