@@ -88,7 +88,7 @@ void read_stage(ForeignReader& reader, const std::string& name, const Value& val
        {"rm", "bradley_terry"},
        {"ipo", "ipo"},
        {"orpo", "orpo"},
-       {"simpo", "cpo"},
+       {"simpo", "cpo_simpo"},
        {"grpo", "dapo"},
        {"reward", "bradley_terry"}}};
   const std::string text = text_of(value);
@@ -99,7 +99,6 @@ void read_stage(ForeignReader& reader, const std::string& name, const Value& val
     return;
   }
   reader.set("method.name", std::string(at->second), value);
-  if (text == "simpo") reader.set("method.loss_type", "simpo", value);
   // Both programs learn demonstrations by what the assistant said, unless a setting of theirs says otherwise.
   if (text == "sft") reader.learn_replies(value);
   if (name == "stage") adapter_unless(reader, value);
