@@ -103,6 +103,10 @@ inline const std::vector<std::string> kVerbatimKeys = {"text", "prompt"};
 Request parse_request(const std::vector<std::string>& arguments, const CommandInfo& info,
                       const core::Fields& fields);
 
+/// Refuses a request with all that is wrong with it in one message; does nothing where that is nothing.
+/// @throws Error{kRequest}
+void refuse_all(const std::vector<std::string>& objections);
+
 /// The text of `attune <command> --help`.
 std::string help_text(const CommandInfo& info, const core::Fields& fields);
 /// The text of `attune --help`.

@@ -52,12 +52,9 @@ std::unique_ptr<Command> make_command(const std::string& name) {
 
 /// @param refused what has no counterpart here @param besides what else is wrong
 void fail_with_all(const std::vector<std::string>& refused, const std::vector<std::string>& besides) {
-  const std::string rest = fmt::format("{}", fmt::join(besides, "\n  "));
-  if (refused.empty() && besides.size() == 1) core::fail_request("{}", rest);
-  if (refused.empty() && !besides.empty()) core::fail_request("all of this is to change:\n  {}", rest);
-  if (!refused.empty())
-    core::fail_request("not here, and what to do instead:\n  {}{}{}", fmt::join(refused, "\n  "),
-                       besides.empty() ? "" : "\nand besides:\n  ", rest);
+  if (refused.empty()) return refuse_all(besides);
+  core::fail_request("not here, and what to do instead:\n  {}{}{}", fmt::join(refused, "\n  "),
+                     besides.empty() ? "" : "\nand besides:\n  ", fmt::join(besides, "\n  "));
 }
 
 /// The setting whose value a message refuses, "" where it is about something else.
@@ -132,6 +129,12 @@ int dispatch(const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
+
+void refuse_all(const std::vector<std::string>& objections) {
+  if (objections.empty()) return;
+  core::fail_request("{}{}", objections.size() == 1 ? "" : "all of this is to change:\n  ",
+                     fmt::join(objections, "\n  "));
+}
 
 void Output::line(const core::Json& object) const { text(core::to_line(object) + "\n"); }
 

@@ -8,30 +8,57 @@
 
 namespace attune::data {
 
-void FeedbackSpread::count(const record::Candidate& said, const std::string& where) {
-  if (said.label) ++(*said.label ? good : bad);
-  if (said.reward) {
-    lowest = rated == 0 ? *said.reward : std::min(lowest, *said.reward);
-    highest = rated == 0 ? *said.reward : std::max(highest, *said.reward);
-    ++rated;
-  }
-  if (first.empty() && (said.label || said.reward)) first = where;
-}
-
 namespace {
 
+/// Takes one more number into the least and the most of `count`.
+void widen(double number, std::int64_t& count, double& least, double& most) {
+  least = count == 0 ? number : std::min(least, number);
+  most = count == 0 ? number : std::max(most, number);
+  ++count;
+}
+
+/// Calls visit(key, field) for each; `spread` may be const.
+template <class AnySpread, class Visitor>
+void visit_spread(AnySpread&& spread, const Visitor& visit) {
+  visit("good", spread.good);
+  visit("bad", spread.bad);
+  visit("rated", spread.rated);
+  visit("steps", spread.steps);
+  visit("preferred", spread.preferred);
+  visit("lowest", spread.lowest);
+  visit("highest", spread.highest);
+  visit("lowest_step", spread.lowest_step);
+  visit("highest_step", spread.highest_step);
+  visit("source", spread.source);
+  visit("several_sources", spread.several_sources);
+  visit("first", spread.first);
+}
+
 core::Json spread_json(const FeedbackSpread& spread) {
-  return {{"good", spread.good},     {"bad", spread.bad},         {"rated", spread.rated},
-          {"lowest", spread.lowest}, {"highest", spread.highest}, {"first", spread.first}};
+  core::Json json = core::Json::object();
+  visit_spread(spread, [&](const char* key, const auto& field) { json[key] = field; });
+  return json;
 }
 
 FeedbackSpread spread_from(const core::Json& json) {
-  return {json.at("good").get<std::int64_t>(),  json.at("bad").get<std::int64_t>(),
-          json.at("rated").get<std::int64_t>(), json.at("lowest").get<double>(),
-          json.at("highest").get<double>(),     json.at("first").get<std::string>()};
+  FeedbackSpread spread;
+  visit_spread(spread, [&](const char* key, auto& field) { json.at(key).get_to(field); });
+  return spread;
 }
 
 }  // namespace
+
+void FeedbackSpread::count(const record::Candidate& said, const std::string& where) {
+  if (said.label) ++(*said.label ? good : bad);
+  if (said.reward) widen(*said.reward, rated, lowest, highest);
+  for (const double score : said.step_scores) widen(score, steps, lowest_step, highest_step);
+  if (said.role != record::Role::kRejected) {
+    if (preferred == 0) source = said.source;
+    several_sources = several_sources || said.source != source;
+    ++preferred;
+  }
+  if (first.empty()) first = where;
+}
 
 void DatasetSummary::drop(const std::string& reason, const std::string& where, const std::string& detail) {
   ++dropped[reason];

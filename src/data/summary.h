@@ -13,11 +13,14 @@
 
 namespace attune::data {
 
-/// What the labels and rewards of the kept rows are like.
+/// What the feedback of the kept rows is like.
 struct FeedbackSpread {
-  std::int64_t good = 0, bad = 0, rated = 0;
-  double lowest = 0, highest = 0;  ///< of the rewards
-  std::string first;               ///< the first row that has either
+  std::int64_t good = 0, bad = 0, rated = 0, steps = 0, preferred = 0;
+  double lowest = 0, highest = 0;            ///< of the rewards
+  double lowest_step = 0, highest_step = 0;  ///< of the steps' scores
+  std::string source;                        ///< of the first preferred answer
+  bool several_sources = false;              ///< another preferred answer has another
+  std::string first;                         ///< the first row
   void count(const record::Candidate& said, const std::string& where);
 };
 

@@ -31,8 +31,8 @@ struct ModelOptions {
       "float32";  ///< arithmetic and storage in memory: float32, bfloat16, float16; float64 for tests
   std::string adapter{}, base{};
   /// Named heads that the caller reads (known_heads()); no setting. Others that lie beside a language model's
-  /// tensors are left out, and named in the load report. A classifier's own head and those of an adapter are
-  /// read in any case.
+  /// tensors, or an adapter's of one, are left out, and named in the load report. A classifier's own head is read
+  /// in any case, as is that of an adapter which says that it makes one.
   std::set<std::string> heads{};
   void declare(core::Fields& fields);
 };
@@ -58,7 +58,8 @@ class Model {
   /// converted.
   /// @throws Error{kRequest}: no such file, truncated or lying safetensors, shapes that contradict
   /// config.json (names key and tensor), NaN weights (names the tensor).
-  static Model load(const ModelOptions& options);
+  /// @param said what was loaded before, whose warnings are not said again
+  static Model load(const ModelOptions& options, std::span<const LoadReport> said = {});
   /// Only the configuration, without reading weights. @throws Error{kRequest} as load() does.
   static ModelConfig peek_config(const ModelOptions& options);
   /// What adapter a folder brings along, none for a folder of whole weights. @throws Error{kRequest} as
@@ -160,7 +161,7 @@ class Model {
   Model() = default;
   void read_weights(const WeightFiles& files, const ModelOptions& options, Reading reading);
   void read_heads(const WeightFiles& files, const std::set<std::string>& names, at::ScalarType dtype);
-  void read_adapter(const std::string& folder);
+  void read_adapter(const std::string& folder, const std::set<std::string>& heads);
   void read_saved_modules(const std::map<std::string, const StoredTensor*>& stored, const std::string& where);
   bool read_head_tensor(const StoredTensor& stored, const std::string& name);
   void own_modules(const std::set<std::string>& modules);

@@ -2,6 +2,8 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include "core/error.h"
@@ -15,6 +17,19 @@ namespace attune::model {
 namespace {
 
 at::ScalarType adapter_type(at::ScalarType model) { return model == at::kDouble ? at::kDouble : at::kFloat; }
+
+/// Takes out of an adapter's tensors those of the named heads that nobody reads. @return their names
+/// @param heads that are read
+std::vector<std::string> leave_heads_out(std::map<std::string, const StoredTensor*>& stored,
+                                         const TransformerWeights& weights,
+                                         const std::set<std::string>& heads) {
+  std::vector<std::string> left;
+  for (const auto& [name, head] : weights.named_heads)
+    for (const char* part : {".weight", ".bias"})
+      if (!heads.contains(name) && stored.erase(head.path + part) > 0) left.push_back(head.path + part);
+  std::ranges::sort(left);
+  return left;
+}
 
 }  // namespace
 
@@ -99,9 +114,11 @@ void Model::require_targets(const ModelConfig& config, const AdapterOptions& opt
                        fmt::join(targets, ", "), last_names(layers));
 }
 
-void Model::read_adapter(const std::string& folder) {
+/// @param heads named heads that are read, besides that of a reward model
+void Model::read_adapter(const std::string& folder, const std::set<std::string>& heads) {
   const PeftFolder adapter(folder);
-  if (adapter.config.value("task_type", core::Json()) == "TOKEN_CLS") score_tokens();
+  const core::Json task = adapter.config.value("task_type", core::Json());
+  if (task == "TOKEN_CLS") score_tokens();
   std::set<std::string> unknown;
   for (const auto& [path, tensors] : adapter.layers) unknown.insert(path);
   for_each_adaptable(weights_, [&](Linear& linear) {
@@ -117,7 +134,12 @@ void Model::read_adapter(const std::string& folder) {
     core::fail_request(
         "{}: module '{}' is no linear layer of the base model {}: is this the adapter of another model?",
         adapter.files.where(), *unknown.begin(), folder_);
-  read_saved_modules(adapter.saved_modules, adapter.files.where());
+  std::set<std::string> read = heads;
+  if (config_.is_classifier() || task == "TOKEN_CLS" || task == "SEQ_CLS") read.insert("score");
+  auto saved = adapter.saved_modules;
+  load_report_.adapter_where = adapter.files.where();
+  load_report_.unread_adapter_heads = leave_heads_out(saved, weights_, read);
+  read_saved_modules(saved, adapter.files.where());
   check_head_biases(weights_, adapter.files.where());
   adapter_json_ = adapter.config;
 }

@@ -29,7 +29,13 @@ struct RowNeed {
 };
 
 /// What has to differ somewhere in the data, for them to say anything.
-enum class Contrast { kNothing, kLabels, kRewards };
+enum class Contrast {
+  kNothing,
+  kLabels,
+  kRewards,
+  kSteps,    ///< the scores of reasoning steps
+  kSources,  ///< who wrote the preferred answers
+};
 
 struct FeedbackNeeds {
   std::vector<RowNeed> rows;

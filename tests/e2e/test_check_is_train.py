@@ -303,7 +303,8 @@ def said_by(name, *asked):
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("given", [[], ["model"], ["data"], ["data", "method"], ["model", "method"], ["method", "output"]])
+@pytest.mark.parametrize("given", [[], ["model"], ["data"], ["data", "method"], ["model", "method"], ["method", "output"],
+                                   ["model", "data"], ["model", "data", "output"]])
 def test_what_is_missing_is_said_at_once(tmp_path, given):
     data = tmp_path / "rows.jsonl"
     data.write_text(lines(PAIRS))
@@ -314,21 +315,76 @@ def test_what_is_missing_is_said_at_once(tmp_path, given):
     assert [key for key in settings if f"{key} is missing" in said] == [key for key in settings if key not in given]
 
 
-def test_data_is_looked_at_before_all_is_chosen(tmp_path):
-    """What train would ask for is said with the picture, and with whatever else is wrong."""
+@pytest.mark.parametrize("lacks", ["method", "method and output"])
+def test_without_a_method_check_shows_the_data_and_refuses(tmp_path, lacks):
     data = tmp_path / "rows.jsonl"
     data.write_text(lines(PAIRS))
-    asked = ["check", f"model={MODEL}", f"data={data}"]
+    asked = [f"model={MODEL}", f"data={data}"] + ([f"output={tmp_path}/run"] if lacks == "method" else [])
+    done = subprocess.run([ATTUNE, "check", *asked, "--json"], capture_output=True, text=True, timeout=60)
+    assert json.loads(done.stdout)["rows_read"] == 4 and "method is missing" in json.loads(done.stdout)["missing"]
+    assert (done.returncode, done.stderr) == said_by("train", *asked) and done.returncode == 2
+    asked.append("training.eval_steps=3")
+    assert said_by("check", *asked) == said_by("train", *asked) and "method is missing" in said_by("check", *asked)[1]
+
+
+def test_without_an_output_check_says_so_and_goes_on(tmp_path):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    asked = ["check", f"model={MODEL}", f"data={data}", "method=dpo"]
+    needs = "output is missing; for example output=runs/my-run"
     done = subprocess.run([ATTUNE, *asked], capture_output=True, text=True, timeout=60)
-    needs = "method is missing; for example method=dpo\n  output is missing; for example output=runs/my-run"
     assert done.returncode == 0 and needs in done.stdout, done.stdout
     done = subprocess.run([ATTUNE, *asked, "--json"], capture_output=True, text=True, timeout=60)
     assert json.loads(done.stdout)["missing"] == needs
-    done = subprocess.run([ATTUNE, *asked, "method=dpo", f"output={tmp_path}/run", "--json"], capture_output=True, text=True,
-                          timeout=60)
+    done = subprocess.run([ATTUNE, *asked, f"output={tmp_path}/run", "--json"], capture_output=True, text=True, timeout=60)
     assert json.loads(done.stdout)["missing"] is None
     asked = asked[1:] + ["training.eval_steps=3"]
-    assert said_by("check", *asked) == said_by("train", *asked) and "output is missing" in said_by("check", *asked)[1]
+    assert said_by("check", *asked) == said_by("train", *asked) and needs in said_by("check", *asked)[1]
+
+
+@pytest.mark.parametrize("rows, reason", [
+    ([{**row, "rejected": row["chosen"]} for row in PAIRS], "chosen equal to rejected"),
+    ([{"prompt": "a", "completion": "b"}] * 2, "no row of 2 can be used by dpo"),
+    ([{"prompt": "a", "chosen": 1, "rejected": "c"}] * 2, "2 of 2 rows are malformed"),
+    ([], "no rows"),
+])
+def test_rows_are_said_with_what_is_missing(tmp_path, rows, reason):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(rows))
+    asked = [f"model={MODEL}", f"data={data}", "method=dpo"]
+    code, said = said_by("check", *asked)
+    assert (code, said) == said_by("train", *asked) and code == 2
+    assert reason in said and "output is missing" in said
+
+
+def test_what_only_reading_every_row_tells_is_added(tmp_path):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    code, said = said_by("check", f"model={MODEL}", f"data={data}", "method=dpo", "data.max_length=2")
+    assert code == 2 and "output is missing" in said and "no row of 4 can be used by dpo" in said
+
+
+@pytest.mark.parametrize("place, reason", [
+    ("/proc/run", "No such file or directory"),
+    ("/proc/run/below", "No such file or directory"),
+    ("{tmp}/rows.jsonl/run", "Not a directory"),
+    ("{tmp}/link", "File exists"),
+    ("{tmp}/" + "x" * 300, "File name too long"),
+])
+def test_places_where_no_folder_can_be_made(tmp_path, place, reason):
+    data = tmp_path / "rows.jsonl"
+    data.write_text(lines(PAIRS))
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    place = place.format(tmp=tmp_path)
+    said = [run_in(tmp_path, name, data, place) for name in ("check", "train")]
+    assert said[0] == said[1] == (2, f"attune: {place}: cannot create the folder: {reason}\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "rows.jsonl"]
+
+
+def run_in(tmp_path, name, data, place):
+    done = subprocess.run([ATTUNE, name, f"model={MODEL}", f"data={data}", "method=dpo", f"output={place}", "threads=1"],
+                          capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("settings", [

@@ -265,6 +265,31 @@ def test_more_of_axolotl(data, tmp_path):
     assert {key: recipe[key] for key in wanted} == wanted
 
 
+@pytest.mark.parametrize("said, method", [
+    ("reward_model: true\nnum_labels: 1", "bradley_terry"), ("reward_model: false\nrl: ipo", "ipo"), ("rl: orpo\norpo_alpha: 0.1", "orpo"),
+    ("rl: simpo\ncpo_alpha: 0.5\nsimpo_gamma: 0.3", "cpo_simpo"), ("process_reward_model: true\nnum_labels: 2", "prm")])
+def test_what_axolotl_learns(data, tmp_path, said, method):
+    config = tmp_path / "axolotl.yaml"
+    if method == "prm":
+        data = tmp_path / "steps.jsonl"
+        data.write_text(json.dumps({"prompt": "1 + 1 + 1", "completions": ["= 2 + 1", "= 4"], "labels": [True, False]}) + "\n")
+    config.write_text(AXOLOTL.format(model=MODEL, data=data, output=tmp_path / "run").replace("    split: train\n", "")
+                      .replace("rl: dpo\n", said + "\n") + "max_steps: 1\n")
+    recipe, _ = trained(tmp_path, config)
+    assert recipe["method.name"] == method
+    if method == "cpo_simpo":
+        assert (recipe["method.cpo_alpha"], recipe["method.gamma"]) == ("0.5", "0.3")
+    if method == "orpo":
+        assert recipe["method.beta"] == "0.1"
+
+
+def test_a_model_that_rates_is_none_that_is_trained(data, tmp_path):
+    said = refused("train", f"model={MODEL}", f"data={data}", "stage=rm", f"reward_model={MODEL}", f"output={tmp_path}/run")
+    assert "attune score reward_model=FOLDER" in said
+    assert "one score of a text" in refused("train", f"model={MODEL}", f"data={data}", "reward_model=true", "num_labels=3",
+                                            f"output={tmp_path}/run")
+
+
 @pytest.mark.parametrize("page", ["from-llama-factory", "from-axolotl"])
 def test_what_is_held_out_has_its_row(page):
     assert "| `val_size` |" in (ROOT / f"docs/{page}.md").read_text()
@@ -350,6 +375,15 @@ def test_splits_with_names_of_their_own(tmp_path):
     only = splits(tmp_path / "only", train=4)
     said = refused("check", f"model={MODEL}", "method=dpo", f"dataset_name={only}", "dataset_train_split=train_prefs")
     assert 'there is no split "train_prefs"; the folder has: train' in said
+
+
+def test_of_several_test_splits_that_of_the_training_split_is_taken(tmp_path):
+    folder = splits(tmp_path / "uf", train_prefs=10, train_sft=7, test_prefs=5, test_sft=3)
+    for named in ([f"dataset_name={folder}", "dataset_train_split=train_prefs[:8]"], [f"data={{path: {folder}, split: 'train_prefs[:8]'}}"]):
+        assert checked(*named, "eval_strategy=epoch")[:2] == (8, [5]), named
+    said = refused("check", f"model={MODEL}", "method=dpo", f"data={folder}", "eval_strategy=epoch", f"output={tmp_path}/run")
+    assert "has several: say which with dataset_test_split=test_prefs or dataset_test_split=test_sft" in said
+    assert checked(f"data={folder}", "eval_strategy=epoch", "dataset_test_split=test")[:2] == (17, [8])
 
 
 def test_evaluations_are_on_the_test_split(tmp_path):

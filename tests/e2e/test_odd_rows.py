@@ -29,7 +29,7 @@ def tokenized(text):
 
 
 def check(data, *settings, model=MODEL, code=0):
-    done = subprocess.run([ATTUNE, "check", f"model={model}", f"data={data}", "rows=8", "--json", *settings],
+    done = subprocess.run([ATTUNE, "check", f"tokenizer={model}", f"data={data}", "rows=8", "--json", *settings],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout) if code == 0 else done.stderr

@@ -87,8 +87,11 @@ def test_nothing_to_tell_apart(method, tmp_path):
     data = write(tmp_path / "rows.jsonl", [tied() for _ in range(4)])
     found = check(method["name"], data)
     shape = method["learns_from"]
-    if shape in ("demonstrations", "steps"):
+    if shape == "demonstrations":
         assert found["rows_kept"] == 4
+    elif shape == "steps":
+        (said,) = about_feedback(found)
+        assert found["rows_kept"] == 4 and "all 24 steps are scored right (" in said and "rows.jsonl:1" in said
     elif isinstance(found, str):
         assert shape in ("pairs", "lists", "groups") and "rows.jsonl:1" in found and "4 rows" in found, found
         assert ("teaches" if shape == "groups" else "all candidates tie") in found, found
@@ -158,6 +161,27 @@ def test_rows_that_teach_nothing(tmp_path, method, row, reason):
     assert reason in said and "1 row (" in said and "rows.jsonl:4" in said
     said = check(method, write(tmp_path / "only.jsonl", [row, row]))
     assert "no row of 2 teaches" in said and reason in said and "2 rows" in said and "only.jsonl:1" in said, said
+
+
+@pytest.mark.parametrize("labels, said", [
+    ([False, False], "all 8 steps are scored wrong"), ([0, -1], "all 8 steps are scored wrong"),
+    ([0.25, 0.25], "the scores of all 8 steps are 0.25"), ([0.25, 0.75], None), ([True, False], None)])
+def test_steps_that_are_all_alike(tmp_path, labels, said):
+    rows = [{"prompt": "a", "candidates": [{"steps": [" b", " c"], "step_scores": list(map(float, labels))}]}] * 4
+    found = about_feedback(check("prm", write(tmp_path / "rows.jsonl", rows)))
+    assert (said in found[0] and len(found) == 1) if said else not found, found
+
+
+@pytest.mark.parametrize("sources, said", [
+    (None, 'no preferred answer has a "source" ('), (["ann", "ann"], 'all 4 preferred answers are of "source" ann ('),
+    (["ann", "bob"], None)])
+def test_groups_that_nobody_names(tmp_path, sources, said):
+    """The source of the other answer names no group."""
+    rows = [record(answer(0, rank=0, **({"source": sources[i % 2]} if sources else {})), answer(1, rank=1, source="other"))
+            for i in range(4)]
+    found = check("group_dpo", write(tmp_path / "rows.jsonl", rows))
+    about = [text for text in found["warnings"] if "one group" in text]
+    assert (len(about) == 1 and said in about[0] and "rows.jsonl:1" in about[0]) if said else not about, found["warnings"]
 
 
 @pytest.mark.parametrize("row, reason", [

@@ -30,7 +30,7 @@ class GroupDpo final : public PairMethod {
         "L = Σ_g α_g · mean over pairs of g of −log σ(β [Δ₊ − Δ₋]),   α_g ∝ α_g e^(η L_g) before each step,   Δ = Σ_t log π/π_ref";
     info.summary = "DPO that gives more weight to the group whose preferences it serves worst.";
     info.departures =
-        "Groups that a step does not hold keep their weight among themselves for a later one; the paper draws one group a step.";
+        "A group is what preferred answers have for `source`. Groups that a step does not hold keep their weight among themselves for a later one; the paper draws one group a step.";
     info.metrics = {{"worst_group_loss", "Loss of the worst group",
                      "The largest mean loss of a group at this step: what the weights of groups bring down.",
                      "", record::Better::kLower}};
@@ -42,6 +42,7 @@ class GroupDpo final : public PairMethod {
     needs.push_back({.signal = "logps", .source = Source::kOld, .for_prepare = true});
     return needs;
   }
+  record::FeedbackNeeds feedback_needs() const override { return {{}, record::Contrast::kSources}; }
   void prepare(Batch& step, State& state, Metrics& metrics) const override {
     std::map<std::string, Sum> losses;
     const at::Tensor ratio = segment_sum(step.signal("old_logps") - step.signal("ref_logps"), step.offsets);

@@ -59,6 +59,7 @@ class Prm final : public Method {
   std::vector<Need> needs() const override {
     return {{"score", Source::kPolicy, Positions::kStepEnds, true}};
   }
+  record::FeedbackNeeds feedback_needs() const override { return {{}, record::Contrast::kSteps}; }
   Scope scope() const override { return Scope::kCandidate; }
   GroupShape shape() const override { return GroupShape::kSteps; }
 

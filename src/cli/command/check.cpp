@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <exception>
+#include <span>
 
 #include "cli/check/check_data.h"
+#include "cli/check/check_picture.h"
 #include "cli/check/estimate.h"
 #include "cli/command.h"
 #include "cli/compute_options.h"
@@ -14,8 +16,8 @@
 #include "data/split.h"
 #include "generation/sampling/generation_config.h"
 #include "training/hook.h"
-#include "training/reference/model.h"
 #include "training/method_needs.h"
+#include "training/reference/model.h"
 #include "training/run/recipe/named_files.h"
 #include "training/run/recipe/resolve.h"
 #include "training/run/run.h"
@@ -26,26 +28,18 @@ namespace {
 
 using core::Json;
 
-/// One data setting of the recipe, looked at as training would read it.
-struct Part {
-  std::string what;    ///< the method that learns from it, or "eval"
-  std::string reader;  ///< the method
-  data::DataOptions options;
-  data::RowUse use;
-  DataCheck found;
-  std::int64_t held_out = 0;  ///< rows that val_size takes away
-};
-
 class Check : public Command {
  public:
   CommandInfo info() const override {
     return {
         .name = "check",
         .summary = "Shows what train would make of its data: format, counts, masks, lengths, warnings.",
-        .usage = "[recipe.yaml] model=MODEL data=FILE [method=NAME] [--json]",
+        .usage = "[recipe.yaml] model=MODEL data=FILE method=NAME [--json]",
         .details =
-            "Takes everything that train takes and trains nothing. Trained tokens are shown in green, or in "
-            "⟦ ⟧ where there are no colours. With --json: one object.",
+            "Takes everything that train takes and trains nothing: what train would refuse is refused with the "
+            "same message, after the picture of the data where there is one. Only output may be left out, and with "
+            "tokenizer= the model and the method. Trained tokens are shown in green, or in ⟦ ⟧ where there are no "
+            "colours. With --json: one object.",
         .examples = {{"attune check model=MODEL data=prefs.jsonl method=dpo", "before a run"},
                      {"attune check recipes/dpo.yaml model=MODEL data=prefs.jsonl rows=10",
                       "a recipe, with a picture of the first ten rows"}}};
@@ -57,7 +51,7 @@ class Check : public Command {
     fields.add("rows", rows_, "How many rows are shown token by token.").range(0, 1000);
   }
 
-  /// Those of `train`. A method and an output may be left out where nothing else is wrong: data can be looked at first.
+  /// Those of `train`. Where only a method or an output is missing, the data are shown before that is said.
   std::vector<std::string> objections(bool refused) const override {
     if (!tokenizer_.empty() && !recipe_.data.is_null())
       return training::objections_to(recipe_, false, refused);
@@ -67,17 +61,40 @@ class Check : public Command {
   }
 
   int run(const Request&, Output& out) override {
+    const training::TrainRecipe asked = recipe_;
     ComputeOptions compute{recipe_.device, recipe_.threads, recipe_.seed, recipe_.kernels};
     compute.apply();
     recipe_.device = compute.device;
     recipe_.threads = compute.threads;
     recipe_.kernels = compute.kernels;
+    const bool has_model = tokenizer_.empty();
+    const bool complete = has_model && !asked.method.is_null() && !asked.output.empty();
+    std::string wrong;
+    try {
+      look_through(has_model, complete, out);
+    } catch (const core::Error& error) {
+      if (complete || !has_model || error.exit_code() != 2) throw;
+      wrong = error.what();
+    }
+    if (has_model && (asked.method.is_null() || !wrong.empty())) refuse_all(all_objections(asked, wrong));
+    return 0;
+  }
+
+ private:
+  /// What training would say of a request that is not complete, and of its rows. What only reading all of them tells
+  /// is added.
+  static std::vector<std::string> all_objections(const training::TrainRecipe& asked,
+                                                 const std::string& wrong) {
+    auto all = training::objections_to(asked, true, true);
+    if (all.size() == 1 && !wrong.empty()) all.push_back(wrong);
+    return all;
+  }
+
+  void look_through(bool has_model, bool complete, Output& out) {
     recipe_.settle();
     const auto terms =
         recipe_.method.is_null() ? std::vector<training::TermSetting>() : training::terms_of(recipe_);
-    const bool has_model = tokenizer_.empty();
     if (has_model && !terms.empty()) training::resolve(recipe_, terms);
-    const bool complete = has_model && !terms.empty() && !recipe_.output.empty();
     const std::exception_ptr refused = complete ? refusal_of_output() : nullptr;
     try {
       show(terms, has_model, out);
@@ -85,10 +102,8 @@ class Check : public Command {
       if (!refused) throw;
     }
     if (refused) std::rethrow_exception(refused);
-    return 0;
   }
 
- private:
   /// Why training would refuse OUTPUT, which it looks at first; null where it would not.
   std::exception_ptr refusal_of_output() {
     try {
@@ -147,10 +162,12 @@ class Check : public Command {
     recipe_.model.heads = training::heads_of_terms(terms);
     load_ = model::Model::peek_load(recipe_.model);
     model_warnings_ = load_->warnings();
-    for (const auto& other : {recipe_.reference.path, recipe_.teacher.path}) {
+    std::vector<model::LoadReport> said = {*load_};
+    for (const auto& other : {recipe_.teacher.path, recipe_.reference.path}) {
       if (other.empty()) continue;
-      const auto warnings = model::Model::peek_load({other, recipe_.model.dtype, "", ""}).warnings();
-      model_warnings_.insert(model_warnings_.end(), warnings.begin(), warnings.end());
+      said.push_back(model::Model::peek_load({other, recipe_.model.dtype, "", ""}));
+      const auto news = said.back().warnings_besides(std::span(said).first(said.size() - 1));
+      model_warnings_.insert(model_warnings_.end(), news.begin(), news.end());
     }
     const bool samples = recipe_.samples.prompts > 0 && !recipe_.model.heads.contains("score");
     if (!samples) return;
@@ -158,8 +175,8 @@ class Check : public Command {
       model_warnings_.push_back(std::move(unheeded));
   }
 
-  std::vector<Part> look(const std::vector<training::TermSetting>& terms) const {
-    std::vector<Part> parts;
+  std::vector<CheckedPart> look(const std::vector<training::TermSetting>& terms) const {
+    std::vector<CheckedPart> parts;
     const auto add = [&](const std::string& what, const std::string& reader, const data::DataOptions& options,
                          const data::RowUse& use) {
       const auto rows = parts.empty() ? static_cast<std::size_t>(rows_) : 0;
@@ -188,37 +205,23 @@ class Check : public Command {
     return std::ranges::count(chosen, true);
   }
 
-  Json as_json(const std::vector<Part>& parts, const Json& estimate) const {
-    Json json = part_json(parts.front());
+  Json as_json(const std::vector<CheckedPart>& parts, const Json& estimate) const {
+    Json json = part_json(parts.front(), codec_);
     json["estimate"] = estimate;
     json["load"] = load_ ? model::to_json(*load_) : Json();
     json["model_warnings"] = model_warnings_;
     json["continues"] = continues_.empty() ? Json() : Json(continues_);
     json["missing"] = missing().empty() ? Json() : Json(missing());
     json["others"] = Json::array();  // held-out data, and data of further methods
-    for (std::size_t i = 1; i < parts.size(); ++i) json["others"].push_back(part_json(parts[i]));
+    for (std::size_t i = 1; i < parts.size(); ++i) json["others"].push_back(part_json(parts[i], codec_));
     return json;
   }
 
-  Json part_json(const Part& part) const {
-    Json json = {{"what", part.what}, {"data", part.options.path}};
-    json.update(data::to_json(part.found.summary));
-    json["held_out"] = part.held_out;
-    json["lengths"] = length_json(part.found.lengths);
-    json["rows"] = Json::array();
-    for (const auto& row : part.found.rows) json["rows"].push_back(record_json(row.id, row.tokens, codec_));
-    json["left_out_rows"] = Json::array();
-    for (const auto& [example, error] : part.found.left_out)
-      json["left_out_rows"].push_back(unusable_json(example, error, codec_, part.options));
-    json["warnings"] = part.found.warnings;
-    return json;
-  }
-
-  std::string as_text(const std::vector<Part>& parts, const Json& estimate) const {
+  std::string as_text(const std::vector<CheckedPart>& parts, const Json& estimate) const {
     std::string text;
     for (const auto& part : parts) {
       if (parts.size() > 1) text += fmt::format("{}{}: ", text.empty() ? "" : "\n", part.what);
-      text += part_text(part);
+      text += part_text(part, codec_);
     }
     if (!estimate.is_null())
       text += fmt::format("\nroughly   {} parameters, {} trained, {} MB, {} in {}\n",
@@ -227,10 +230,12 @@ class Check : public Command {
                           estimate["memory_mb"].get<double>(),
                           core::counted(estimate["steps"].get<std::int64_t>(), "update"),
                           core::human_seconds(estimate["seconds"].get<double>()));
-    if (const std::string lacks = missing(); !lacks.empty()) text += fmt::format("to train  {}\n", lacks);
+    if (const std::string lacks = missing(); !lacks.empty() && !recipe_.method.is_null())
+      text += fmt::format("to train  {}\n", lacks);
     if (!continues_.empty()) text += fmt::format("goes on   from {}\n", continues_);
     if (load_) {
-      const std::size_t left_out = load_->unused.size() + load_->unread_heads.size();
+      const std::size_t left_out =
+          load_->unused.size() + load_->unread_heads.size() + load_->unread_adapter_heads.size();
       text += fmt::format("weights   {}, {}\n", core::counted(load_->tensors, "tensor"),
                           left_out == 0 ? "all used" : fmt::format("{} left out", left_out));
     }
@@ -238,68 +243,6 @@ class Check : public Command {
     for (const auto& part : parts)
       for (const auto& warning : part.found.warnings)
         text += fmt::format("warning: {}{}\n", parts.size() > 1 ? part.what + ": " : "", warning);
-    return text;
-  }
-
-  std::string part_text(const Part& part) const {
-    const auto& summary = part.found.summary;
-    std::string text =
-        fmt::format("{}\n  format    {}\n  rows      {} read, {} used, {}\n", part.options.name(),
-                    summary.format, core::human_count(summary.rows_read),
-                    core::human_count(summary.rows_kept), core::counted(summary.candidates, "completion"));
-    if (part.held_out > 0)
-      text += fmt::format("  held out  {} with prompts of their own\n", core::counted(part.held_out, "row"));
-    text += fmt::format("  tokens    {}, {} trained on\n", core::human_count(summary.tokens),
-                        core::human_count(summary.trained_tokens));
-    text += fmt::format("  straddle  {}\n  cut       {}\n", core::counted(summary.straddling, "row"),
-                        core::counted(summary.truncated, "row"));
-    if (summary.pairs > 0 && summary.pairs != summary.rows_kept)
-      text += fmt::format("  pairs     {} ({})\n", core::human_count(summary.pairs), summary.pairing);
-    for (const auto& [what, rows] : summary.feedback.derived)
-      text += fmt::format("  derived   {} ({})\n", what, core::counted(rows, "row"));
-    for (const auto& [what, count] : summary.feedback.left_out)
-      text += fmt::format("  not used  {}: {}\n", what, core::human_count(count));
-    for (const auto& [reason, count] : summary.dropped) {
-      text += fmt::format("  left out  {}: {}\n", core::counted(count, "row"), reason);
-      for (const auto& example : summary.dropped_examples.at(reason))
-        text += "              " + example + "\n";
-    }
-    return text + lengths_text(length_json(part.found.lengths)) + rows_text(part);
-  }
-
-  static std::string lengths_text(const Json& lengths) {
-    if (lengths["histogram"].empty()) return "";
-    std::string text = fmt::format("\ntokens a sequence: {} to {}, median {}, 95 % up to {}\n",
-                                   lengths["min"].get<std::int64_t>(), lengths["max"].get<std::int64_t>(),
-                                   lengths["median"].get<std::int64_t>(), lengths["p95"].get<std::int64_t>());
-    std::int64_t most = 1;
-    for (const auto& bar : lengths["histogram"]) most = std::max(most, bar["count"].get<std::int64_t>());
-    for (const auto& bar : lengths["histogram"]) {
-      const auto count = bar["count"].get<std::int64_t>();
-      std::string blocks;
-      for (std::int64_t i = 0; i < (count * 40 + most - 1) / most; ++i) blocks += "█";
-      text += fmt::format("  {:>6}–{:<6} {:>7} {}\n", bar["from"].get<std::int64_t>(),
-                          bar["to"].get<std::int64_t>(), count, blocks);
-    }
-    return text;
-  }
-
-  /// ", chosen", or ", completion 2, reward 0.5" where a row has more than two.
-  static std::string title_of(const ShownRow& row, std::size_t i) {
-    const std::string role = i < row.roles.size() && !row.roles[i].empty() ? ", " + row.roles[i] : "";
-    const bool numbered = row.tokens.completions.size() > 2 || (role.empty() && i > 0);
-    return (numbered ? fmt::format(", completion {}", i) : "") + role;
-  }
-
-  std::string rows_text(const Part& part) const {
-    std::string text;
-    const bool colour = stdout_has_colour();
-    for (const auto& row : part.found.rows)
-      for (std::size_t i = 0; i < std::max<std::size_t>(1, row.tokens.completions.size()); ++i)
-        text += fmt::format("\n— row {}{} —\n{}\n", row.id, title_of(row, i),
-                            token_picture(row.tokens, i, codec_, colour));
-    for (const auto& [example, error] : part.found.left_out)
-      text += "\n" + unusable_picture("row ", example, error, codec_, part.options, colour);
     return text;
   }
 

@@ -110,7 +110,7 @@ class Score : public Command {
     need_head(*model_, model_options_.path);
     codec_ = generation::codec_of(*model_);
     if (!reference_options_.path.empty()) {
-      reference_.emplace(model::Model::load(reference_options_));
+      reference_.emplace(model::Model::load(reference_options_, {&model_->load_report(), 1}));
       need_head(*reference_, reference_options_.path);
       codec_.vocab_size = std::min(codec_.vocab_size, reference_->config().vocab_size);
       codec_.max_positions = std::min(codec_.max_positions, reference_->config().context());

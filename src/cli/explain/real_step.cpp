@@ -26,7 +26,8 @@ RecordExplainer::RecordExplainer(RealStepOptions options, std::set<std::string> 
   model_.emplace(model::Model::load(options_.model));
   codec_ = generation::codec_of(*model_);
   if (options_.reference.path.empty()) return;
-  reference_.emplace(model::Model::load({options_.reference.path, options_.model.dtype, "", ""}));
+  reference_.emplace(model::Model::load({options_.reference.path, options_.model.dtype, "", ""},
+                                        {&model_->load_report(), 1}));
   if (reference_->config().vocab_size != model_->config().vocab_size)
     core::fail_request("reference.path={}: it has a vocabulary of {} tokens and {} one of {}",
                        options_.reference.path, reference_->config().vocab_size, options_.model.path,

@@ -80,13 +80,15 @@ void adapter_unless(ForeignReader& reader, const Value& from) {
 }
 
 void read_stage(ForeignReader& reader, const std::string& name, const Value& value) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kMethods = {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kMethods = {
       {{"sft", "sft"},
        {"pt", "sft"},
        {"dpo", "dpo"},
        {"kto", "kto"},
        {"rm", "bradley_terry"},
        {"ipo", "ipo"},
+       {"orpo", "orpo"},
+       {"simpo", "cpo_simpo"},
        {"grpo", "dapo"},
        {"reward", "bradley_terry"}}};
   const std::string text = text_of(value);
@@ -100,6 +102,22 @@ void read_stage(ForeignReader& reader, const std::string& name, const Value& val
   // Both programs learn demonstrations by what the assistant said, unless a setting of theirs says otherwise.
   if (text == "sft") reader.learn_replies(value);
   if (name == "stage") adapter_unless(reader, value);
+}
+
+/// Axolotl's switches of what is learnt, beside `rl`. LLaMA-Factory's reward_model is a model that rates.
+void read_reward_switch(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (is_off(value)) return;
+  if (!is_true(value))
+    return reader.refuse(name, value,
+                         "true trains one; one that rates answers is of attune score reward_model=FOLDER");
+  reader.set("method.name", name == "reward_model" ? "bradley_terry" : "prm", value);
+}
+
+/// How many numbers the head of a classifier has, which its method decides: one.
+void read_label_count(ForeignReader& reader, const std::string& name, const Value& value) {
+  const bool steps = is_on(reader.given("process_reward_model"));  // two, whose difference is the one
+  if (is_off(value) || value.to_json() == 1 || (steps && value.to_json() == 2)) return reader.note(name);
+  reader.refuse(name, value, "a reward model has one score of a text, and one of a step");
 }
 
 /// Where dataset_info.json has an entry's file, "" where it has none.
@@ -167,6 +185,9 @@ constexpr Reading kDataReadings[] = {
     {"train_on_prompt", read_train_on_inputs},
     {"stage", read_stage},
     {"rl", read_stage},
+    {"reward_model", read_reward_switch},
+    {"process_reward_model", read_reward_switch},
+    {"num_labels", read_label_count},
     {"dataset", read_dataset},
     {"eval_dataset", read_dataset},
     {"dataset_dir", read_nothing},

@@ -136,8 +136,9 @@ void read_datasets(ForeignReader& reader, const std::string& name, const Value& 
   } else {
     reader.set("data.path", entries.front());
   }
-  const bool of_trl = reader.given("model_name_or_path") != nullptr;
-  if (of_trl || reader.given("rl") != nullptr || reader.given("method") != nullptr) return;
+  constexpr std::array<std::string_view, 5> kMethods = {"model_name_or_path", "rl", "method", "reward_model",
+                                                        "process_reward_model"};
+  if (std::ranges::any_of(kMethods, [&](auto key) { return is_on(reader.given(key)); })) return;
   reader.set("method.name", "sft", value);
   if (!names_roles(value)) reader.learn_replies(value);
 }

@@ -73,16 +73,44 @@ Value test_split(const ForeignReader& reader) {
   return {};
 }
 
+/// The split that is trained on, "" where none is named.
+std::string training_split(const ForeignReader& reader) {
+  if (const Value* split = reader.given("dataset_train_split")) return text_of(*split);
+  const Value* data = reader.given("data");
+  if (const Value* split = data == nullptr ? nullptr : data->find("split")) return text_of(*split);
+  if (const Value* splits = reader.given("dataset_splits"))
+    for (const Value& split : items_of(*splits))
+      if (!is_test_split(split)) return text_of(split);
+  return "";
+}
+
+/// Which of a folder's splits is evaluated on where none is named: "test", or where several are called so in part that
+/// which belongs to what is trained on ("test_prefs" to "train_prefs"); "" where that cannot be told.
+std::string own_test_split(const ForeignReader& reader, const std::vector<std::string>& tests) {
+  if (tests.size() < 2) return "test";
+  std::string wanted = training_split(reader);
+  wanted.resize(std::min(wanted.find('['), wanted.size()));
+  if (const std::size_t at = wanted.find("train"); at != std::string::npos) wanted.replace(at, 5, "test");
+  return std::ranges::find(tests, wanted) == tests.end() ? "" : wanted;
+}
+
 /// Held-out data where nothing but a strategy asks for it: the split of the training data's folder, as TRL's
 /// scripts take it.
 void take_test_split(ForeignReader& reader, const std::string& name, const Value& value) {
   if (holds_out(reader)) return;
   const Value data = the_data(reader), asked = test_split(reader);
   if (!data.is_scalar()) return;
-  const std::string split = asked.is_null() ? "test" : text_of(asked), &path = data.text();
+  const std::string& path = data.text();
   const std::string instead = ": give eval_dataset=FILE or val_size=0.1, or " + name + "=no";
   // What is not there is said where it is opened. What is refused here is said once: the rest goes on as if it were fine.
   const bool there = core::fs::exists(path), lone = there && !core::fs::is_directory(path);
+  const auto tests = there && !lone ? data::splits_of_kind(path, "test") : std::vector<std::string>();
+  const std::string split = asked.is_null() ? own_test_split(reader, tests) : text_of(asked);
+  if (split.empty())
+    return reader.refuse(name, value,
+                         fmt::format("it evaluates on a split for tests, and {} has several: say which with "
+                                     "dataset_test_split={}, or test for all of them",
+                                     path, fmt::join(tests, " or dataset_test_split=")));
   const bool file = lone && split.find('[') == std::string::npos;  // a slice of it may be held out
   if (file)
     reader.refuse(

@@ -5,8 +5,8 @@
 
 namespace attune::core {
 
-/// Creates nothing. @throws Error{kRequest}, as ensure_folder() would: the folder, or the nearest one above
-/// it that exists, cannot be written to
+/// Leaves nothing behind. @throws Error{kRequest}, as ensure_folder() would: the folder cannot be written to, or none
+/// of that name can be made where it would be
 void require_writable_folder(const std::string& path);
 
 }  // namespace attune::core

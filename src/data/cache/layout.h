@@ -6,7 +6,7 @@
 namespace attune::data::cache {
 
 inline constexpr char kMagic[8] = {'A', 'T', 'T', 'N', 'D', 'A', 'T', 'A'};
-inline constexpr std::uint64_t kVersion = 5;
+inline constexpr std::uint64_t kVersion = 6;
 
 struct RowHead {
   std::int64_t index;

@@ -69,9 +69,9 @@ std::optional<AdapterOptions> Model::peek_adapter(const ModelOptions& options) {
   return adapter_options_of(net::resolve_model_folder(place.adapter));
 }
 
-Model Model::load(const ModelOptions& options) {
+Model Model::load(const ModelOptions& options, std::span<const LoadReport> said) {
   Model model = read(options, Reading::kWhole);
-  for (const std::string& text : model.load_report_.warnings()) core::warn(text);
+  for (const std::string& text : model.load_report_.warnings_besides(said)) core::warn(text);
   return model;
 }
 
@@ -88,7 +88,7 @@ Model Model::read(const ModelOptions& options, Reading reading) {
   model.config_ = configure(core::read_json_file(path), path);
   model.ties_in_config_ = model.config_.tie_embeddings;
   model.read_weights(WeightFiles(place.folder, "model.safetensors"), options, reading);
-  if (!place.adapter.empty()) model.read_adapter(net::resolve_model_folder(place.adapter));
+  if (!place.adapter.empty()) model.read_adapter(net::resolve_model_folder(place.adapter), options.heads);
   return model;
 }
 

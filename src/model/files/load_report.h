@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,14 @@ struct LoadReport {
   std::vector<std::string> unread_heads;  ///< of named heads in the files that nothing reads here
   std::string
       tied_head;  ///< the output head that config.json unties and no file holds: the embedding stands in
-  std::string untied_head;  ///< the output head that config.json ties and whose file holds other numbers
+  std::string untied_head;    ///< the output head that config.json ties and whose file holds other numbers
+  std::string adapter_where;  ///< the adapter's weight file; "" without an adapter
+  std::vector<std::string> unread_adapter_heads;  ///< of named heads in it that nothing reads here
 
   /// A sentence for each disagreement.
   std::vector<std::string> warnings() const;
+  /// Those of them that the reports in `said` do not have, by whatever path they name the same files.
+  std::vector<std::string> warnings_besides(std::span<const LoadReport> said) const;
 };
 
 core::Json to_json(const LoadReport& report);

@@ -44,11 +44,14 @@ ReferenceModel::ReferenceModel(const TrainRecipe& recipe, const model::Model& po
     : recipe_(recipe) {
   const std::string& path = recipe.reference.path;
   const auto& teacher = recipe.teacher.path;
-  if (!teacher.empty() && any_term(terms, reads_teacher))
-    teacher_.emplace(model::Model::load({teacher, recipe.model.dtype, "", ""}));
+  std::vector<model::LoadReport> said = {policy.load_report()};
+  if (!teacher.empty() && any_term(terms, reads_teacher)) {
+    teacher_.emplace(model::Model::load({teacher, recipe.model.dtype, "", ""}, said));
+    said.push_back(teacher_->load_report());
+  }
   if (!holds_second_model(recipe, policy.has_adapter(), any_term(terms, reads_start(recipe)))) return;
-  model_.emplace(model::Model::load(path.empty() ? recipe.model
-                                                 : model::ModelOptions{path, recipe.model.dtype, "", ""}));
+  model_.emplace(model::Model::load(
+      path.empty() ? recipe.model : model::ModelOptions{path, recipe.model.dtype, "", ""}, said));
   if (recipe.reference.sync) model_->drop_adapter_after_merge();
 }
 

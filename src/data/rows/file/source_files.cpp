@@ -201,6 +201,12 @@ std::vector<std::string> splits_of_folder(const std::string& folder) {
   return {names.begin(), names.end()};
 }
 
+std::vector<std::string> splits_of_kind(const std::string& folder, std::string_view kind) {
+  std::vector<std::string> names = splits_of_folder(folder);
+  std::erase_if(names, [&](const std::string& name) { return split_of(name) != kind; });
+  return names;
+}
+
 bool has_split(const std::string& folder, std::string split) {
   SplitSlice::taken_from(split);
   const auto files = files_below(folder);

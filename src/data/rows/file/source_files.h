@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/options.h"
@@ -34,6 +35,8 @@ std::vector<SourceFile> source_files(const SourceEntry& entry, const DataOptions
 
 /// What a folder's splits are called: "train", "test", "train_prefs".
 std::vector<std::string> splits_of_folder(const std::string& folder);
+/// Those of them that are of one kind: "train", "validation" or "test".
+std::vector<std::string> splits_of_kind(const std::string& folder, std::string_view kind);
 /// Also with a slice of it: "train[:90%]".
 bool has_split(const std::string& folder, std::string split);
 

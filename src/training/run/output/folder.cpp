@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <functional>
 #include <sstream>
+#include <system_error>
 
 #include "core/config/value.h"
 #include "core/error.h"
@@ -40,6 +41,12 @@ std::string difference(const core::Json& a, const core::Json& b, const std::vect
 /// Files and folders that a process left which died while it wrote or removed them.
 bool is_left_over(const fs::path& path) {
   return core::is_unfinished(path) || path.filename().string().starts_with(".removed-");
+}
+
+/// False also of a name that can be none, which is refused for that later.
+bool stands_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
 }
 
 /// Whether a run may begin there: nothing but `data` (what was prepared for it), and what a run leaves that
@@ -96,13 +103,13 @@ RunFolder::RunFolder(std::string path, core::Json recipe, const std::string& res
 
 void RunFolder::decide(const std::string& resume, bool overwrite) {
   const bool extend = resume == "extend";
-  if (extend && (overwrite || !fs::exists(fs::path(path_) / "recipe.yaml")))
+  if (extend && (overwrite || !stands_there(fs::path(path_) / "recipe.yaml")))
     core::fail_request(
         "resume=extend goes on with the run in output, and {}",
         overwrite ? "overwrite=true replaces it: say one of them" : fmt::format("{} holds none", path_));
   const fs::path run_file = fs::path(path_) / "run.json", recipe_file = fs::path(path_) / "recipe.yaml";
-  if (fs::exists(path_) && !fs::is_directory(path_)) core::fail_request("output: {} is a file", path_);
-  if (!fs::exists(path_) || overwrite) return;
+  if (stands_there(path_) && !fs::is_directory(path_)) core::fail_request("output: {} is a file", path_);
+  if (!stands_there(path_) || overwrite) return;
   if (is_as_good_as_empty(path_)) return;
   if (!fs::exists(run_file))
     core::fail_request("output: {} holds something that is not a run of this program; choose another folder",

@@ -1,6 +1,7 @@
 #include "training/run/recipe/resolve.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "algorithm/fixture/shared_example.h"
 #include "core/error.h"
@@ -28,10 +29,16 @@ std::int64_t choose_micro_batch(const model::ModelConfig& config, const model::A
   return std::clamp<std::int64_t>(tokens / 256 * 256, 512, 4096);
 }
 
+/// Whether a run left a file at OUTPUT; a name that can be none is refused later.
+bool left_behind(const std::string& output, const char* file) {
+  std::error_code ignored;
+  return !output.empty() && core::fs::exists(core::join_path(output, file), ignored);
+}
+
 /// A run that goes on keeps the micro-batch that was chosen when it began.
 std::int64_t recorded_micro_batch(const std::string& output) {
-  const std::string path = output + "/recipe.yaml";
-  if (output.empty() || !core::fs::exists(path)) return 0;
+  if (!left_behind(output, "recipe.yaml")) return 0;
+  const std::string path = core::join_path(output, "recipe.yaml");
   const auto recipe = core::parse_yaml(core::read_file(path), path).to_json();
   return recipe.is_object() && recipe.contains("training")
              ? recipe["training"].value("micro_batch_tokens", std::int64_t{0})
@@ -228,7 +235,7 @@ std::vector<std::string> objections_to(TrainRecipe recipe, bool complete, bool r
   if (!recipe.method.is_null() && !recipe.data.is_null()) found.ask([&] { terms = terms_of(recipe); });
   each_check(recipe, terms, [&](const auto& check) { found.ask(check); });
   // A run that is there already says first what it is.
-  if (!recipe.output.empty() && core::fs::exists(recipe.output + "/run.json")) return std::move(found).said();
+  if (left_behind(recipe.output, "run.json")) return std::move(found).said();
   for (std::string& message : what_is_missing(recipe, terms)) found.add(std::move(message));
   if (!recipe.model.path.empty()) found.ask([&] { resolve_adapter(recipe); });
   if (refused || !found.empty())

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/system.h"
 #include "training/run/evaluation/evaluation.h"
@@ -102,6 +104,14 @@ std::string how_to_rate(const data::DataOptions& options, const data::DatasetSum
       folder, options.name());
 }
 
+/// What scores of steps are where nothing but how far below 0 tells them apart, which says no more than 0.
+std::string steps_alike(const data::FeedbackSpread& spread) {
+  const std::string all = core::counted(spread.steps, "step");
+  if (spread.highest_step <= 0) return fmt::format("all {} are scored wrong", all);
+  if (spread.highest_step == 1) return fmt::format("all {} are scored right", all);
+  return fmt::format("the scores of all {} are {:g}", all, spread.highest_step);
+}
+
 }  // namespace
 
 std::vector<TermSetting> terms_of(const TrainRecipe& recipe) {
@@ -157,9 +167,10 @@ void require_rows(const data::DataOptions& options, const data::DatasetSummary& 
 
 std::string one_sided_text(const data::DatasetSummary& summary, const data::RowUse& use) {
   const auto& spread = summary.spread;
-  const auto said = [&](const std::string& what) {
-    return fmt::format("{} ({} is the first): there is nothing to tell apart", what, spread.first);
+  const auto first = [&](const std::string& what) {
+    return fmt::format("{} ({} is the first): ", what, spread.first);
   };
+  const auto said = [&](const std::string& what) { return first(what) + "there is nothing to tell apart"; };
   switch (use.needs().contrast) {
     case record::Contrast::kLabels:
       if (spread.good > 0 && spread.bad > 0) return "";
@@ -169,6 +180,17 @@ std::string one_sided_text(const data::DatasetSummary& summary, const data::RowU
       if (spread.highest > spread.lowest || spread.rated == 0) return "";
       return said(fmt::format("the rewards of all {} are {:g}", core::counted(spread.rated, "answer"),
                               spread.lowest));
+    case record::Contrast::kSteps:
+      if (spread.steps == 0 || std::max(spread.highest_step, 0.0) > std::max(spread.lowest_step, 0.0))
+        return "";
+      return said(steps_alike(spread));
+    case record::Contrast::kSources:
+      if (spread.several_sources || spread.preferred == 0) return "";
+      return first(spread.source.empty()
+                       ? "no preferred answer has a \"source\""
+                       : fmt::format("all {} are of \"source\" {}",
+                                     core::counted(spread.preferred, "preferred answer"), spread.source)) +
+             "all are one group, as without groups";
     case record::Contrast::kNothing:
       break;
   }
