@@ -76,11 +76,30 @@ bool names_setting(std::string_view text, std::string_view key) {
   return false;
 }
 
+/// Before a line about a setting of ours that came under another name: where, and under which.
+std::string in_their_words(const std::string& objection, const std::vector<Origin>& origins) {
+  std::string told;
+  for (std::size_t at = 0, end = 0; end != std::string::npos; at = end + 1) {
+    end = objection.find('\n', at);
+    const std::string line = objection.substr(at, end == std::string::npos ? end : end - at);
+    const std::size_t text = std::min(line.find_first_not_of(' '), line.size());
+    const auto from = std::ranges::find_if(origins, [&](const Origin& origin) {
+      const std::string_view rest = std::string_view(line).substr(text);
+      return origin.ours != origin.name && rest.starts_with(origin.ours + " ");
+    });
+    if (at > 0) told += '\n';
+    told += line.substr(0, text);
+    if (from != origins.end()) told += fmt::format("{}: {}: ", from->value.place(), from->name);
+    told += line.substr(text);
+  }
+  return told;
+}
+
 /// Sets the command's options from the request, after other programs' words in it were put into ours. What
 /// cannot be is said in one message, but what only follows from it: a setting that could not be read, or was refused
 /// under another name, is not missing.
 void take_settings(Request& request, core::Fields& fields, const Command& command) {
-  Translation translation{request.settings, {}, {}, {}, {}};
+  Translation translation{request.settings, {}, {}, {}, {}, {}};
   if (fields.find("method") != nullptr) translation = in_our_words(request.settings, fields);
   std::vector<std::string> besides = std::move(translation.unknown), &unread = translation.unsettled;
   for (std::string& message : fields.assign_what_can_be(translation.settings)) {
@@ -89,7 +108,7 @@ void take_settings(Request& request, core::Fields& fields, const Command& comman
   }
   for (std::string& objection : command.objections(!translation.refused.empty() || !besides.empty()))
     if (std::ranges::none_of(unread, [&](const std::string& key) { return names_setting(objection, key); }))
-      besides.push_back(std::move(objection));
+      besides.push_back(in_their_words(objection, translation.origins));
   fail_with_all(translation.refused, besides);
   for (const std::string& remark : translation.remarks) say(remark);
   request.settings = std::move(translation.settings);

@@ -121,7 +121,10 @@ void TrainingOptions::declare(core::Fields& fields) {
            "0: never.")
       .non_negative();
   fields.add("save_total_limit", save_total_limit, "Checkpoints that are kept; 0: all.").non_negative();
-  fields.add("eval_steps", eval_steps, "Updates between evaluations; 0: at every checkpoint.").non_negative();
+  fields
+      .add("eval_steps", eval_steps,
+           "Updates between evaluations; 0: at every checkpoint; -1: at the end of every epoch.")
+      .range(-1, 1e9);
   fields.add("save_best", save_best, "The result is the checkpoint with the best eval.metric, not the last.")
       .alias("load_best_model_at_end");
   fields
@@ -279,7 +282,7 @@ void TrainRecipe::refuse_contradictions() const {
          "val_size and eval.data both say what is held out: leave one of them out");
   refuse(training.save_best && !evaluates(),
          "training.save_best needs held-out data: set eval.data or val_size");
-  refuse(!evaluates() && training.eval_steps > 0,
+  refuse(!evaluates() && training.eval_steps != 0,
          "training.eval_steps has no effect without held-out data: set eval.data or val_size");
   refuse(!evaluates() && eval.metric != EvalOptions().metric,
          "eval.metric has no effect without held-out data: set eval.data or val_size");

@@ -14,10 +14,9 @@ bool Trainer::has_eval() const {
 std::int64_t Trainer::total_evaluations() const {
   if (!has_eval()) return 0;
   const auto& training = options_.training;
-  const std::int64_t every = training.eval_steps > 0   ? training.eval_steps
-                             : training.save_steps > 0 ? training.save_steps
-                                                       : terms_.front().steps->steps_per_epoch() *
-                                                             terms_.front().steps->use().updates();
+  const std::int64_t asked = training.eval_steps == 0 ? training.save_steps : training.eval_steps;
+  const auto& steps = *terms_.front().steps;
+  const std::int64_t every = asked > 0 ? asked : steps.steps_per_epoch() * steps.use().updates();
   return (total_ + every - 1) / std::max<std::int64_t>(1, every);
 }
 
@@ -50,7 +49,8 @@ void Trainer::conclude() {
   owes_conclusion_ = false;
   const std::int64_t every = options_.training.save_steps;
   const bool moment = due(every, epoch_ended_), save = (moment && every >= 0) || owes_checkpoint_;
-  const bool judge = has_eval() && due(options_.training.eval_steps, moment);
+  const std::int64_t judged = options_.training.eval_steps;
+  const bool judge = has_eval() && due(judged, judged < 0 ? epoch_ended_ : moment);
   Evaluation evaluation = judge ? evaluate() : Evaluation{core::Json::object(), nullptr};
   const core::Json measured = std::move(evaluation.row);
   const bool best = judge && judge_.consider(measured, done_), give_up = judge_.out_of_patience();

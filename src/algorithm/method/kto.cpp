@@ -31,6 +31,8 @@ class Kto final : public UnpairedMethod {
         "z₀ is the mean over the whole optimiser step, not over a micro-batch, so it does not depend on "
         "how the step is split, and a step of one record works (its z₀ is then 0).";
     info.trl_names = {{"kto", "kto"}};
+    info.stands_in_for = {
+        {{"kto_pair"}, "on pairs, a good and a bad answer of each: method=kto without loss_type"}};
     info.rows = {"T14"};
     return info;
   }

@@ -40,7 +40,10 @@ void read_factor(ForeignReader& reader, const std::string& name, const Value& va
 void read_generations(ForeignReader& reader, const std::string& name, const Value& value) {
   const bool counts =
       rows_of_device(reader) != nullptr || reader.given("gradient_accumulation_steps") != nullptr;
-  if (!value.is_null() && !(counts && theirs_count(reader))) reader.note(name);
+  const auto method = method_of(reader);
+  const bool of_groups = method == nullptr || method->shape() == algorithm::GroupShape::kGroups;
+  if (value.is_null() || (of_groups && counts && theirs_count(reader))) return;
+  reader.note(name, of_groups ? "" : "of methods that learn from groups");
 }
 
 /// A whole number above 0; nothing where it is anything else.

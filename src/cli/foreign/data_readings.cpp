@@ -14,8 +14,8 @@ namespace {
 
 using core::Value;
 
-void read_max_length(ForeignReader& reader, const std::string&, const Value& value) {
-  value.is_null() ? reader.set("data.max_length", "0", value) : reader.set("data.max_length", value);
+void read_max_length(ForeignReader& reader, const std::string& name, const Value& value) {
+  value.is_null() ? reader.set("data.max_length", "0", value) : reader.set_once(name, value);
 }
 
 void read_text_field(ForeignReader& reader, const std::string& name, const Value& value) {
@@ -79,6 +79,13 @@ void adapter_unless(ForeignReader& reader, const Value& from) {
   reader.set_default("adapter.alpha", "16", from, {"lora_rank", "lora_alpha", "adapter_name_or_path"});
 }
 
+/// What Axolotl's `rl` calls a method, "" where there is none: its simpo is CPOTrainer's, likelihood included.
+std::string method_of_rl(const std::string& name) {
+  if (name == "simpo") return "cpo_simpo";
+  const auto& entries = algorithm::method_entries();
+  return std::ranges::any_of(entries, [&](const auto& entry) { return entry.first == name; }) ? name : "";
+}
+
 void read_stage(ForeignReader& reader, const std::string& name, const Value& value) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kMethods = {
       {{"sft", "sft"},
@@ -94,11 +101,14 @@ void read_stage(ForeignReader& reader, const std::string& name, const Value& val
   const std::string text = text_of(value);
   const auto at =
       std::find_if(kMethods.begin(), kMethods.end(), [&](const auto& known) { return known.first == text; });
-  if (at == kMethods.end()) {
+  const std::string method = at != kMethods.end() ? std::string(at->second)
+                             : name == "rl"       ? method_of_rl(text)
+                                                  : "";
+  if (method.empty()) {
     if (!is_off(value)) reader.refuse(name, value, "no method '" + text + "'; see attune list methods");
     return;
   }
-  reader.set("method.name", std::string(at->second), value);
+  reader.set("method.name", method, value);
   // Both programs learn demonstrations by what the assistant said, unless a setting of theirs says otherwise.
   if (text == "sft") reader.learn_replies(value);
   if (name == "stage") adapter_unless(reader, value);

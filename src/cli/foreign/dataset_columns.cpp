@@ -16,8 +16,9 @@ using core::Value;
 
 /// Where the messages and the answers of an entry stand, unless it is where they always do.
 void read_names(ForeignReader& reader, const std::string& name, const Value& item, bool alone) {
-  constexpr std::array<std::array<std::string_view, 3>, 3> kNames = {
-      {{"field_messages", "messages", "conversations"},
+  constexpr std::array<std::array<std::string_view, 3>, 4> kNames = {
+      {{"field", "text", ""},
+       {"field_messages", "messages", "conversations"},
        {"field_chosen", "chosen", ""},
        {"field_rejected", "rejected", ""}}};
   for (const auto& [key, ours, other] : kNames) {

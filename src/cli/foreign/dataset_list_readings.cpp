@@ -41,7 +41,8 @@ void read_end_tokens(ForeignReader& reader, const std::string& name, const Value
 }
 
 /// What of an entry only says how its rows look, which is recognised here.
-constexpr std::array<std::string_view, 11> kLooks = {"type",
+constexpr std::array<std::string_view, 12> kLooks = {"type",
+                                                     "field",
                                                      "ds_type",
                                                      "field_messages",
                                                      "message_field_role",
@@ -103,7 +104,9 @@ Value read_entry(ForeignReader& reader, const std::string& name, const Value& it
       read_roles(reader, key, inner);
     } else if (key == "train_on_eos") {
       read_end_tokens(reader, key, inner);
-    } else if (!read_look(reader, name, key, inner)) {
+    } else if (key == "step_separator" || key == "max_completion_length") {
+      reader.take(key, inner);  // of stepwise data
+    } else if (!read_look(reader, name, key, inner) && !is_off(inner)) {
       reader.refuse(name + "." + key, inner,
                     "entries have path, split and weight; data.columns names columns");
     }

@@ -58,6 +58,14 @@ bool evaluates(const ForeignReader& reader) {
   return settled(reader, "eval", "data") != nullptr || held_out_of(reader) > 0;
 }
 
+/// What Axolotl does by itself where data is held out.
+void evaluate_by_epoch(ForeignReader& reader) {
+  const Value* model = reader.given("base_model");
+  if (model != nullptr && evaluates(reader))
+    reader.set_default("training.eval_steps", "-1", *model,
+                       {"eval_steps", "evals_per_epoch", "eval_strategy", "evaluation_strategy"});
+}
+
 /// @return how often, 0 where it does not say so
 double times_of(ForeignReader& reader, const std::string& name) {
   const Value* given = reader.given(name);
@@ -76,9 +84,10 @@ void settle_epochs(ForeignReader& reader) {
   if (asked > 0 && !evaluates(reader))
     reader.note("evals_per_epoch", "without held-out data nothing is evaluated");
   const double evaluations = evaluates(reader) ? asked : 0;
-  // Once an epoch is what happens by itself, and evaluations come with checkpoints.
-  const bool saves_often = saves > 0 && saves != 1,
-             evaluates_often = evaluations > 0 && (evaluations != 1 || saves_often);
+  evaluate_by_epoch(reader);
+  if (evaluations == 1) reader.set("training.eval_steps", "-1", *reader.given("evals_per_epoch"));
+  // Checkpoints come once an epoch by themselves.
+  const bool saves_often = saves > 0 && saves != 1, evaluates_often = evaluations > 0 && evaluations != 1;
   if (!saves_often && !evaluates_often) return;
   const auto updates = updates_of_an_epoch(reader);
   if (!updates) return;

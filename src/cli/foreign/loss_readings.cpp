@@ -64,52 +64,73 @@ void read_gamma_ratio(ForeignReader& reader, const std::string& name, const Valu
   reader.set("method.gamma", fmt::format("{}", ratio.get<double>() * beta.get<double>()), value);
 }
 
-/// Options that a trainer's configuration has for all of its losses, and of which only some read them.
+/// Options that a trainer's configuration has for all of its losses, and of which only some read them; without a trainer,
+/// those that many have.
 struct OfSomeLosses {
-  std::string_view trainer, option, ours;
+  std::string_view trainer, option;
 };
-constexpr std::array<OfSomeLosses, 14> kOfSomeLosses = {
-    {{"grpo", "max_completion_length", "max_completion_length"},
-     {"grpo", "sapo_temperature_pos", "sapo_temperature_pos"},
-     {"grpo", "sapo_temperature_neg", "sapo_temperature_neg"},
-     {"grpo", "vespo_k_pos", "vespo_k_pos"},
-     {"grpo", "vespo_lambda_pos", "vespo_lambda_pos"},
-     {"grpo", "vespo_k_neg", "vespo_k_neg"},
-     {"grpo", "vespo_lambda_neg", "vespo_lambda_neg"},
-     {"grpo", "epsilon", "epsilon"},
-     {"grpo", "epsilon_high", "epsilon_high"},
-     {"grpo", "delta", "delta"},
-     {"dpo", "discopop_tau", "discopop_tau"},
-     {"dpo", "f_alpha_divergence_coef", "f_alpha_divergence_coef"},
-     {"dpo", "label_smoothing", "label_smoothing"},
-     {"cpo", "simpo_gamma", "gamma"}}};
+constexpr std::array<OfSomeLosses, 14> kOfSomeLosses = {{{"", "max_completion_length"},
+                                                         {"", "label_smoothing"},
+                                                         {"grpo", "sapo_temperature_pos"},
+                                                         {"grpo", "sapo_temperature_neg"},
+                                                         {"grpo", "vespo_k_pos"},
+                                                         {"grpo", "vespo_lambda_pos"},
+                                                         {"grpo", "vespo_k_neg"},
+                                                         {"grpo", "vespo_lambda_neg"},
+                                                         {"grpo", "epsilon"},
+                                                         {"grpo", "epsilon_high"},
+                                                         {"grpo", "delta"},
+                                                         {"dpo", "discopop_tau"},
+                                                         {"dpo", "f_alpha_divergence_coef"},
+                                                         {"cpo", "gamma"}}};
 
-/// The methods of a trainer that have the option.
+/// The methods of a trainer that have the option, or of all of them.
 std::vector<std::string> methods_with(std::string_view trainer, std::string_view option) {
   std::vector<std::string> names;
   for (const auto& [name, create] : algorithm::method_entries()) {
     const auto method = create();
     core::Fields options = method->fields();
-    if (method->info().is_of_trainer(trainer) && options.find(option) != nullptr) names.emplace_back(name);
+    const bool meant = trainer.empty() || method->info().is_of_trainer(trainer);
+    if (meant && options.find(option) != nullptr) names.emplace_back(name);
   }
   return names;
 }
 
-/// What the loss of this run does not read changes nothing, there and here.
+/// What the loss of this run does not read changes nothing, there and here; what no loss of its trainer does is refused.
 void read_option(ForeignReader& reader, const std::string& name, const Value& value) {
   if (value.is_null()) return;
+  constexpr std::size_t kMostNamed = 8;
+  const std::string ours = find_guide_row(name)->ours_of(name), option = ours.substr(ours.find('.') + 1);
   const auto method = method_of(reader);
   core::Fields options = method ? method->fields() : core::Fields();
-  const auto of_trainer = [&](const OfSomeLosses& known) {
-    return known.option == name && method && method->info().is_of_trainer(known.trainer) &&
-           options.find(known.ours) == nullptr;
-  };
-  const auto at = std::find_if(kOfSomeLosses.begin(), kOfSomeLosses.end(), of_trainer);
-  if (at == kOfSomeLosses.end()) return reader.set(find_guide_row(name)->ours_of(name), value);
-  reader.note(name, fmt::format("of {}", fmt::join(methods_with(at->trainer, at->ours), ", ")));
+  if (method == nullptr || options.find(option) != nullptr) return reader.set_once(name, value);
+  if (is_off(value)) return;
+  const auto at = std::ranges::find_if(kOfSomeLosses, [&](const OfSomeLosses& known) {
+    return known.option == option && (known.trainer.empty() || method->info().is_of_trainer(known.trainer));
+  });
+  if (at != kOfSomeLosses.end())
+    return reader.note(name, fmt::format("of {}", fmt::join(methods_with(at->trainer, option), ", ")));
+  const auto others = methods_with("", option);
+  const std::string whose =
+      others.size() > kMostNamed ? "other methods" : fmt::format("{}", fmt::join(others, ", "));
+  reader.refuse(
+      name, value,
+      fmt::format("{} has no {}, which is of {}: leave it out", method->info().name, option, whose));
+}
+
+/// Of GRPO, and not of the trainers beside it.
+void read_mask_of_truncated(ForeignReader& reader, const std::string& name, const Value& value) {
+  const auto method = method_of(reader);
+  core::Fields options = method ? method->fields() : core::Fields();
+  if (method == nullptr || options.find(name) != nullptr) return reader.set_once(name, value);
+  if (!is_off(value))
+    reader.refuse(
+        name, value,
+        method->info().name + " learns from every answer: leave those that were cut out of the data");
 }
 
 constexpr Reading kLossReadings[] = {
+    {"mask_truncated_completions", read_mask_of_truncated},
     {"loss_type", read_losses},
     {"loss_weights", read_loss_weights},
     {"pref_loss", read_method_name},
@@ -150,9 +171,8 @@ bool is_of_another_trainer(const ForeignReader& reader, std::string_view trainer
 }
 
 ReadName reading_of_option(std::string_view name) {
-  const bool known = std::any_of(kOfSomeLosses.begin(), kOfSomeLosses.end(),
-                                 [&](const OfSomeLosses& entry) { return entry.option == name; });
-  return known ? read_option : nullptr;
+  const GuideRow* row = find_guide_row(name);
+  return row != nullptr && row->ours_of(name).starts_with("method.") ? read_option : nullptr;
 }
 
 std::span<const Reading> loss_readings() { return kLossReadings; }

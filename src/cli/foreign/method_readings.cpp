@@ -1,7 +1,12 @@
 // Names of models and adapters.
 #include <fmt/format.h>
 
+#include <array>
+#include <optional>
+
 #include "cli/foreign/reader.h"
+#include "core/error.h"
+#include "model/model.h"
 
 namespace attune::cli {
 namespace {
@@ -78,6 +83,44 @@ void read_adapter(ForeignReader& reader, const std::string& name, const Value& v
   reader.refuse(name, value);
 }
 
+/// Whether an adapter is there that training goes on with; not where the model cannot be read, which is said there.
+bool continues_adapter(const ForeignReader& reader) {
+  const Value* model = reader.settings().find("model");
+  if (model == nullptr) return false;
+  if (model->find("adapter") != nullptr) return true;
+  const Value* path = model->is_map() ? model->find("path") : model;
+  try {
+    model::ModelOptions options;
+    options.path = path == nullptr ? "" : text_of(*path);
+    return !options.path.empty() && model::Model::peek_adapter(options).has_value();
+  } catch (const core::Error&) {
+    return false;
+  }
+}
+
+bool trains_adapter(const ForeignReader& reader) {
+  // What was refused says nothing, but asks for something.
+  const Value *asked = reader.given("adapter"), *tuning = reader.given("finetuning_type"),
+              *use = reader.given("use_peft");
+  const bool unclear = (asked != nullptr && asked->is_scalar() && !is_off(*asked)) ||
+                       (is_on(tuning) && text_of(*tuning) != "full") ||
+                       (use != nullptr && !core::truth_of(*use));
+  if (unclear) return true;
+  const Value* adapter = reader.settings().find("adapter");
+  const Value* type = adapter != nullptr && adapter->is_map() ? adapter->find("type") : adapter;
+  return (type != nullptr && !is_off(*type)) || continues_adapter(reader);
+}
+
+/// What TRL's ModelConfig says by itself, whether LoRA is asked for or not.
+bool is_default_of_trl(const std::string& name, const Value& value) {
+  constexpr std::array<std::pair<std::string_view, double>, 3> kDefaults = {
+      {{"lora_r", 16}, {"lora_alpha", 32}, {"lora_dropout", 0.05}}};
+  return std::ranges::any_of(kDefaults, [&](const auto& known) {
+    const core::Json json = value.to_json();
+    return known.first == name && json.is_number() && json.get<double>() == known.second;
+  });
+}
+
 constexpr Reading kMethodReadings[] = {
     {"use_peft", read_use_peft},
     {"lora_rank", read_rank},
@@ -97,6 +140,26 @@ constexpr Reading kMethodReadings[] = {
 };
 
 }  // namespace
+
+void settle_adapter(ForeignReader& reader) {
+  if (trains_adapter(reader)) return;
+  const Value* use = reader.given("use_peft");
+  const std::vector<Origin> origins = reader.origins();
+  std::vector<std::string> said;
+  for (const Origin& origin : origins) {
+    if (!origin.ours.starts_with("adapter.") || origin.ours == "adapter.type") continue;
+    reader.drop(origin.ours);
+    const bool again = std::ranges::find(said, origin.name) != said.end();
+    if (again || is_off(origin.value)) continue;
+    said.push_back(origin.name);
+    if (use != nullptr && is_default_of_trl(origin.name, origin.value))
+      reader.note(origin.name, "of LoRA, and use_peft=false trains every weight");
+    else
+      reader.refuse(
+          origin.name, origin.value,
+          "of LoRA, and every weight is trained: add use_peft=true (adapter.type=lora), or leave it out");
+  }
+}
 
 std::span<const Reading> method_readings() { return kMethodReadings; }
 

@@ -4,12 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/ascii.h"
 
 namespace attune::cli {
 
 namespace {
+
+bool is_argument(const core::Value& value) { return value.place().starts_with("argument "); }
 
 bool says_none(const core::Value& value) {
   return value.is_scalar() && !value.quoted() && value.text() == "None";
@@ -90,6 +93,8 @@ bool ForeignReader::take(const std::string& name, const core::Value& given) {
   if (row == nullptr) return false;
   speaks_trl_ = speaks_trl_ || row->page == "docs/from-trl.md";
   const core::Value value = says_none(given) ? core::Value::null(given.place()) : given;
+  const std::string outer_name = std::exchange(name_, name);
+  const core::Value* outer_from = std::exchange(from_, &value);
   if (const ReadName read = reading_of(name)) {
     read(*this, name, value);
   } else if (row->absent) {
@@ -97,8 +102,10 @@ bool ForeignReader::take(const std::string& name, const core::Value& given) {
   } else if (row->ours.empty()) {
     if (!is_off(value)) note(name);
   } else if (!value.is_null()) {
-    set(row->ours_of(name), value);
+    set_once(name, value);
   }
+  name_ = outer_name;
+  from_ = outer_from;
   return true;
 }
 
@@ -109,7 +116,33 @@ void ForeignReader::set(std::string_view ours, core::Value value) {
                                    ours.substr(7)));
     return;
   }
+  if (from_ != nullptr) {
+    std::erase_if(origins_, [&](const Origin& origin) { return origin.ours == ours; });
+    origins_.push_back({std::string(ours), name_, *from_});
+  }
   settings_.set(ours, std::move(value), [this](std::string_view path) { return fields_.first_field(path); });
+}
+
+void ForeignReader::set_once(const std::string& name, const core::Value& value) {
+  const std::string ours = find_guide_row(name)->ours_of(name);
+  const auto other = std::ranges::find(origins_, ours, &Origin::ours);
+  const bool contradicts = other != origins_.end() && other->plain && other->name != name &&
+                           is_argument(other->value) == is_argument(value) &&
+                           other->value.to_json() != value.to_json();
+  if (contradicts)
+    return refuse(name, value,
+                  fmt::format("{} says {} in {}, and this says {}: leave one of them out", other->name,
+                              other->value.described(), other->value.place(), value.described()));
+  set(ours, value);
+  if (!origins_.empty() && origins_.back().ours == ours) origins_.back().plain = true;
+}
+
+void ForeignReader::drop(std::string_view ours) {
+  std::erase_if(origins_, [&](const Origin& origin) { return origin.ours == ours; });
+  const std::size_t dot = ours.find('.');
+  for (auto& [section, value] : settings_.entries())
+    if (section == ours.substr(0, dot) && dot != std::string_view::npos)
+      std::erase_if(value.entries(), [&](const auto& entry) { return entry.first == ours.substr(dot + 1); });
 }
 
 void ForeignReader::set(std::string_view ours, const std::string& text, const core::Value& from) {
@@ -130,9 +163,13 @@ std::vector<std::string> ForeignReader::unsettled() const {
   for (const std::string& ours : meant_) {
     const std::size_t dot = std::min(ours.find('.'), ours.size());
     const core::Value* section = settings_.find(ours.substr(0, dot));
-    const bool said = section != nullptr && (dot == ours.size() || !section->is_map() ||
-                                             section->find(ours.substr(dot + 1)) != nullptr);
+    // A method with options alone has no name.
+    const std::string_view key =
+        ours == "method" ? "name" : std::string_view(ours).substr(std::min(dot + 1, ours.size()));
+    const bool said =
+        section != nullptr && (key.empty() || !section->is_map() || section->find(key) != nullptr);
     if (!said) left.push_back(ours);
+    if (!said && ours == "method") left.emplace_back("method.name");
   }
   return left;
 }

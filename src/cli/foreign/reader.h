@@ -12,6 +12,7 @@
 
 #include "algorithm/method.h"
 #include "cli/foreign/guide.h"
+#include "cli/foreign/translate.h"
 #include "core/config/fields.h"
 #include "core/config/truth.h"
 #include "core/config/value.h"
@@ -30,6 +31,12 @@ class ForeignReader {
   /// Sets one of ours, dotted; later wins.
   void set(std::string_view ours, core::Value value);
   void set(std::string_view ours, const std::string& text, const core::Value& from);
+  /// Sets what a plain name means; two such names of one request that say different things are refused.
+  void set_once(const std::string& name, const core::Value& value);
+  /// Takes back what was set.
+  void drop(std::string_view ours);
+  /// What was set from names, latest last.
+  const std::vector<Origin>& origins() const { return origins_; }
   /// Puts an entry there as it is.
   void keep(const std::string& key, const core::Value& value) {
     settings_.entries().emplace_back(key, value);
@@ -74,6 +81,9 @@ class ForeignReader {
   std::vector<std::pair<std::string, std::vector<std::string>>> noted_;  ///< by the reason
   std::vector<std::string> remarks_;
   bool speaks_trl_ = false;
+  std::string name_;                   ///< the one that is being read, "" for none
+  const core::Value* from_ = nullptr;  ///< and its value
+  std::vector<Origin> origins_;
   core::Value replies_from_;  ///< null unless they are to be learnt
 };
 
@@ -106,6 +116,8 @@ void settle_tokens(ForeignReader& reader);
 /// Refuses what rows do not have: to train on prompts where there are some, on the assistant's words where nobody speaks;
 /// once all else is read.
 void settle_prompts(ForeignReader& reader);
+/// Takes back what is said of an adapter where every weight is trained; once all else is read.
+void settle_adapter(ForeignReader& reader);
 /// Likelihoods that are added to a loss, and what a trainer does by itself and a loss here does not; once all else is
 /// read.
 void settle_losses(ForeignReader& reader);
@@ -135,7 +147,7 @@ bool is_of_another_trainer(const ForeignReader& reader, std::string_view trainer
 bool is_written_for_trl(const ForeignReader& reader);
 /// Reads a name that is looked at with others, or once all is known.
 inline void read_nothing(ForeignReader&, const std::string&, const core::Value&) {}
-/// How an option is read that a trainer's configuration has for all of its losses and only some heed; null for others.
+/// How an option of methods is read, which some have and others not; null for other names.
 ReadName reading_of_option(std::string_view name);
 
 /// Whether the value says that the thing is not wanted: null, any spelling of false, "none", a zero, or

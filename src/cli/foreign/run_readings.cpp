@@ -161,6 +161,18 @@ void read_one(ForeignReader& reader, const std::string& name, const Value& value
   if (!is_off(value) && value.to_json() != 1) reader.refuse(name, value);
 }
 
+/// Sums of normalised rewards are what `score` gives.
+void read_aggregation(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (!is_off(value) && text_of(value) != "sum_then_normalize") reader.refuse(name, value);
+}
+
+/// Between the steps of a solution.
+void read_separator(ForeignReader& reader, const std::string& name, const Value& value) {
+  const std::string text = text_of(value);
+  if (text.empty() || text == "\n" || text == "\\n") return;
+  reader.refuse(name, value);
+}
+
 /// What belongs to something that is refused where it is on, and else changes nothing.
 void read_part(ForeignReader& reader, const std::string& name, const Value& value) {
   if (!is_off(value)) reader.note(name);
@@ -182,6 +194,11 @@ constexpr Reading kRunReadings[] = {
     {"top_p", read_one},
     {"repetition_penalty", read_one},
     {"num_iterations", read_one},
+    {"num_labels", read_one},
+    {"multi_objective_aggregation", read_aggregation},
+    {"step_separator", read_separator},
+    {"entropy_coef_*", read_part},
+    {"entropy_target", read_part},
     {"hub_*", read_part},
     {"vllm_*", read_part},
 };

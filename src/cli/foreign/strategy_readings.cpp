@@ -128,6 +128,13 @@ void take_test_split(ForeignReader& reader, const std::string& name, const Value
                                      value.place()));
 }
 
+/// Whenever a checkpoint is made. Axolotl evaluates nothing where nothing is held out.
+void read_epochs_of_evaluations(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (reader.given("base_model") != nullptr && !holds_out(reader))
+    return reader.note(name, "without held-out data nothing is evaluated");
+  reader.set("training.eval_steps", "-1", value);
+}
+
 void read_eval_strategy(ForeignReader& reader, const std::string& name, const Value& value) {
   const std::string by = strategy(reader, "eval_strategy");
   if (by == "no") {
@@ -137,7 +144,8 @@ void read_eval_strategy(ForeignReader& reader, const std::string& name, const Va
   }
   if (by != "steps" && by != "epoch") return reader.refuse(name, value, "steps, epoch or no");
   take_test_split(reader, name, value);
-  if (by != "steps" || reader.given("eval_steps") != nullptr) return;
+  if (by == "epoch") return read_epochs_of_evaluations(reader, name, value);
+  if (reader.given("eval_steps") != nullptr) return;
   const Value* logging = reader.given("logging_steps");
   const std::string by_itself = is_written_for_trl(reader) ? "10" : "500";  // what logging_steps is there
   reader.set("training.eval_steps", logging == nullptr ? by_itself : text_of(*logging), value);

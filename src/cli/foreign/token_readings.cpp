@@ -90,7 +90,8 @@ void settle_tokens(ForeignReader& reader) {
   if (!is_on(end) && !is_on(special) && !others) return;
   const auto tokenizer = tokenizer_of(reader);
   if (!tokenizer) return;
-  if (end != nullptr && special != end) compare_token(reader, *tokenizer, "eos_token", "eos_token", *end);
+  const bool within = special != nullptr && special->find("eos_token") == end;
+  if (end != nullptr && !within) compare_token(reader, *tokenizer, "eos_token", "eos_token", *end);
   if (special != nullptr)
     for (const auto& [kind, value] : special->entries())
       value.is_list() ? compare_known(reader, *tokenizer, "special_tokens", value)

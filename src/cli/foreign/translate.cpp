@@ -108,7 +108,7 @@ void read_section(ForeignReader& reader, core::Fields& fields, const std::string
 
 Translation in_our_words(const core::Value& settings, const core::Fields& fields) {
   core::Fields known = fields;
-  if (speaks_ours(known, settings)) return {settings, {}, {}, {}, {}};
+  if (speaks_ours(known, settings)) return {settings, {}, {}, {}, {}, {}};
   ForeignReader reader(settings, fields);
   std::vector<std::string> unknown;
   for (const auto& [key, value] : settings.entries()) {
@@ -129,12 +129,14 @@ Translation in_our_words(const core::Value& settings, const core::Fields& fields
       reader.set(key, value);
     }
   }
+  settle_adapter(reader);
   settle_batch(reader);
   settle_epochs(reader);
   settle_tokens(reader);
   settle_prompts(reader);
   settle_losses(reader);
-  return {reader.settings(), reader.remarks(), reader.refused(), reader.unsettled(), std::move(unknown)};
+  return {reader.settings(),  reader.remarks(),   reader.refused(),
+          reader.unsettled(), std::move(unknown), reader.origins()};
 }
 
 }  // namespace attune::cli

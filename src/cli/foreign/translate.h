@@ -10,6 +10,13 @@
 
 namespace attune::cli {
 
+/// Where a setting of ours came from: another program's name, and its value as it was given.
+struct Origin {
+  std::string ours, name;
+  core::Value value;
+  bool plain = false;  ///< the same under another name
+};
+
 struct Translation {
   core::Value settings;              ///< in our words
   std::vector<std::string> remarks;  ///< lines about what was read and has no effect here, or another one
@@ -17,6 +24,7 @@ struct Translation {
   std::vector<std::string>
       unsettled;  ///< settings of ours, dotted, that refused names were to say, and nothing else does
   std::vector<std::string> unknown;  ///< a message about each key that nobody knows and an option is near to
+  std::vector<Origin> origins;
 };
 
 /// @param fields of a command that trains, or looks at what would be trained

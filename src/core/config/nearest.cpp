@@ -20,12 +20,15 @@ std::string normal_form(std::string_view name) { return snake_case(name.substr(0
 
 /// What people write short.
 std::string spelled_out(std::string name) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kShort = {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kShort = {
       {{"lr", "learning_rate"},
        {"wd", "weight_decay"},
        {"bs", "batch_size"},
        {"betas", "adam_beta1"},
        {"eps", "adam_epsilon"},
+       {"warmup", "warmup_steps"},
+       {"grad_accum", "gradient_accumulation_steps"},
+       {"grad_acc", "gradient_accumulation_steps"},
        {"max_seq_len", "max_length"},
        {"max_sequence_length", "max_length"}}};
   for (const auto& [written, meant] : kShort)

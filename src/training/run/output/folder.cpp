@@ -86,6 +86,20 @@ std::string lines_of_steps(const std::string& path, const std::function<bool(std
   return kept;
 }
 
+/// The checkpoints of a run, oldest first.
+std::vector<std::string> checkpoints_of(const std::string& output) {
+  std::vector<std::string> found;
+  const fs::path folder = fs::path(output) / "checkpoints";
+  if (!fs::exists(folder)) return found;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename().string().rfind("step-", 0) == 0) found.push_back(entry.path().string());
+  // By number: names of more than six digits do not sort.
+  std::sort(found.begin(), found.end(), [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  });
+  return found;
+}
+
 void keep_lines_up_to(const std::string& path, std::int64_t step) {
   if (fs::exists(path))
     core::write_file_atomically(path, lines_of_steps(path, [&](std::int64_t at) { return at <= step; }));
@@ -114,13 +128,9 @@ void RunFolder::decide(const std::string& resume, bool overwrite) {
   if (!fs::exists(run_file))
     core::fail_request("output: {} holds something that is not a run of this program; choose another folder",
                        path_);
+  refuse_finished_run(path_, resume, overwrite);
   const core::Json info = core::read_json_file(run_file.string());
   const bool extendable = !checkpoints().empty();
-  if (info.value("state", "") == "finished" && !extend)
-    core::fail_request("output: {} holds a finished run; choose another folder, {}", path_,
-                       extendable ? "say overwrite=true, or resume=extend to go on with it to larger "
-                                    "training.epochs or training.max_steps"
-                                  : "or say overwrite=true (it kept no checkpoint to go on from)");
   if (!fs::exists(recipe_file)) return;  // it died between writing the two
   const core::Json old =
       core::parse_yaml(core::read_file(recipe_file.string()), recipe_file.string()).to_json();
@@ -152,17 +162,18 @@ std::optional<std::string> RunFolder::newest_checkpoint() const {
   return all.empty() ? std::nullopt : std::optional(all.back());
 }
 
-std::vector<std::string> RunFolder::checkpoints() const {
-  std::vector<std::string> found;
-  const fs::path folder = fs::path(path_) / "checkpoints";
-  if (!fs::exists(folder)) return found;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().filename().string().rfind("step-", 0) == 0) found.push_back(entry.path().string());
-  // By number: names of more than six digits do not sort.
-  std::sort(found.begin(), found.end(), [](const std::string& a, const std::string& b) {
-    return a.size() != b.size() ? a.size() < b.size() : a < b;
-  });
-  return found;
+std::vector<std::string> RunFolder::checkpoints() const { return checkpoints_of(path_); }
+
+void refuse_finished_run(const std::string& output, const std::string& resume, bool overwrite) {
+  const fs::path run_file = fs::path(output) / "run.json";
+  if (overwrite || resume == "extend" || !fs::exists(run_file)) return;
+  if (core::read_json_file(run_file.string()).value("state", "") != "finished") return;
+  core::fail_request(
+      "output: {} holds a finished run; choose another folder, {}", output,
+      checkpoints_of(output).empty()
+          ? "or say overwrite=true (it kept no checkpoint to go on from)"
+          : "say overwrite=true, or resume=extend to go on with it to larger training.epochs or "
+            "training.max_steps");
 }
 
 std::int64_t RunFolder::checkpoint_step() const {

@@ -12,6 +12,9 @@
 
 namespace attune::training {
 
+/// @throws Error{kRequest} where OUTPUT holds a finished run that is neither to be replaced nor to be extended
+void refuse_finished_run(const std::string& output, const std::string& resume, bool overwrite);
+
 class RunFolder {
  public:
   /// Decides what OUTPUT is: absent or empty (fresh), an unfinished run of the same recipe (continue), or

@@ -16,13 +16,18 @@ class Objections {
   void add(std::string message) {
     if (std::ranges::find(said_, message) == said_.end()) said_.push_back(std::move(message));
   }
-  /// Runs a check and keeps what it refuses.
+  void add_all(std::vector<std::string> messages) {
+    for (std::string& message : messages) add(std::move(message));
+  }
+  /// Runs a check and keeps what it refuses. @return whether it went through
   template <class Check>
-  void ask(const Check& check) {
+  bool ask(const Check& check) {
     try {
       check();
+      return true;
     } catch (const core::Error& error) {
       if (error.exit_code() == 2) add(error.what());
+      return false;
     }
   }
   bool empty() const { return said_.empty(); }

@@ -1,6 +1,7 @@
 #include "training/run/recipe/resolve.h"
 
 #include <algorithm>
+#include <optional>
 #include <system_error>
 
 #include "algorithm/fixture/shared_example.h"
@@ -13,6 +14,7 @@
 #include "training/optimizer/schedule.h"
 #include "training/run/evaluation/best_evaluation.h"
 #include "training/run/evaluation/evaluation.h"
+#include "training/run/output/folder.h"
 #include "training/run/recipe/fitting_rows.h"
 #include "training/run/recipe/named_files.h"
 #include "training/run/recipe/objections.h"
@@ -190,6 +192,20 @@ void each_check(const TrainRecipe& recipe, const std::vector<TermSetting>& terms
   ask([&] { check_metric(recipe, terms); });
 }
 
+/// Names of modules and parameters, where the model is there and no adapter that is continued.
+void check_names_of_modules(const TrainRecipe& recipe, const std::vector<TermSetting>& terms,
+                            Objections& found) {
+  Objections of_model;
+  std::optional<model::ModelConfig> config;
+  of_model.ask([&] {
+    if (!model::Model::peek_adapter(recipe.model)) config = model::Model::peek_config(recipe.model);
+  });
+  if (!config) return;
+  const bool adapts = recipe.adapter.type != "none";
+  if (adapts && !found.ask([&] { model::Model::require_targets(*config, recipe.adapter); })) return;
+  if (!terms.empty()) found.ask([&] { check_parameter_groups(recipe, terms); });
+}
+
 std::string in_full(const std::string& path) {
   std::error_code error;
   return core::fs::exists(path, error) ? core::fs::absolute(path).lexically_normal().string() : path;
@@ -230,16 +246,27 @@ std::vector<std::string> objections_to(TrainRecipe recipe, bool complete, bool r
   Objections found;
   if (complete) found.ask([&] { recipe.require_complete(); });
   found.ask([&] { recipe.refuse_contradictions(); });
+  const TermFaults faults = take_faults_out(recipe);
+  found.add_all(faults.of_data);
+  found.add_all(faults.of_methods);
   found.ask([&] { recipe.settle(); });
   std::vector<TermSetting> terms;
   if (!recipe.method.is_null() && !recipe.data.is_null()) found.ask([&] { terms = terms_of(recipe); });
-  each_check(recipe, terms, [&](const auto& check) { found.ask(check); });
-  // A run that is there already says first what it is.
-  if (left_behind(recipe.output, "run.json")) return std::move(found).said();
-  for (std::string& message : what_is_missing(recipe, terms)) found.add(std::move(message));
-  if (!recipe.model.path.empty()) found.ask([&] { resolve_adapter(recipe); });
-  if (refused || !found.empty())
-    for (std::string& message : rows_that_do_not_fit(recipe, terms)) found.add(std::move(message));
+  const std::vector<TermSetting> none;  // what a method asks for hangs on its options
+  each_check(recipe, faults.of_methods.empty() ? terms : none, [&](const auto& check) { found.ask(check); });
+  // A run that goes on says itself what has changed since it began; one that is finished is refused with all else.
+  Objections finished;
+  finished.ask([&] { refuse_finished_run(recipe.output, recipe.resume, recipe.overwrite); });
+  const bool there = left_behind(recipe.output, "run.json");
+  if (there && finished.empty() && !refused && found.empty()) return {};
+  const bool looked_at = refused || !found.empty() || !finished.empty();
+  if (complete) found.add_all(std::move(finished).said());
+  found.add_all(what_is_missing(recipe, terms));
+  if (!recipe.model.path.empty()) {
+    found.ask([&] { resolve_adapter(recipe); });
+    check_names_of_modules(recipe, terms, found);
+  }
+  if (looked_at || !found.empty()) found.add_all(rows_that_do_not_fit(recipe, terms));
   return std::move(found).said();
 }
 

@@ -3,10 +3,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "core/error.h"
 #include "core/system.h"
 #include "training/run/evaluation/evaluation.h"
+#include "training/run/recipe/loss_list.h"
+#include "training/run/recipe/objections.h"
 
 namespace attune::training {
 namespace {
@@ -89,6 +92,71 @@ void set_uses(const TrainRecipe& recipe, std::vector<TermSetting>& terms) {
     record::require_shape(*record::make_pairing(setting), terms.front().method->shape(), terms.front().name);
 }
 
+bool is_of_any_method(const std::string& option) {
+  return std::ranges::any_of(algorithm::method_entries(), [&](const auto& entry) {
+    const auto method = entry.second();
+    core::Fields options = method->fields();
+    return options.find(option) != nullptr;
+  });
+}
+
+core::Value without(core::Value map, std::initializer_list<std::string_view> keys) {
+  std::erase_if(map.entries(),
+                [&](const auto& entry) { return std::ranges::find(keys, entry.first) != keys.end(); });
+  return map;
+}
+
+/// Only what says which method it is, and its data. @param with_loss its loss_type, too
+core::Value bare(core::Value entry, bool with_loss) {
+  std::erase_if(entry.entries(), [&](const auto& option) {
+    const std::string& key = option.first;
+    return key != "name" && key != "data" && !(with_loss && key == "loss_type");
+  });
+  return entry;
+}
+
+/// What is wrong beside a loss that is not known, as the method that is named has it: options that only others have may
+/// be the loss's own. @return that method
+core::Value judged_by_name(const core::Value& entry, const std::string& key, Objections& wrong) {
+  const core::Value named = bare(entry, false);
+  Objections unheard;
+  std::unique_ptr<algorithm::Method> method;
+  if (!unheard.ask([&] { method = algorithm::make_method(without(named, {"data"}), key); }))
+    return core::Value::null(entry.place());
+  core::Fields own = method->fields();
+  core::Value others = without(entry, {"loss_type", "loss_weights", "data", "weight"});
+  std::erase_if(others.entries(), [&](const auto& option) {
+    return option.first != "name" && own.find(option.first) == nullptr && is_of_any_method(option.first);
+  });
+  wrong.ask([&] { algorithm::make_method(others, key); });
+  return named;
+}
+
+/// One entry without what is wrong with it.
+core::Value sound_method(const core::Value& entry, const std::string& key, Objections& wrong) {
+  if (wrong.ask([&] { algorithm::make_method(without(entry, {"data", "weight"}), key); })) return entry;
+  if (!entry.is_map()) return core::Value::null(entry.place());
+  const core::Value loss = bare(entry, true);
+  Objections unheard;
+  if (unheard.ask([&] { algorithm::make_method(without(loss, {"data"}), key); })) return loss;
+  return judged_by_name(entry, key, wrong);
+}
+
+/// A data setting without what is wrong with it; null where that says which rows there are and how they are read.
+core::Value sound_data(const core::Value& setting, const std::string& key, Objections& wrong) {
+  constexpr std::array<std::string_view, 4> kOfRows = {"path", "split", "format", "columns"};
+  if (wrong.ask([&] { data_options(setting, key); })) return setting;
+  core::Value sound = setting;
+  bool readable = setting.is_map();
+  std::erase_if(sound.entries(), [&](const auto& entry) {
+    Objections unheard;
+    if (unheard.ask([&] { data_options(core::Value::map({entry}, setting.place()), key); })) return false;
+    readable = readable && std::ranges::find(kOfRows, entry.first) == kOfRows.end();
+    return true;
+  });
+  return readable ? sound : core::Value::null(setting.place());
+}
+
 /// How to come by rewards, where answers are there and have none, or not even answers are.
 std::string how_to_rate(const data::DataOptions& options, const data::DatasetSummary& summary,
                         const data::RowUse& use, const std::string& model) {
@@ -122,6 +190,27 @@ std::vector<TermSetting> terms_of(const TrainRecipe& recipe) {
   if (terms.empty()) core::fail_request("{}: method is an empty list", recipe.method.place());
   set_uses(recipe, terms);
   return terms;
+}
+
+TermFaults take_faults_out(TrainRecipe& recipe) {
+  Objections of_data, of_methods;
+  if (!recipe.data.is_null()) recipe.data = sound_data(recipe.data, "data", of_data);
+  if (recipe.method.is_null()) return {std::move(of_data).said(), {}};
+  // Losses that cannot be told apart: what is wrong with them, and what else is.
+  const bool apart = of_methods.ask([&] { recipe.method = losses_apart(recipe.method); });
+  if (!recipe.method.is_list()) {
+    recipe.method = apart ? sound_method(recipe.method, "method", of_methods)
+                          : judged_by_name(recipe.method, "method", of_methods);
+    return {std::move(of_data).said(), std::move(of_methods).said()};
+  }
+  std::vector<core::Value> entries;
+  for (std::size_t i = 0; i < recipe.method.items().size(); ++i)
+    entries.push_back(sound_method(recipe.method.items()[i], fmt::format("method[{}]", i), of_methods));
+  std::erase_if(entries, [](const core::Value& entry) { return entry.is_null(); });
+  const bool none_left = entries.empty() && !recipe.method.items().empty();
+  recipe.method = none_left ? core::Value::null(recipe.method.place())
+                            : core::Value::list(std::move(entries), recipe.method.place());
+  return {std::move(of_data).said(), std::move(of_methods).said()};
 }
 
 std::vector<record::MetricMeaning> own_metrics(const std::vector<TermSetting>& terms) {

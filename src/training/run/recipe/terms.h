@@ -27,6 +27,14 @@ struct TermSetting {
 /// @throws Error{kRequest}: an unknown method or option, an empty list
 std::vector<TermSetting> terms_of(const TrainRecipe& recipe);
 
+/// What is wrong with a recipe's data and methods, all of it: each is looked at whatever is wrong with the others. What
+/// cannot be taken goes out of the recipe, so that what remains can be looked at further; a loss or data of which
+/// nothing is left becomes null.
+struct TermFaults {
+  std::vector<std::string> of_data, of_methods;
+};
+TermFaults take_faults_out(TrainRecipe& recipe);
+
 /// What the methods say of metrics that they alone log, under the names that metrics.jsonl has for them.
 std::vector<record::MetricMeaning> own_metrics(const std::vector<TermSetting>& terms);
 
