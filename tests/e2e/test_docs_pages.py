@@ -90,6 +90,8 @@ def test_command_lines_are_understood(name, tmp_path):
             continue
         if words[:1] == ["quickstart"]:  # it needs no files and would run
             continue
+        if words[0] == "selftest" and "=" in words[1]:  # would run all checks, as their own tests do
+            words.insert(1, "golden_losses")
         if name == "docs/add-a-method.md":  # the method that the page adds
             words = [re.sub(r"\bdpo_shift\b", "ipo", word) for word in words if not word.startswith("method.shift")]
         recipe = next((word for word in words if word.endswith(".yaml")), None)
