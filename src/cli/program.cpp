@@ -76,6 +76,13 @@ bool names_setting(std::string_view text, std::string_view key) {
   return false;
 }
 
+/// Whether a line is about a setting; after a name without a section a colon begins many another.
+bool begins_with_setting(std::string_view line, std::string_view key) {
+  if (!line.starts_with(key) || line.size() == key.size()) return false;
+  const char next = line[key.size()];
+  return next == ' ' || (next == ':' && key.find('.') != std::string_view::npos);
+}
+
 /// Before a line about a setting of ours that came under another name: where, and under which.
 std::string in_their_words(const std::string& objection, const std::vector<Origin>& origins) {
   std::string told;
@@ -84,8 +91,8 @@ std::string in_their_words(const std::string& objection, const std::vector<Origi
     const std::string line = objection.substr(at, end == std::string::npos ? end : end - at);
     const std::size_t text = std::min(line.find_first_not_of(' '), line.size());
     const auto from = std::ranges::find_if(origins, [&](const Origin& origin) {
-      const std::string_view rest = std::string_view(line).substr(text);
-      return origin.ours != origin.name && rest.starts_with(origin.ours + " ");
+      return origin.ours != origin.name &&
+             begins_with_setting(std::string_view(line).substr(text), origin.ours);
     });
     if (at > 0) told += '\n';
     told += line.substr(0, text);

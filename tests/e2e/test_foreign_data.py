@@ -103,7 +103,7 @@ def test_entries_of_others(data):
 @pytest.mark.parametrize("settings, steps", [
     (["evals_per_epoch=4", "saves_per_epoch=2", "val_set_size=5"], {"save_steps": 5, "eval_steps": 3}),  # 20 rows, 10 updates
     (["evals_per_epoch=1", "saves_per_epoch=1", "val_set_size=5"], {}),
-    (["evals_per_epoch=1", "saves_per_epoch=2", "val_set_size=5"], {"save_steps": 5, "eval_steps": 10}),
+    (["evals_per_epoch=1", "saves_per_epoch=2", "val_set_size=5"], {"save_steps": 5}),
     (["saves_per_epoch=2"], {"save_steps": 7}),                                                          # 25 rows, 13 updates
 ])
 def test_times_an_epoch(data, settings, steps):

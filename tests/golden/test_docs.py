@@ -63,7 +63,12 @@ OLDER |= {"chat_template", "dataset_batch_size", "dataset_mixer", "dataset_mixtu
           "label_pad_token_id", "model_adapter_name", "ref_adapter_name", "ref_model_name_or_path", "rpo_alpha", "test_split_size",
           "use_logits_to_keep"}
 # Of the scripts of SimPO and open-r1.
-OLDER |= {"dataset_prompt_column", "dataset_splits", "gamma_beta_ratio", "trainer_type"}
+OLDER |= {"dataset_prompt_column", "dataset_splits", "gamma_beta_ratio", "trainer_type", "system_prompt", "benchmarks", "callbacks",
+          "push_to_hub_revision", "overwrite_hub_revision"}
+# Of trainers that TRL had or has beside these: PPO, online DPO, GKD, BCO, process rewards; and of its scripts' files.
+OLDER |= {"ref_model_path", "ref_model_init_kwargs", "teacher_model_name_or_path", "train_file", "kl_coef", "num_labels", "step_separator",
+          "train_on_last_step_only", "env", "max_new_tokens", "response_length", "tools", "tokenizer_name", "tokenizer_name_or_path",
+          "processing_class", "eval_split", "max_target_length", "min_density_ratio", "max_density_ratio", "prompt_sample_size"}
 ACCELERATE = {"accelerate_config", "compute_environment", "deepspeed_config", "distributed_type", "downcast_bf16", "dynamo_config",
               "fsdp_version", "gpu_ids", "machine_rank", "main_process_ip", "main_process_port", "main_training_function", "mixed_precision",
               "num_machines", "num_processes", "rdzv_backend", "same_network", "tpu_env", "tpu_use_cluster", "tpu_use_sudo"}
@@ -74,9 +79,9 @@ def theirs():
     """Every argument of what a script of TRL is made of."""
     import peft
     import trl
-    from trl.experimental import cpo, orpo
-    configs = [cpo.CPOConfig, orpo.ORPOConfig, trl.SFTConfig, trl.DPOConfig, trl.KTOConfig, trl.GRPOConfig, trl.RewardConfig, trl.ModelConfig,
-               trl.ScriptArguments, peft.LoraConfig]
+    from trl.experimental import a2po, cpo, orpo
+    configs = [a2po.A2POConfig, cpo.CPOConfig, orpo.ORPOConfig, trl.RLOOConfig, trl.SFTConfig, trl.DPOConfig, trl.KTOConfig,
+               trl.GRPOConfig, trl.RewardConfig, trl.ModelConfig, trl.ScriptArguments, peft.LoraConfig]
     return {field.name for config in configs for field in dataclasses.fields(config)}
 
 

@@ -17,6 +17,11 @@ const Value* name_in(const Value* method) {
   return name != nullptr && name->is_scalar() ? name : nullptr;
 }
 
+bool is_method(const std::string& name) {
+  return std::ranges::any_of(algorithm::method_entries(),
+                             [&](const auto& entry) { return entry.first == name; });
+}
+
 void read_losses(ForeignReader& reader, const std::string&, const Value& value) {
   if (is_off(value)) return;
   reader.set("method.loss_type", value);
@@ -37,8 +42,7 @@ void read_dft(ForeignReader& reader, const std::string&, const Value& value) {
 void read_method_name(ForeignReader& reader, const std::string& name, const Value& value) {
   const std::string text = text_of(value);
   if (is_off(value) || (name == "pref_loss" && text == "sigmoid")) return;
-  for (const auto& [method, create] : algorithm::method_entries())
-    if (method == text) return reader.set("method.name", text, value);
+  if (is_method(text)) return reader.set("method.name", text, value);
   reader.refuse(name, value, "no method '" + text + "'; see attune list methods");
 }
 
@@ -84,8 +88,9 @@ constexpr std::array<OfSomeLosses, 14> kOfSomeLosses = {{{"", "max_completion_le
                                                          {"dpo", "f_alpha_divergence_coef"},
                                                          {"cpo", "gamma"}}};
 
-/// The methods of a trainer that have the option, or of all of them.
-std::vector<std::string> methods_with(std::string_view trainer, std::string_view option) {
+/// The methods of a trainer that have the option, or of all of them: "robust, exo_pair".
+std::string methods_with(std::string_view trainer, std::string_view option) {
+  constexpr std::size_t kMostNamed = 8;
   std::vector<std::string> names;
   for (const auto& [name, create] : algorithm::method_entries()) {
     const auto method = create();
@@ -93,13 +98,12 @@ std::vector<std::string> methods_with(std::string_view trainer, std::string_view
     const bool meant = trainer.empty() || method->info().is_of_trainer(trainer);
     if (meant && options.find(option) != nullptr) names.emplace_back(name);
   }
-  return names;
+  return names.size() > kMostNamed ? "other methods" : fmt::format("{}", fmt::join(names, ", "));
 }
 
 /// What the loss of this run does not read changes nothing, there and here; what no loss of its trainer does is refused.
 void read_option(ForeignReader& reader, const std::string& name, const Value& value) {
   if (value.is_null()) return;
-  constexpr std::size_t kMostNamed = 8;
   const std::string ours = find_guide_row(name)->ours_of(name), option = ours.substr(ours.find('.') + 1);
   const auto method = method_of(reader);
   core::Fields options = method ? method->fields() : core::Fields();
@@ -108,14 +112,10 @@ void read_option(ForeignReader& reader, const std::string& name, const Value& va
   const auto at = std::ranges::find_if(kOfSomeLosses, [&](const OfSomeLosses& known) {
     return known.option == option && (known.trainer.empty() || method->info().is_of_trainer(known.trainer));
   });
-  if (at != kOfSomeLosses.end())
-    return reader.note(name, fmt::format("of {}", fmt::join(methods_with(at->trainer, option), ", ")));
-  const auto others = methods_with("", option);
-  const std::string whose =
-      others.size() > kMostNamed ? "other methods" : fmt::format("{}", fmt::join(others, ", "));
-  reader.refuse(
-      name, value,
-      fmt::format("{} has no {}, which is of {}: leave it out", method->info().name, option, whose));
+  if (at != kOfSomeLosses.end()) return reader.note(name, "of " + methods_with(at->trainer, option));
+  reader.refuse(name, value,
+                fmt::format("{} has no {}, which is of {}: leave it out", method->info().name, option,
+                            methods_with("", option)));
 }
 
 /// Of GRPO, and not of the trainers beside it.
@@ -143,8 +143,10 @@ constexpr Reading kLossReadings[] = {
 }  // namespace
 
 const Value* method_name_of(const ForeignReader& reader) {
-  const Value* name = name_in(reader.given("method"));
-  return name == nullptr ? name_in(reader.settings().find("method")) : name;
+  if (const Value* name = name_in(reader.given("method"))) return name;
+  for (const char* key : {"pref_loss", "trainer_type"})  // before or after what names the trainer
+    if (const Value* loss = reader.given(key); loss != nullptr && is_method(text_of(*loss))) return loss;
+  return name_in(reader.settings().find("method"));
 }
 
 std::unique_ptr<algorithm::Method> method_of(const ForeignReader& reader) {

@@ -157,7 +157,7 @@ void settle_adapter(ForeignReader& reader) {
     else
       reader.refuse(
           origin.name, origin.value,
-          "of LoRA, and every weight is trained: add use_peft=true (adapter.type=lora), or leave it out");
+          "of LoRA, and every weight is trained: add adapter.type=lora (use_peft=true), or leave it out");
   }
 }
 
