@@ -453,7 +453,7 @@ def write_without_first(path):
 
 def test_the_unified_view_of_a_record_says_who_cannot_use_it(four):
     text = attune("explain", "--unified", f"model={MODEL}", f"data={four}", "threads=1", "tokens=3").stdout
-    table = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    table = {line.split("|")[0].strip(): line for line in text.splitlines()}
     assert "not here" not in table["sft"] and "not here: no pair" in table["dpo"]
     assert set(METHODS) <= set(table) and "first 3 tokens" in text
     refused = attune("explain", "--unified", f"model={MODEL}", f"data={four}", "record=2")

@@ -24,8 +24,8 @@ class Merge : public Command {
             "reward models, whose average (WARM, Ramé et al. 2024, arXiv:2401.12187) needs one forward pass where an "
             "ensemble needs several. Heads are averaged as all weights are. Tokenizer, template and configuration are "
             "those of the first. An adapter counts with its effect, and what is written needs no base.",
-        .examples = {{"attune merge models=[rm-a, rm-b, rm-c] output=warm", "one reward model of three"},
-                     {"attune merge models=[helpful, harmless] weights=[0.7, 0.3] output=soup",
+        .examples = {{"attune merge models='[rm-a, rm-b, rm-c]' output=warm", "one reward model of three"},
+                     {"attune merge models='[helpful, harmless]' weights='[0.7, 0.3]' output=soup",
                       "more of one than of the other"}},
         .flags = {}};
   }
