@@ -113,6 +113,7 @@ TEST(Translate, WhatConfigsSayByThemselvesIsTaken) {
                   "step_separator: \"\\n\"\ntrain_on_last_step_only: false\nenv: {A: b}\nbenchmarks: []\n"
                   "callbacks: []\noverwrite_hub_revision: false\npush_to_hub_revision: false\n"),
             "{}");
+  EXPECT_EQ(taken("method: prm\nnum_labels: 2\n"), R"({"method":"prm"})");
   for (const char* key : {"multi_objective_aggregation: normalize_then_sum", "num_labels: 2",
                           "step_separator: ' ## '", "system_prompt: Think.", "benchmarks: [math]"})
     EXPECT_NE(refused(fmt::format("{}\n", key)), "") << key;

@@ -43,7 +43,7 @@ def test_evaluations_by_epoch_beside_checkpoints_by_step(data, tmp_path, name):
                   "--per_device_train_batch_size=8", "--save_strategy=steps", "--save_steps=4", "samples.prompts=0", "threads=1")
     assert done.returncode == 0, done.stderr
     assert evaluated(tmp_path / "run") == [0, 3, 6]
-    assert {path.name for path in (tmp_path / "run/checkpoints").iterdir()} == {"step-4", "step-6"}
+    assert {path.name for path in (tmp_path / "run/checkpoints").iterdir()} == {"step-000004", "step-000006"}
 
 
 def test_a_file_of_axolotl_evaluates_by_epoch(data, tmp_path):

@@ -98,7 +98,9 @@ std::string methods_with(std::string_view trainer, std::string_view option) {
     const bool meant = trainer.empty() || method->info().is_of_trainer(trainer);
     if (meant && options.find(option) != nullptr) names.emplace_back(name);
   }
-  return names.size() > kMostNamed ? "other methods" : fmt::format("{}", fmt::join(names, ", "));
+  const std::string more = names.size() > kMostNamed ? ", …" : "";
+  names.resize(std::min(names.size(), kMostNamed));
+  return fmt::format("{}{}", fmt::join(names, ", "), more);
 }
 
 /// What the loss of this run does not read changes nothing, there and here; what no loss of its trainer does is refused.

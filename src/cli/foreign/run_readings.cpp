@@ -161,6 +161,13 @@ void read_one(ForeignReader& reader, const std::string& name, const Value& value
   if (!is_off(value) && value.to_json() != 1) reader.refuse(name, value);
 }
 
+/// Right and wrong are two labels of a step in other programs, and one number here.
+void read_labels(ForeignReader& reader, const std::string& name, const Value& value) {
+  const bool of_steps = is_of_trainer(reader, "prm") || is_on(reader.given("process_reward_model"));
+  if (of_steps && value.to_json() == 2) return reader.note(name);
+  read_one(reader, name, value);
+}
+
 /// Sums of normalised rewards are what `score` gives.
 void read_aggregation(ForeignReader& reader, const std::string& name, const Value& value) {
   if (!is_off(value) && text_of(value) != "sum_then_normalize") reader.refuse(name, value);
@@ -194,7 +201,7 @@ constexpr Reading kRunReadings[] = {
     {"top_p", read_one},
     {"repetition_penalty", read_one},
     {"num_iterations", read_one},
-    {"num_labels", read_one},
+    {"num_labels", read_labels},
     {"multi_objective_aggregation", read_aggregation},
     {"step_separator", read_separator},
     {"entropy_coef_*", read_part},
