@@ -31,6 +31,7 @@ class Cringe final : public Method {
     info.departures =
         "The paper draws one k from q; here is the mean over the draw, which has the same expected gradient and no noise.";
     info.learning_rate = 2e-5;
+    info.stopped = {"top_contrast"};  // in how rivals are drawn
     info.rows = {"T20"};
     return info;
   }
