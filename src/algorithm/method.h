@@ -1,7 +1,7 @@
 // The method interface: a learning method is a small function from signals of models (first of all per-token
 // log-probabilities) and feedback to a loss. It sees numbers only. The engine reads the signals, calls
-// loss(), differentiates it with respect to every signal that asked for a gradient — these derivatives are
-// the coefficients — and pushes them through the model once.
+// loss(), differentiates it with respect to every signal that asked for a gradient — the negatives of these
+// derivatives are the coefficients — and pushes them through the model once.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -54,8 +54,8 @@ struct Need {
   Source source = Source::kPolicy;
   Positions at = Positions::kTokens;
   bool gradient = false;  ///< true: the loss is differentiated with respect to it
-  /// true: only metrics want it (entropy, token accuracy). The engine delivers it where it costs little; the
-  /// method works without.
+  /// true: only metrics want it (entropy, token accuracy), and the method works without: a fixture may lack it
+  /// (Batch::has). The engine delivers it.
   bool optional = false;
   /// Of signals that compare distributions (exact KL): the other model.
   Source against = Source::kReference;

@@ -87,7 +87,7 @@ class Command {
   /// could not be read.
   /// @param refused something is, so that all the rest is said, too, even what would be let pass or takes reading
   virtual std::vector<std::string> objections([[maybe_unused]] bool refused) const { return {}; }
-  /// Does it. @return the exit code. @throws core::Error, which main turns into a message and an exit code.
+  /// Does it. @return the exit code. @throws core::Error, which run_program turns into a message and an exit code.
   virtual int run(const Request& request, Output& out) = 0;
 };
 

@@ -26,9 +26,7 @@ class Reading {
     for (SourceRow row; source_.next(row);) {
       ++summary_.rows_read;
       if (clock_.seconds() > kShort) progress.update(summary_.rows_read);
-      if (row.example.ok() && !use_.only_prompts())
-        if (auto problem = record::unsound_feedback(row.example.value().candidates))
-          row.example = std::move(*problem);
+      judge_numbers(row, use_);
       if (row.example.ok())
         take(row);
       else
@@ -95,6 +93,12 @@ class Reading {
 };
 
 }  // namespace
+
+void judge_numbers(SourceRow& row, const RowUse& use) {
+  if (!row.example.ok() || use.only_prompts()) return;
+  if (auto problem = record::unsound_feedback(row.example.value().candidates))
+    row.example = std::move(*problem);
+}
 
 DatasetSummary read_rows(const DataOptions& options, const TextCodec& codec, const RowUse& use,
                          const RowVisitor& visit) {

@@ -20,6 +20,9 @@ struct RowVisitor {
       left_out = nullptr;
 };
 
+/// A row whose numbers nobody can learn from becomes a malformed one, unless only its prompt is used.
+void judge_numbers(SourceRow& row, const RowUse& use);
+
 /// Reads all of it, with progress. @throws Error{kRequest}: no rows; malformed rows under data.on_error=fail,
 /// which are counted to the end first
 DatasetSummary read_rows(const DataOptions& options, const TextCodec& codec, const RowUse& use,

@@ -52,7 +52,7 @@ class Rater {
 /// The candidates of all examples, one after another.
 std::vector<record::Candidate*> candidates_of(std::span<record::Example> examples);
 
-/// A rater as rollouts and decoding techniques call it; it must outlive the function. Candidates that cannot
+/// A rater as rollouts and decoding techniques will call it; it must outlive the function. Candidates that cannot
 /// be rated come back without reward and are counted in rater.unusable().
 generation::Rate rate_function(Rater& rater);
 

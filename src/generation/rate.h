@@ -1,4 +1,4 @@
-// What gives feedback, as rollouts and techniques of this folder see it: a function, handed in from above.
+// What gives feedback, as rollouts and techniques will call it: a function, handed in from above.
 #pragma once
 
 #include <functional>

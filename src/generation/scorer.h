@@ -1,5 +1,5 @@
-// The one reader: what a model says of given sequences. Frozen passes of training, `score`, reward models,
-// evaluation and judges read their numbers here; the trained model's own pass reads the same places
+// The one reader: what a model says of given sequences. Frozen passes of training, `score`, reward models
+// and evaluation read their numbers here; the trained model's own pass reads the same places
 // (readout_of).
 #pragma once
 

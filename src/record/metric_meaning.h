@@ -9,7 +9,7 @@ namespace attune::record {
 /// by itself.
 enum class Better { kHigher, kLower, kNeither };
 
-/// What a method says of a metric that it alone logs. Those that methods share are in report/metric_names.h.
+/// What a method says of a metric that it alone logs. Those that methods share are in report/metric_names.cpp.
 struct MetricMeaning {
   std::string name;     ///< as it is logged: "kl/margin"
   std::string title;    ///< a few plain words: "Difference of the divergences"

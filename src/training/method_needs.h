@@ -1,4 +1,4 @@
-// Questions about what a method reads, which decide what a run has to have: a reference, its distributions, a
+// Questions about what a method reads, which decide what a run has to have: a reference, its distributions,
 // named heads.
 #pragma once
 

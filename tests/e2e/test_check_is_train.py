@@ -346,7 +346,7 @@ def test_without_an_output_check_says_so_and_goes_on(tmp_path):
     ([{**row, "rejected": row["chosen"]} for row in PAIRS], "chosen equal to rejected"),
     ([{"prompt": "a", "completion": "b"}] * 2, "no row of 2 can be used by dpo"),
     ([{"prompt": "a", "chosen": 1, "rejected": "c"}] * 2, "2 of 2 rows are malformed"),
-    ([], "no rows"),
+    ([], "the file is empty"),
 ])
 def test_rows_are_said_with_what_is_missing(tmp_path, rows, reason):
     data = tmp_path / "rows.jsonl"

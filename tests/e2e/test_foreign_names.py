@@ -286,7 +286,7 @@ def test_what_axolotl_learns(data, tmp_path, said, method):
 def test_a_model_that_rates_is_none_that_is_trained(data, tmp_path):
     said = refused("train", f"model={MODEL}", f"data={data}", "stage=rm", f"reward_model={MODEL}", f"output={tmp_path}/run")
     assert "attune score reward_model=FOLDER" in said
-    assert "one score of a text" in refused("train", f"model={MODEL}", f"data={data}", "reward_model=true", "num_labels=3",
+    assert "a reward model has one label" in refused("train", f"model={MODEL}", f"data={data}", "reward_model=true", "num_labels=3",
                                             f"output={tmp_path}/run")
 
 

@@ -123,13 +123,6 @@ void read_reward_switch(ForeignReader& reader, const std::string& name, const Va
   reader.set("method.name", name == "reward_model" ? "bradley_terry" : "prm", value);
 }
 
-/// How many numbers the head of a classifier has, which its method decides: one.
-void read_label_count(ForeignReader& reader, const std::string& name, const Value& value) {
-  const bool steps = is_on(reader.given("process_reward_model"));  // two, whose difference is the one
-  if (is_off(value) || value.to_json() == 1 || (steps && value.to_json() == 2)) return reader.note(name);
-  reader.refuse(name, value, "a reward model has one score of a text, and one of a step");
-}
-
 /// Where dataset_info.json has an entry's file, "" where it has none.
 std::string listed_file(const std::string& folder, const std::string& name) {
   const std::string path = core::join_path(folder, "dataset_info.json");
@@ -197,7 +190,6 @@ constexpr Reading kDataReadings[] = {
     {"rl", read_stage},
     {"reward_model", read_reward_switch},
     {"process_reward_model", read_reward_switch},
-    {"num_labels", read_label_count},
     {"dataset", read_dataset},
     {"eval_dataset", read_dataset},
     {"dataset_dir", read_nothing},

@@ -5,7 +5,7 @@
 //   "ATTNDATA" | row … row | offsets [rows + 1] (u64) | summary (JSON text, padded to 8) | trailer
 //
 // A row: its lengths, prompt ids, the teacher's prompt ids, meta (JSON text); then each candidate: its
-// lengths, feedback, sampling log-probs, ids, step ends, mask. Every part begins at a multiple of 8 bytes.
+// lengths, feedback, old log-probs, ids, step ends, mask. Every part begins at a multiple of 8 bytes.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Writing models and adapters so that transformers and PEFT read them, and reading checkpoints back.
+// Writing models and adapters so that transformers and PEFT read them.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 

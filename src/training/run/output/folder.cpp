@@ -166,7 +166,7 @@ std::vector<std::string> RunFolder::checkpoints() const { return checkpoints_of(
 
 void refuse_finished_run(const std::string& output, const std::string& resume, bool overwrite) {
   const fs::path run_file = fs::path(output) / "run.json";
-  if (overwrite || resume == "extend" || !fs::exists(run_file)) return;
+  if (overwrite || resume == "extend" || !stands_there(run_file)) return;
   if (core::read_json_file(run_file.string()).value("state", "") != "finished") return;
   core::fail_request(
       "output: {} holds a finished run; choose another folder, {}", output,

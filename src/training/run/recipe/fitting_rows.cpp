@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/files/files.h"
+#include "data/read_rows.h"
 #include "data/rows/example_source.h"
 #include "data/rows/file/source_files.h"
 #include "training/run/recipe/objections.h"
@@ -38,6 +39,7 @@ void require_fitting(data::DataOptions options, const data::RowUse& use, const L
   data::MalformedRows malformed;
   data::DatasetSummary summary;
   for (data::SourceRow row; source.next(row); ++summary.rows_read) {
+    data::judge_numbers(row, use);
     if (row.example.ok())
       take(row, use, summary);
     else
