@@ -111,6 +111,15 @@ void refuse_another_loss(const std::string& name, const std::string& loss_type, 
           name, loss_type, other->info().name);
 }
 
+/// What TRL calls the losses of a trainer of its.
+std::vector<std::string> losses_of_trainer(const std::string& trainer) {
+  std::vector<std::string> losses;
+  for (const auto& [entry, create] : method_entries())
+    for (const auto& [of, loss] : create()->info().trl_names)
+      if (of == trainer && !loss.empty()) losses.push_back(loss);
+  return losses;
+}
+
 std::unique_ptr<Method> method_of_loss_type(const std::string& trainer, const core::Value& value,
                                             const std::string& key) {
   const std::string loss_type = loss_type_of(value, key);
@@ -118,18 +127,13 @@ std::unique_ptr<Method> method_of_loss_type(const std::string& trainer, const co
   if (auto method = method_of_own_loss(trainer, loss_type)) return method;
   if (auto method = method_of_default_loss(trainer, loss_type)) return method;
   refuse_another_loss(trainer, loss_type, value.place());
+  const std::vector<std::string> known = losses_of_trainer(trainer);
+  if (known.empty() && !method_of_name(trainer)) fail_unknown_method(trainer, value.place());
   if (method_of_name(loss_type))
     core::fail_request("{}: {} is no loss of {}, but a method: write method={}", value.place(), loss_type,
                        trainer, loss_type);
   if (!standing_in_for(loss_type).empty()) fail_unknown_method(loss_type, value.place());
-  std::vector<std::string> known;
-  for (const auto& [entry, create] : method_entries()) {
-    for (const auto& trl_name : create()->info().trl_names) {
-      if (trl_name.first == trainer && !trl_name.second.empty()) known.push_back(trl_name.second);
-    }
-  }
   if (!known.empty()) fail_unknown("loss_type of " + trainer, loss_type, value.place(), known);
-  if (!method_of_name(trainer)) fail_unknown_method(trainer, value.place());
   core::fail_request("{}: {}.loss_type: {} is one loss, without types", value.place(), key, trainer);
 }
 

@@ -1,6 +1,7 @@
 #include "training/options.h"
 
 #include <fmt/ranges.h>
+#include <cmath>
 
 #include <string_view>
 
@@ -280,6 +281,8 @@ void TrainRecipe::refuse_contradictions() const {
   };
   refuse(!eval.data.is_null() && val_size > 0,
          "val_size and eval.data both say what is held out: leave one of them out");
+  refuse(val_size > 1 && val_size != std::floor(val_size),
+         fmt::format("val_size={:g} is neither a share below 1 nor a whole number of rows", val_size));
   refuse(training.save_best && !evaluates(),
          "training.save_best needs held-out data: set eval.data or val_size");
   refuse(!evaluates() && training.eval_steps != 0,

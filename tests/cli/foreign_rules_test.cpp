@@ -103,7 +103,13 @@ TEST(Translate, TwoNamesOfOneSettingMayNotContradict) {
   EXPECT_THAT(refused("lr_scheduler: cosine\nlr_scheduler_type: linear\n"),
               HasSubstr("leave one of them out"));
   EXPECT_EQ(taken("max_seq_length: 64\nmax_length: 64\n"), R"({"data":{"max_length":64}})");
-  EXPECT_EQ(taken("max_seq_length: 64\ndata: {max_length: 32}\n"), R"({"data":{"max_length":32}})");
+  EXPECT_THAT(
+      refused("max_seq_length: 64\ndata: {max_length: 32}\n"),
+      HasSubstr("r.yaml:2: data.max_length: max_seq_length says the number 64 in r.yaml:1, and this"));
+  EXPECT_THAT(refused("training: {epochs: 7}\nnum_train_epochs: 3\n"),
+              HasSubstr("r.yaml:2: num_train_epochs: training.epochs says the number 7 in r.yaml:1"));
+  EXPECT_THAT(refused("beta: 0.4\nmethod: {name: dpo, beta: 0.3}\n"), HasSubstr("leave one of them out"));
+  EXPECT_EQ(taken("max_seq_length: 64\ndata: {max_length: 64}\n"), R"({"data":{"max_length":64}})");
 }
 
 TEST(Translate, WhatConfigsSayByThemselvesIsTaken) {

@@ -81,6 +81,17 @@ TEST(Yaml, RefusesWhatYamlCppAcceptsSilently) {
   EXPECT_THAT(refusal("a: b: c\n"), HasSubstr("r.yaml:1: not valid YAML"));
 }
 
+TEST(Yaml, AQuoteIsClosed) {
+  for (const char* text :
+       {"a: 1\nb: \"x\nc: 2\n", "a: 1\nb: 'x\nc: 2\n", "a: 1\n\"b: 2\nc: 3\n", "a: 1\nb: [1, \"x]\nc: 2\n",
+        "a: 1\r\nb: \"x\r\nc: 2\r\n", "a: 1\nb: \"x\\\"\n", "\xEF\xBB\xBF# é\nb: 'it''s\n"})
+    EXPECT_THAT(refusal(text), HasSubstr("r.yaml:2: the quote that opens here is not closed")) << text;
+  for (const char* text :
+       {"a: \"x\"\n", "a: 'it''s'\n", "a: \"x\\\"\"", "a: it's\n", "a: [\"\", '']\nb: \"é\" # \"\n",
+        "a: \"two\n  lines\"\nb: &x 'y'\nc: *x\n", "a: |\n  \"\nb: 1\n", "\xEF\xBB\xBF\"a\": 'b'\n"})
+    EXPECT_EQ(refusal(text), "accepted") << text;
+}
+
 TEST(Yaml, BoundsNestingAndAliases) {
   const auto nested = [](int levels) { return std::string(levels, '[') + std::string(levels, ']'); };
   EXPECT_THAT(refusal("a: " + nested(80)), HasSubstr("nested deeper than 64 levels"));

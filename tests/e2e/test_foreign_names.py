@@ -455,6 +455,17 @@ def test_a_method_that_says_its_loss_too(method, loss):
     assert "loss" not in done.stderr, done.stderr
 
 
+def test_a_loss_of_a_method_that_there_is_not():
+    for loss in ("dapo", "simpo"):
+        said = refused("check", f"model={MODEL}", f"data={ROOT}/x", "method=gmpo", f"loss_type={loss}")
+        assert "'gmpo'" in said and "no loss of" not in said and "write method=" not in said, said
+
+
+def test_rows_that_are_held_out_are_whole():
+    said = refused("check", f"model={MODEL}", f"data={ROOT}/x", "method=dpo", "val_size=2.5")
+    assert "val_size=2.5 is neither a share below 1 nor a whole number of rows" in said
+
+
 def test_a_loss_that_is_a_method():
     assert "simpo is no loss of dpo, but a method: write method=simpo" in refused("check", f"model={MODEL}", f"data={ROOT}/x",
                                                                                 "method=dpo", "loss_type=simpo")

@@ -123,18 +123,29 @@ void ForeignReader::set(std::string_view ours, core::Value value) {
   settings_.set(ours, std::move(value), [this](std::string_view path) { return fields_.first_field(path); });
 }
 
+bool ForeignReader::contradicts(const std::string& ours, const std::string& name, const core::Value& value) {
+  const auto other = std::ranges::find(said_, ours, &Origin::ours);
+  const bool wrong = other != said_.end() && other->name != name &&
+                     is_argument(other->value) == is_argument(value) &&
+                     other->value.to_json() != value.to_json();
+  if (wrong) {
+    refuse(name, value,
+           fmt::format("{} says {} in {}, and this says {}: leave one of them out", other->name,
+                       other->value.described(), other->value.place(), value.described()));
+    return true;
+  }
+  if (other != said_.end()) said_.erase(other);
+  said_.push_back({ours, name, value});
+  return false;
+}
+
 void ForeignReader::set_once(const std::string& name, const core::Value& value) {
   const std::string ours = find_guide_row(name)->ours_of(name);
-  const auto other = std::ranges::find(origins_, ours, &Origin::ours);
-  const bool contradicts = other != origins_.end() && other->plain && other->name != name &&
-                           is_argument(other->value) == is_argument(value) &&
-                           other->value.to_json() != value.to_json();
-  if (contradicts)
-    return refuse(name, value,
-                  fmt::format("{} says {} in {}, and this says {}: leave one of them out", other->name,
-                              other->value.described(), other->value.place(), value.described()));
-  set(ours, value);
-  if (!origins_.empty() && origins_.back().ours == ours) origins_.back().plain = true;
+  if (!contradicts(ours, name, value)) set(ours, value);
+}
+
+void ForeignReader::set_ours(const std::string& ours, const core::Value& value) {
+  if (value.is_map() || value.is_list() || !contradicts(ours, ours, value)) set(ours, value);
 }
 
 void ForeignReader::drop(std::string_view ours) {

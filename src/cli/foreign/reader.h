@@ -33,6 +33,8 @@ class ForeignReader {
   void set(std::string_view ours, const std::string& text, const core::Value& from);
   /// Sets what a plain name means; two such names of one request that say different things are refused.
   void set_once(const std::string& name, const core::Value& value);
+  /// Sets one of ours as it was given, and refuses it likewise beside such a name.
+  void set_ours(const std::string& ours, const core::Value& value);
   /// Takes back what was set.
   void drop(std::string_view ours);
   /// What was set from names, latest last.
@@ -74,6 +76,8 @@ class ForeignReader {
   std::vector<std::string> remarks() const;
 
  private:
+  /// Whether something else of the same kind, arguments or files, said otherwise, which is then refused.
+  bool contradicts(const std::string& ours, const std::string& name, const core::Value& value);
   const core::Value& request_;
   const core::Fields& fields_;
   core::Value settings_ = core::Value::map({}, "the request");
@@ -84,6 +88,7 @@ class ForeignReader {
   std::string name_;                   ///< the one that is being read, "" for none
   const core::Value* from_ = nullptr;  ///< and its value
   std::vector<Origin> origins_;
+  std::vector<Origin> said_;  ///< what plain names and ours say, each of ours once
   core::Value replies_from_;  ///< null unless they are to be learnt
 };
 

@@ -100,7 +100,7 @@ void read_section(ForeignReader& reader, core::Fields& fields, const std::string
                   const core::Value& entries) {
   for (const auto& [key, value] : entries.entries()) {
     const bool taken = is_foreign_below(fields, section, key, value) && reader.take(key, value);
-    if (!taken) reader.set(section + "." + key, value);
+    if (!taken) reader.set_ours(section + "." + key, value);
   }
 }
 
@@ -115,7 +115,7 @@ Translation in_our_words(const core::Value& settings, const core::Fields& fields
     if (is_foreign(known, key, value)) {
       reader.take(key, value);
     } else if (is_option_alone(known, key)) {
-      reader.set("method." + key, value);
+      reader.set_ours("method." + key, value);
     } else if (!is_ours(known, key) && value.is_null()) {
       continue;  // a key of theirs without a value says nothing
     } else if (const std::string meant = is_unknown(known, key) ? option_meant(reader, known, key) : "";
@@ -126,7 +126,7 @@ Translation in_our_words(const core::Value& settings, const core::Fields& fields
     } else if (value.is_map()) {
       read_section(reader, known, key, value);
     } else {
-      reader.set(key, value);
+      reader.set_ours(key, value);
     }
   }
   settle_adapter(reader);

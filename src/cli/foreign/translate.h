@@ -14,7 +14,6 @@ namespace attune::cli {
 struct Origin {
   std::string ours, name;
   core::Value value;
-  bool plain = false;  ///< the same under another name
 };
 
 struct Translation {

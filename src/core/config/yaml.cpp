@@ -54,9 +54,25 @@ std::size_t depth_of(const Value& value) {
   return depth + 1;
 }
 
+/// Whether the quote that stands at `at` is closed. The scanner takes the end of the text for one that is not, and
+/// with it whatever follows.
+bool is_closed(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  for (std::size_t i = at + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\')
+      ++i;
+    else if (quote == '\'' && text.substr(i, 2) == "''")
+      ++i;
+    else if (text[i] == quote)
+      return true;
+  }
+  return false;
+}
+
 class TreeBuilder : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(const Places& places) : places_(places), root_(Value::null(places.at(0))) {}
+  TreeBuilder(std::string_view text, const Places& places)
+      : text_(text), places_(places), root_(Value::null(places.at(0))) {}
   Value take() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
@@ -70,6 +86,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     check_tag(mark, tag);
+    check_quote(mark);
     if (wants_key()) return add_key(mark, text);
     const bool quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
     add(Value::scalar(text, quoted, place(mark)), anchor);
@@ -119,6 +136,12 @@ class TreeBuilder : public YAML::EventHandler {
   void check_tag(const YAML::Mark& mark, const std::string& tag) const {
     if (tag == "?" || tag == "!" || tag.empty() || tag.rfind("tag:yaml.org,2002:", 0) == 0) return;
     fail_request("{}: the tag '{}' is not supported", place(mark), tag);
+  }
+
+  void check_quote(const YAML::Mark& mark) const {
+    const auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
+    if (at < text_.size() && (text_[at] == '"' || text_[at] == '\'') && !is_closed(text_, at))
+      fail_request("{}: the quote that opens here is not closed", place(mark));
   }
 
   void add_key(const YAML::Mark& mark, const std::string& key) {
@@ -173,6 +196,7 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
+  std::string_view text_;
   const Places& places_;
   Value root_;
   std::vector<Open> open_;
@@ -204,9 +228,9 @@ Value parse(std::string_view text, const Places& places) {
   std::istringstream stream{std::string(text)};
   try {
     YAML::Parser parser(stream);
-    TreeBuilder builder(places);
+    TreeBuilder builder(text, places);
     parser.HandleNextDocument(builder);
-    TreeBuilder second(places);
+    TreeBuilder second(text, places);
     if (parser && parser.HandleNextDocument(second)) {
       fail_request("{}: holds more than one YAML document", places.at(0));
     }
