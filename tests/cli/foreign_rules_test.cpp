@@ -95,6 +95,14 @@ TEST(Translate, AxolotlsMethodsAreOursByTheirNames) {
   EXPECT_THAT(none.unsettled, ::testing::Contains("method.name")) << "it was to say the name of the method";
 }
 
+TEST(Translate, WhatIsBetterMattersWhereSomethingIsEvaluated) {
+  EXPECT_EQ(taken("greater_is_better: true\nmetric_for_best_model: eval_loss\n"), "{}");
+  EXPECT_THAT(remarks("greater_is_better: true\n"), HasSubstr("nothing is evaluated"));
+  EXPECT_THAT(refused("greater_is_better: true\neval_strategy: steps\nval_size: 0.1\n"),
+              HasSubstr("r.yaml:1: greater_is_better"));
+  EXPECT_EQ(refused("greater_is_better: false\neval_strategy: steps\nval_size: 0.1\n"), "");
+}
+
 TEST(Translate, TwoNamesOfOneSettingMayNotContradict) {
   EXPECT_THAT(
       refused("max_seq_length: 64\nmax_length: 32\n"),

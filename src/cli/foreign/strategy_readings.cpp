@@ -165,19 +165,26 @@ void read_save_limit(ForeignReader& reader, const std::string&, const Value& val
                   : reader.set("training.save_total_limit", value);
 }
 
+bool evaluates(const ForeignReader& reader) {
+  return !strategy(reader, "eval_strategy").empty() || holds_out(reader) ||
+         is_on(reader.given("load_best_model_at_end"));
+}
+
+constexpr std::string_view kNothingEvaluated = "without eval_strategy and held-out data nothing is evaluated";
+
 void read_metric(ForeignReader& reader, const std::string& name, const Value& value) {
   if (is_off(value) || !value.is_scalar()) return;
-  if (strategy(reader, "eval_strategy").empty() && !holds_out(reader) &&
-      !is_on(reader.given("load_best_model_at_end")))
-    return reader.note(name, "without eval_strategy and held-out data nothing is evaluated");
+  if (!evaluates(reader)) return reader.note(name, std::string(kNothingEvaluated));
   const std::string& text = value.text();
   reader.set("eval.metric", text.starts_with("eval_") ? text.substr(5) : text, value);
 }
 
 void read_greater_is_better(ForeignReader& reader, const std::string& name, const Value& value) {
+  if (value.is_null()) return;
+  if (!evaluates(reader)) return reader.note(name, std::string(kNothingEvaluated));
   const Value* metric = reader.given("metric_for_best_model");
   const std::string text = metric != nullptr && metric->is_scalar() ? metric->text() : "loss";
-  if (!value.is_null() && is_true(value) == text.ends_with("loss")) reader.refuse(name, value);
+  if (is_true(value) == text.ends_with("loss")) reader.refuse(name, value);
 }
 
 constexpr Reading kStrategyReadings[] = {
