@@ -103,6 +103,17 @@ TEST(Translate, WhatIsBetterMattersWhereSomethingIsEvaluated) {
   EXPECT_EQ(refused("greater_is_better: false\neval_strategy: steps\nval_size: 0.1\n"), "");
 }
 
+TEST(Translate, DefaultsOfATrainerAreTakenWithEachOfItsLosses) {
+  for (const char* loss :
+       {"nca_pair", "apo_zero", "aot", "bco_pair", "sppo_hard", "apo_down", "aot_unpaired"}) {
+    const std::string said = fmt::format("method: dpo\nloss_type: {}\nf_divergence_type: ", loss);
+    EXPECT_EQ(refused(said + "reverse_kl\n"), "") << loss;
+    EXPECT_THAT(refused(said + "js_divergence\n"), HasSubstr("f_divergence_type")) << loss;
+  }
+  EXPECT_EQ(refused("method: cpo\nloss_type: alphapo\ncpo_alpha: 1.0\n"), "");
+  EXPECT_EQ(refused("method: dpo\nloss_type: sft\nbeta: 0.1\n"), "");
+}
+
 TEST(Translate, TwoNamesOfOneSettingMayNotContradict) {
   EXPECT_THAT(
       refused("max_seq_length: 64\nmax_length: 32\n"),

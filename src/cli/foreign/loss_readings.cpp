@@ -103,6 +103,17 @@ std::string methods_with(std::string_view trainer, std::string_view option) {
   return fmt::format("{}{}", fmt::join(names, ", "), more);
 }
 
+/// Whether it is what the configuration of the method's trainer says by itself, for its other losses.
+bool is_default_of_trainer(const algorithm::MethodInfo& info, const std::string& option, const Value& value) {
+  return std::ranges::any_of(algorithm::method_entries(), [&](const auto& entry) {
+    if (!info.is_of_trainer(entry.first)) return false;
+    const auto first = entry.second();
+    core::Fields options = first->fields();
+    const auto* own = options.find(option);
+    return own != nullptr && own->value() == value.to_json();
+  });
+}
+
 /// What the loss of this run does not read changes nothing, there and here; what no loss of its trainer does is refused.
 void read_option(ForeignReader& reader, const std::string& name, const Value& value) {
   if (value.is_null()) return;
@@ -115,6 +126,8 @@ void read_option(ForeignReader& reader, const std::string& name, const Value& va
     return known.option == option && (known.trainer.empty() || method->info().is_of_trainer(known.trainer));
   });
   if (at != kOfSomeLosses.end()) return reader.note(name, "of " + methods_with(at->trainer, option));
+  if (is_default_of_trainer(method->info(), option, value))
+    return reader.note(name, "of other losses, and their default");
   reader.refuse(name, value,
                 fmt::format("{} has no {}, which is of {}: leave it out", method->info().name, option,
                             methods_with("", option)));
