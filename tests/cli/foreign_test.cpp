@@ -84,11 +84,14 @@ TEST(Translate, OptionsOfMethodsAreTheirs) {
   }
 }
 
-TEST(Translate, LaterWins) {
-  EXPECT_EQ(translated("learning_rate: 1\ntraining: {learning_rate: 2}\n"),
-            R"({"training":{"learning_rate":2}})");
-  EXPECT_EQ(translated("training: {learning_rate: 2}\nlearning_rate: 1\n"),
-            R"({"training":{"learning_rate":1}})");
+TEST(Translate, LaterFilesAndArgumentsWin) {
+  core::Value both = core::parse_yaml("learning_rate: 1\n", "first.yaml");
+  both.set("training", core::parse_yaml("learning_rate: 2\n", "second.yaml"));
+  training::TrainRecipe recipe;
+  const Translation found = in_our_words(both, core::fields_of(recipe));
+  EXPECT_EQ(core::to_line(found.settings.to_json()), R"({"training":{"learning_rate":2}})");
+  EXPECT_EQ(found.refused.size(), 0u);
+  EXPECT_THROW(translated("training: {learning_rate: 2}\nlearning_rate: 1\n"), core::Error);
   EXPECT_EQ(translated("method: dpo\nbeta: 0.2\n"), R"({"method":{"name":"dpo","beta":0.2}})");
   EXPECT_EQ(translated("beta: 0.2\nmethod: dpo\n"), R"({"method":{"beta":0.2,"name":"dpo"}})");
 }

@@ -12,7 +12,11 @@ namespace attune::cli {
 
 namespace {
 
-bool is_argument(const core::Value& value) { return value.place().starts_with("argument "); }
+/// What a value comes from: all arguments are one source, and every file is one.
+std::string source_of(const core::Value& value) {
+  if (value.place().starts_with("argument ")) return "";
+  return value.place().substr(0, value.place().rfind(':'));
+}
 
 bool says_none(const core::Value& value) {
   return value.is_scalar() && !value.quoted() && value.text() == "None";
@@ -126,8 +130,7 @@ void ForeignReader::set(std::string_view ours, core::Value value) {
 bool ForeignReader::contradicts(const std::string& ours, const std::string& name, const core::Value& value) {
   const auto other = std::ranges::find(said_, ours, &Origin::ours);
   const bool wrong = other != said_.end() && other->name != name &&
-                     is_argument(other->value) == is_argument(value) &&
-                     other->value.to_json() != value.to_json();
+                     source_of(other->value) == source_of(value) && other->value.to_json() != value.to_json();
   if (wrong) {
     refuse(name, value,
            fmt::format("{} says {} in {}, and this says {}: leave one of them out", other->name,

@@ -76,7 +76,7 @@ class ForeignReader {
   std::vector<std::string> remarks() const;
 
  private:
-  /// Whether something else of the same kind, arguments or files, said otherwise, which is then refused.
+  /// Whether something else of the same file, or another argument, said otherwise, which is then refused.
   bool contradicts(const std::string& ours, const std::string& name, const core::Value& value);
   const core::Value& request_;
   const core::Fields& fields_;

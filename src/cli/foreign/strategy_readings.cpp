@@ -165,7 +165,7 @@ void read_save_limit(ForeignReader& reader, const std::string&, const Value& val
                   : reader.set("training.save_total_limit", value);
 }
 
-bool evaluates(const ForeignReader& reader) {
+bool looks_at_a_metric(const ForeignReader& reader) {
   return !strategy(reader, "eval_strategy").empty() || holds_out(reader) ||
          is_on(reader.given("load_best_model_at_end"));
 }
@@ -174,14 +174,14 @@ constexpr std::string_view kNothingEvaluated = "without eval_strategy and held-o
 
 void read_metric(ForeignReader& reader, const std::string& name, const Value& value) {
   if (is_off(value) || !value.is_scalar()) return;
-  if (!evaluates(reader)) return reader.note(name, std::string(kNothingEvaluated));
+  if (!looks_at_a_metric(reader)) return reader.note(name, std::string(kNothingEvaluated));
   const std::string& text = value.text();
   reader.set("eval.metric", text.starts_with("eval_") ? text.substr(5) : text, value);
 }
 
 void read_greater_is_better(ForeignReader& reader, const std::string& name, const Value& value) {
   if (value.is_null()) return;
-  if (!evaluates(reader)) return reader.note(name, std::string(kNothingEvaluated));
+  if (!looks_at_a_metric(reader)) return reader.note(name, std::string(kNothingEvaluated));
   const Value* metric = reader.given("metric_for_best_model");
   const std::string text = metric != nullptr && metric->is_scalar() ? metric->text() : "loss";
   if (is_true(value) == text.ends_with("loss")) reader.refuse(name, value);
