@@ -7,6 +7,22 @@
 
 namespace attune::feedback {
 
+namespace {
+
+double mean_of(std::span<const double> rewards) {
+  return std::accumulate(rewards.begin(), rewards.end(), 0.0) / static_cast<double>(rewards.size());
+}
+
+}  // namespace
+
+double population_variance(std::span<const double> rewards) {
+  ATTUNE_ASSERT(!rewards.empty());
+  const double mean = mean_of(rewards);
+  double squares = 0;
+  for (const double reward : rewards) squares += (reward - mean) * (reward - mean);
+  return squares / static_cast<double>(rewards.size());
+}
+
 void Combination::declare(core::Fields& fields) {
   fields
       .add(
@@ -20,12 +36,7 @@ void Combination::declare(core::Fields& fields) {
 double Combination::of(std::span<const double> rewards) const {
   ATTUNE_ASSERT(!rewards.empty());
   if (name == "worst") return std::ranges::min(rewards);
-  const auto count = static_cast<double>(rewards.size());
-  const double mean = std::accumulate(rewards.begin(), rewards.end(), 0.0) / count;
-  if (name == "mean") return mean;
-  double spread = 0;
-  for (const double reward : rewards) spread += (reward - mean) * (reward - mean);
-  return mean - lambda * spread / count;
+  return mean_of(rewards) - (name == "uwo" ? lambda * population_variance(rewards) : 0);
 }
 
 }  // namespace attune::feedback

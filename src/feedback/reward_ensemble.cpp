@@ -1,6 +1,5 @@
 #include "feedback/reward_ensemble.h"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -33,8 +32,7 @@ std::vector<Remark> RewardEnsemble::fill(std::span<record::Example> examples) {
       candidates[i]->reward.reset();
       continue;
     }
-    const double variance = Combination{"mean", 0}.of(rewards[i]) - Combination{"uwo", 1}.of(rewards[i]);
-    remarks[i].metrics["spread"] = std::sqrt(std::max(0.0, variance));
+    remarks[i].metrics["spread"] = std::sqrt(population_variance(rewards[i]));
     give(*candidates[i], combination_.of(rewards[i]));
   }
   return remarks;

@@ -36,14 +36,15 @@ bool holds_out(const ForeignReader& reader) {
          std::any_of(kNames.begin(), kNames.end(), [&](auto name) { return is_on(reader.given(name)); });
 }
 
+constexpr const char* kNothingEvaluated = "without eval_strategy and held-out data nothing is evaluated";
+
 /// Counts of steps are heeded where the strategy of the same name is by steps. Evaluations are off there without a
 /// strategy.
 void read_steps(ForeignReader& reader, const std::string& name, const Value& value) {
   if (value.is_null()) return;
   const std::string by = strategy(reader, name.substr(0, name.find('_')) + "_strategy");
   if (name != "logging_steps" && !by.empty() && by != "steps") return;
-  if (name == "eval_steps" && by.empty() && !holds_out(reader))
-    return reader.note(name, "without eval_strategy and held-out data nothing is evaluated");
+  if (name == "eval_steps" && by.empty() && !holds_out(reader)) return reader.note(name, kNothingEvaluated);
   if (is_share(value)) return reader.refuse(name, value, "a whole number of updates, not a share of the run");
   reader.set("training." + name, value);
 }
@@ -170,18 +171,16 @@ bool looks_at_a_metric(const ForeignReader& reader) {
          is_on(reader.given("load_best_model_at_end"));
 }
 
-constexpr std::string_view kNothingEvaluated = "without eval_strategy and held-out data nothing is evaluated";
-
 void read_metric(ForeignReader& reader, const std::string& name, const Value& value) {
   if (is_off(value) || !value.is_scalar()) return;
-  if (!looks_at_a_metric(reader)) return reader.note(name, std::string(kNothingEvaluated));
+  if (!looks_at_a_metric(reader)) return reader.note(name, kNothingEvaluated);
   const std::string& text = value.text();
   reader.set("eval.metric", text.starts_with("eval_") ? text.substr(5) : text, value);
 }
 
 void read_greater_is_better(ForeignReader& reader, const std::string& name, const Value& value) {
   if (value.is_null()) return;
-  if (!looks_at_a_metric(reader)) return reader.note(name, std::string(kNothingEvaluated));
+  if (!looks_at_a_metric(reader)) return reader.note(name, kNothingEvaluated);
   const Value* metric = reader.given("metric_for_best_model");
   const std::string text = metric != nullptr && metric->is_scalar() ? metric->text() : "loss";
   if (is_true(value) == text.ends_with("loss")) reader.refuse(name, value);

@@ -43,12 +43,6 @@ bool is_left_over(const fs::path& path) {
   return core::is_unfinished(path) || path.filename().string().starts_with(".removed-");
 }
 
-/// False also of a name that can be none, which is refused for that later.
-bool stands_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 /// Whether a run may begin there: nothing but `data` (what was prepared for it), and what a run leaves that
 /// dies before its run.json is written.
 bool is_as_good_as_empty(const fs::path& folder) {
@@ -163,6 +157,11 @@ std::optional<std::string> RunFolder::newest_checkpoint() const {
 }
 
 std::vector<std::string> RunFolder::checkpoints() const { return checkpoints_of(path_); }
+
+bool stands_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
 
 void refuse_finished_run(const std::string& output, const std::string& resume, bool overwrite) {
   const fs::path run_file = fs::path(output) / "run.json";

@@ -12,6 +12,8 @@
 
 namespace attune::training {
 
+/// Whether there is something; false also of a name that can be none, which is refused for that later.
+bool stands_there(const core::fs::path& path);
 /// @throws Error{kRequest} where OUTPUT holds a finished run that is neither to be replaced nor to be extended
 void refuse_finished_run(const std::string& output, const std::string& resume, bool overwrite);
 

@@ -27,10 +27,9 @@ std::int64_t choose_micro_batch(const model::ModelConfig& config, const model::A
   return std::clamp<std::int64_t>(tokens / 256 * 256, 512, 4096);
 }
 
-/// Whether a run left a file at OUTPUT; a name that can be none is refused later.
+/// Whether a run left a file at OUTPUT.
 bool left_behind(const std::string& output, const char* file) {
-  std::error_code ignored;
-  return !output.empty() && core::fs::exists(core::join_path(output, file), ignored);
+  return !output.empty() && stands_there(core::join_path(output, file));
 }
 
 /// A run that goes on keeps the micro-batch that was chosen when it began.
